@@ -1,0 +1,48 @@
+package gate
+
+import (
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Result is what became of one target, or of one reference that could not be
+// resolved to any.
+type Result struct {
+	Ref string // as asked
+	// Evidence is what was collected, nil when nothing could be.
+	Evidence *evidence.Image
+	// Verdict is the policy's answer; its zero value is "no verdict".
+	Verdict policy.Verdict
+	// Skipped lists manifests of the same index that were not judged. It stands
+	// on the first result of each reference.
+	Skipped []evidence.Skipped
+	// Err is why there is no verdict, nil when the policy was evaluated.
+	Err error
+}
+
+// Decision returns the outcome: the verdict's, and Undecided after an error.
+func (r *Result) Decision() policy.Decision {
+	if r.Err != nil {
+		return policy.Undecided
+	}
+	return r.Verdict.Decision
+}
+
+// Summarize returns the outcome of a whole run. A denial outranks a missing
+// verdict, because a retry cannot save it; no result at all is no verdict.
+func Summarize(results []Result) policy.Decision {
+	outcome := policy.Passed
+	for i := range results {
+		switch results[i].Decision() {
+		case policy.Passed:
+		case policy.Denied:
+			return policy.Denied
+		default:
+			outcome = policy.Undecided
+		}
+	}
+	if len(results) == 0 {
+		return policy.Undecided
+	}
+	return outcome
+}

@@ -1,0 +1,31 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Run is a finished run: everything a report can be written from.
+type Run struct {
+	Tool    string // "imagegate 0.1.0"
+	Engine  string // "trivy 0.74.0"
+	Started time.Time
+	Policy  PolicySource
+	// Database is the advisory database of the run, nil when none was used.
+	Database *evidence.Database
+	Results  []Result
+	// Notes are remarks about the run: files and variables that were seen and
+	// deliberately not followed.
+	Notes []string
+}
+
+// Outcome is the decision of the whole run.
+func (r *Run) Outcome() policy.Decision { return Summarize(r.Results) }
+
+// PolicySource tells which policy judged.
+type PolicySource struct {
+	Path   string // "built-in default" without a file
+	SHA256 string // of the file's bytes, hex
+}

@@ -1,0 +1,79 @@
+package gate
+
+import (
+	"context"
+	"io"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Target is one image for one platform, pinned to a digest.
+type Target struct {
+	// Image holds the reference, the digests, the platform and the config. The
+	// scan is still missing.
+	Image evidence.Image
+	// RawConfig is the config document, byte for byte, already verified.
+	RawConfig []byte
+	// Layers are the image's layers, bottom first: one for each diffID.
+	Layers []Blob
+}
+
+// Blob is the content of one layer that has not been read yet.
+type Blob struct {
+	Digest    string // of the bytes that Open yields
+	DiffID    string // of the uncompressed tar, from the config
+	MediaType string
+	Size      int64 // of the bytes that Open yields, from the manifest
+	// Open starts reading the blob as stored, compressed or not. Its bytes are
+	// not verified: the reader must hash them to the end before it believes one
+	// of them. Open may be called again after a failure.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Resolution is what one reference stands for.
+type Resolution struct {
+	Reference evidence.Reference
+	// Digest is what the reference resolved to: of an index or of a manifest.
+	Digest string
+	// Targets has one entry per platform to judge, never none.
+	Targets []Target
+	// Skipped lists the manifests of an index that are not judged.
+	Skipped []evidence.Skipped
+}
+
+// Resolver finds out what a reference stands for. It pins every target to a
+// digest and reads no layer.
+type Resolver interface {
+	Resolve(ctx context.Context, ref string) (*Resolution, error)
+}
+
+// Scanner reads a target's layers and returns what is in them. It returns an
+// error when a byte could not be verified or a layer could not be read to its
+// end: half-read evidence is no evidence.
+type Scanner interface {
+	Scan(ctx context.Context, t *Target, need evidence.Need) (*evidence.Scan, error)
+}
+
+// Event is one step of progress, for people to watch.
+type Event struct {
+	Image    string // the reference as asked
+	Platform string // "" before the platforms are known
+	Phase    Phase
+	Layer    int   // 1-based, 0 when not about a layer
+	Layers   int   // how many there are
+	Bytes    int64 // read so far in this layer
+	Total    int64 // to read in this layer
+}
+
+// Phase names what is being done, in error messages and progress.
+type Phase string
+
+// The phases of a run.
+const (
+	PhaseDatabase Phase = "database"
+	PhaseResolve  Phase = "resolve"
+	PhaseFetch    Phase = "fetch"
+	PhaseScan     Phase = "scan"
+	PhaseEvaluate Phase = "evaluate"
+	PhaseDone     Phase = "done"
+)

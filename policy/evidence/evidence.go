@@ -1,0 +1,131 @@
+// Package evidence holds the facts about one image that a policy judges:
+// plain structs that marshal to JSON and back without loss, and nothing else.
+//
+// Evidence states what was seen, never whether that is good. A nil section
+// means "not collected", an empty one means "looked, found nothing"; the two
+// must never be confused, because only the second can support a pass.
+package evidence
+
+import "time"
+
+// SchemaVersion is the version of the JSON form. It changes when a field
+// changes its meaning or goes away, not when one is added.
+const SchemaVersion = 1
+
+// Need says what to collect. A policy states its needs and nothing more is
+// collected: an image whose policy looks only at the reference is not pulled.
+type Need uint
+
+// The sections of evidence that a policy can ask for.
+const (
+	NeedUser     Need = 1 << iota // USER resolved through /etc/passwd and /etc/group
+	NeedPackages                  // OS, packages, vulnerabilities and their coverage
+	NeedSecrets                   // secrets in files and in the image config
+	NeedLicenses                  // licences of packages
+	NeedJava                      // identify jars through the Java database
+)
+
+// Has reports whether every bit of want is set.
+func (n Need) Has(want Need) bool { return n&want == want }
+
+// Layers reports whether the need can be met only by reading the layers.
+func (n Need) Layers() bool { return n != 0 }
+
+// Image is everything known about one image for one platform.
+type Image struct {
+	SchemaVersion int       `json:"schemaVersion"`
+	Reference     Reference `json:"reference"`
+
+	// Digest is the digest of the image manifest that was judged, sha256:...
+	Digest string `json:"digest"`
+	// IndexDigest is the digest of the index the manifest was chosen from; ""
+	// when the reference named a manifest directly.
+	IndexDigest string `json:"indexDigest,omitempty"`
+	// Platform as in the OCI image index, os/architecture[/variant].
+	Platform string `json:"platform"`
+	// Platforms lists every runnable platform of the index, or just Platform
+	// when the reference named a manifest directly. Sorted.
+	Platforms []string `json:"platforms"`
+
+	Config *Config `json:"config,omitempty"`
+	Scan   *Scan   `json:"scan,omitempty"`
+}
+
+// Reference is the image's name as it was asked for, and its parts.
+type Reference struct {
+	Asked  string `json:"asked"`  // exactly what the user wrote
+	Source Source `json:"source"` // where the image was read from
+	// Name is what policies match: registry/repository without tag and digest,
+	// normalised ("alpine" is "docker.io/library/alpine"). For oci: and tar:
+	// sources it is "oci:DIR" or "tar:FILE" as the user wrote it, never a name
+	// that the archive claims for itself: its author would choose the policy.
+	Name       string `json:"name"`
+	Registry   string `json:"registry,omitempty"`
+	Repository string `json:"repository,omitempty"`
+	Tag        string `json:"tag,omitempty"`    // as written; "" when none was
+	Digest     string `json:"digest,omitempty"` // as written; "" when none was
+}
+
+// Source is the kind of place an image was read from.
+type Source string
+
+// The sources. They are always chosen by the user; none falls back to another.
+const (
+	SourceRegistry Source = "registry"
+	SourceOCI      Source = "oci" // OCI image layout directory
+	SourceTar      Source = "tar" // docker save or OCI archive
+)
+
+// Config is what the image config says, and what the manifest says of size.
+// Values of environment variables are left out: they may be secrets.
+type Config struct {
+	// User is Config.User exactly as written; "" means root by the OCI spec.
+	User         string            `json:"user"`
+	Entrypoint   []string          `json:"entrypoint,omitempty"`
+	Cmd          []string          `json:"cmd,omitempty"`
+	ExposedPorts []string          `json:"exposedPorts,omitempty"` // "22/tcp", sorted
+	Labels       map[string]string `json:"labels,omitempty"`
+	EnvNames     []string          `json:"envNames,omitempty"` // in config order
+	Volumes      []string          `json:"volumes,omitempty"`
+	// Healthcheck is true when a HEALTHCHECK other than NONE is set.
+	Healthcheck bool       `json:"healthcheck"`
+	Created     *time.Time `json:"created,omitempty"` // nil when absent or zero
+	// Size is the sum of the compressed layer sizes in bytes.
+	Size   int64   `json:"size"`
+	Layers []Layer `json:"layers"` // bottom first
+}
+
+// Layer is one layer and the history line that made it.
+type Layer struct {
+	Digest    string `json:"digest"` // of the compressed blob
+	DiffID    string `json:"diffID"` // of the uncompressed tar
+	MediaType string `json:"mediaType"`
+	Size      int64  `json:"size"` // compressed bytes
+	CreatedBy string `json:"createdBy,omitempty"`
+	// Base is true when the layer is known to come from the base image: its
+	// history stands before the image's own build steps. The history is the
+	// author's claim, so this is for display and never decides anything.
+	Base bool `json:"base,omitempty"`
+}
+
+// User is what a runtime would run as.
+type User struct {
+	Spec string `json:"spec"`
+	// UID and GID are nil when they cannot be known; Problem then says why.
+	UID *int64 `json:"uid,omitempty"`
+	GID *int64 `json:"gid,omitempty"`
+	// Numeric is true when the user part of Spec is a number, which is what
+	// Kubernetes runAsNonRoot can verify without looking into the image.
+	Numeric bool `json:"numeric"`
+	// Problem is empty exactly when UID is known.
+	Problem string `json:"problem,omitempty"`
+	// Via tells how UID was found ("uid 0 is root", "/etc/passwd line 3").
+	Via string `json:"via,omitempty"`
+}
+
+// Skipped is a manifest of an index that was not judged, and why.
+type Skipped struct {
+	Digest   string `json:"digest"`
+	Platform string `json:"platform"`
+	Reason   string `json:"reason"`
+}

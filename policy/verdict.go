@@ -1,0 +1,156 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Decision is the outcome for one image. The zero value is Undecided, so a
+// forgotten assignment can never let an image through.
+type Decision int
+
+// The decisions. Only Passed lets an image through.
+const (
+	Undecided Decision = iota // evidence that a rule needs is missing
+	Denied
+	Passed
+)
+
+// String returns the decision in the words of the JSON report.
+func (d Decision) String() string {
+	switch d {
+	case Denied:
+		return "fail"
+	case Passed:
+		return "pass"
+	default:
+		return "no-verdict"
+	}
+}
+
+// Result is the answer of one rule. The zero value is ResultUndecided.
+type Result int
+
+// The results of a rule. ResultWarn and ResultOff never stop an image.
+const (
+	ResultUndecided Result = iota
+	ResultFail
+	ResultWarn
+	ResultPass
+	ResultOff // the policy does not ask
+)
+
+// String returns the result in the words of the JSON report.
+func (r Result) String() string {
+	return [...]string{"undecided", "fail", "warn", "pass", "off"}[r]
+}
+
+// Position is a place in a policy file. The zero value means "built-in default".
+type Position struct {
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`   // 1-based
+	Column int    `json:"column,omitempty"` // 1-based
+}
+
+// RuleResult is what one rule has to say about one image.
+type RuleResult struct {
+	Rule   string // id, "vulnerabilities.max"
+	Result Result
+	// Message says in one line what was found.
+	Message string
+	// Allowed says what the policy allows, "at most 0 critical".
+	Allowed string
+	// Cure says what would make the rule pass.
+	Cure string
+	// Details are further lines: one per label missing, gap, secret and so on.
+	Details []string
+	// Position is where the policy sets the rule.
+	Position Position
+}
+
+// Class is the one class that a finding ends in.
+type Class string
+
+// The classes. Their counts add up to the number of findings.
+const (
+	ClassBlocking       Class = "blocking"
+	ClassBelowThreshold Class = "below-threshold" // within vulnerabilities.max
+	ClassUnfixed        Class = "unfixed"         // no fix, and the policy does not block on that
+	ClassGrace          Class = "grace"           // too new to block
+	ClassExcepted       Class = "excepted"
+	ClassIgnoredType    Class = "ignored-type" // package type the policy does not judge
+)
+
+// Judged is a finding with the class the policy gave it.
+type Judged struct {
+	evidence.Finding
+	// Severity is the severity the policy used, which can differ from the
+	// finding's own when severity-source says so.
+	Severity evidence.Severity
+	Class    Class
+	// Rule is the id of the rule that blocks, "" for every other class.
+	Rule string
+	// Reason says why the finding has its class, in a few words.
+	Reason string
+	// Exception is the exception that applies, nil when none does.
+	Exception *Exception
+	// GraceUntil is when the grace period ends; zero when there is none.
+	GraceUntil time.Time
+}
+
+// Verdict is a policy's answer for one image.
+type Verdict struct {
+	Decision Decision
+	Rules    []RuleResult // in the order of [Rules]
+	Findings []Judged     // blocking first, then by severity, id, package
+	// Exceptions tells what became of every exception that this image was
+	// checked against.
+	Exceptions []ExceptionUse
+}
+
+// Count returns how many findings ended in class c.
+func (v *Verdict) Count(c Class) int {
+	n := 0
+	for i := range v.Findings {
+		if v.Findings[i].Class == c {
+			n++
+		}
+	}
+	return n
+}
+
+// Exception is one entry of the policy's exceptions.
+type Exception struct {
+	ID       string    // matched against every id of a finding
+	Package  string    // purl with optional version range, or a name; "" any
+	Images   []string  // globs on registry/repository; none = any
+	Paths    []string  // globs on the package path; none = any
+	Reason   string    // why
+	Owner    string    // who answers for it
+	Expires  time.Time // last day, midnight UTC; it applies through its end
+	Position Position
+}
+
+// ExceptionStatus says what became of an exception.
+type ExceptionStatus string
+
+// The statuses of exceptions.
+const (
+	ExceptionUsed       ExceptionStatus = "used"
+	ExceptionUnused     ExceptionStatus = "unused"       // nothing has this id
+	ExceptionExpired    ExceptionStatus = "expired"      // the day is over
+	ExceptionOutOfScope ExceptionStatus = "out-of-scope" // the id is there, but package, image or path differ
+)
+
+// ExceptionUse is an exception and what became of it.
+type ExceptionUse struct {
+	Exception *Exception
+	Status    ExceptionStatus
+	Matches   int // findings it excepted, or would have
+	// DaysLeft counts whole days until it ends, 0 on its last day, negative
+	// after.
+	DaysLeft int
+	// EndsSoon is true when a used exception ends within 14 days.
+	EndsSoon bool
+}
