@@ -1,0 +1,83 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"path"
+	"strings"
+
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+)
+
+// unattributed returns the executables that nothing accounts for: no OS
+// package installed them, no build info names their modules, and they do not
+// lie in the directory of a package that was found.
+func unattributed(executables []string, detail *ftypes.ArtifactDetail) []string {
+	owned := map[string]bool{}
+	for i := range detail.Packages {
+		for _, f := range detail.Packages[i].InstalledFiles {
+			owned[canonical(f)] = true
+		}
+	}
+	var dirs []string
+	for i := range detail.Applications {
+		app := &detail.Applications[i]
+		owned[canonical(app.FilePath)] = true
+		for j := range app.Packages {
+			if dir := packageDir(app.Type, app.Packages[j].FilePath); dir != "" {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	var rest []string
+	for _, exe := range executables {
+		if name := canonical(exe); !owned[name] && !within(name, dirs) {
+			rest = append(rest, exe)
+		}
+	}
+	return rest
+}
+
+// canonical is a path without its leading slash and as it is after /usr has
+// been merged: package managers still say /bin/ls where the tree has
+// /usr/bin/ls, and the other way round.
+func canonical(name string) string {
+	name = strings.TrimPrefix(path.Clean("/"+name), "/")
+	for _, dir := range []string{"bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/"} {
+		if strings.HasPrefix(name, dir) {
+			name = "usr/" + name
+			break
+		}
+	}
+	// Fedora 42 and Alpine 3.22 merge sbin into bin as well.
+	if rest, ok := strings.CutPrefix(name, "usr/sbin/"); ok {
+		name = "usr/bin/" + rest
+	}
+	return name
+}
+
+// packageDir is the directory that a language package fills, "" when its type
+// has none.
+func packageDir(t ftypes.LangType, file string) string {
+	if file == "" {
+		return ""
+	}
+	dir := path.Dir(canonical(file))
+	switch t {
+	case ftypes.NodePkg: // node_modules/x/package.json
+		return dir
+	case ftypes.PythonPkg: // site-packages/x-1.0.dist-info/METADATA beside site-packages/x
+		name, _, _ := strings.Cut(path.Base(dir), "-")
+		return path.Join(path.Dir(dir), name)
+	}
+	return ""
+}
+
+func within(name string, dirs []string) bool {
+	for _, dir := range dirs {
+		if strings.HasPrefix(name, dir+"/") {
+			return true
+		}
+	}
+	return false
+}

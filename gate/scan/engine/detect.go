@@ -1,0 +1,251 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	trivydb "github.com/aquasecurity/trivy-db/pkg/db"
+	dbtypes "github.com/aquasecurity/trivy-db/pkg/types"
+	"github.com/aquasecurity/trivy/pkg/clock"
+	"github.com/aquasecurity/trivy/pkg/detector/library"
+	ospkgdetector "github.com/aquasecurity/trivy/pkg/detector/ospkg"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/driver"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/rapidfort"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/rootio"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/seal"
+	"github.com/aquasecurity/trivy/pkg/fanal/applier"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/scan/langpkg"
+	"github.com/aquasecurity/trivy/pkg/scan/ospkg"
+	"github.com/aquasecurity/trivy/pkg/types"
+	"github.com/aquasecurity/trivy/pkg/vulnerability"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+)
+
+// detection is what Trivy's detectors say of one merged image.
+type detection struct {
+	detail  ftypes.ArtifactDetail
+	results types.Results
+}
+
+// scanOptions ask for everything. Trivy's zero values are traps: no
+// relationships drops every package, no severity source makes every severity
+// UNKNOWN.
+func scanOptions() types.ScanOptions {
+	return types.ScanOptions{
+		PkgTypes:            types.PkgTypes,
+		PkgRelationships:    ftypes.Relationships,
+		Scanners:            types.Scanners{types.VulnerabilityScanner},
+		VulnSeveritySources: severitySources,
+	}
+}
+
+var severitySources = []dbtypes.SourceID{"auto"}
+
+// detect merges the layers, finds vulnerabilities, and lets the SBOMs inside
+// the image add to them.
+func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, error) {
+	ctx = clock.With(ctx, s.begin.Now)
+	d := &detection{detail: applier.ApplyLayers(s.main)}
+	report.OS = settleOS(&d.detail)
+	s.describeFeeds(&d.detail, report)
+	if err := d.run(ctx, s.begin.Name, d.detail, report); err != nil {
+		return nil, err
+	}
+	if extra, any := s.fromSBOMs(&d.detail); any {
+		if err := d.run(ctx, s.begin.Name, extra, report); err != nil {
+			return nil, err
+		}
+	}
+	if report.OS != nil {
+		report.OS.EndOfLife = endOfLife(ctx, d.detail.OS)
+	}
+	client := vulnerability.NewClient(trivydb.Config{})
+	for i := range d.results {
+		client.FillInfo(d.results[i].Vulnerabilities, severitySources)
+	}
+	return d, nil
+}
+
+// settleOS does what scan/local does with an OS that is missing: packages
+// without one belong to "none", and package repositories stand in for
+// os-release. The report says when they did.
+func settleOS(detail *ftypes.ArtifactDetail) *wire.OS {
+	assumed := false
+	if !detail.OS.Detected() {
+		if len(detail.Packages) > 0 {
+			detail.OS = ftypes.OS{Family: noOS}
+		}
+		if r := detail.Repository; r != nil {
+			detail.OS, assumed = ftypes.OS{Family: r.Family, Name: r.Release}, true
+		}
+	}
+	if !detail.OS.Detected() || detail.OS.Family == noOS {
+		return nil
+	}
+	return &wire.OS{Family: string(detail.OS.Family), Name: detail.OS.Name, Assumed: assumed}
+}
+
+// run detects the vulnerabilities of detail's packages and appends the results.
+func (d *detection) run(ctx context.Context, name string, detail ftypes.ArtifactDetail, report *wire.Report) error {
+	target := types.ScanTarget{
+		Name: name, OS: detail.OS, Repository: detail.Repository,
+		Packages: detail.Packages, Applications: detail.Applications,
+	}
+	watch := ospkgdetector.WithSupplier(func(os ftypes.OS, pkgs []ftypes.Package) driver.Driver {
+		report.Suppliers = union(report.Suppliers, suppliers(os, pkgs))
+		return nil // only watching: Trivy's own choice stands
+	})
+	result, _, err := ospkg.NewScanner(watch).Scan(ctx, target, scanOptions())
+	switch {
+	case errors.Is(err, ospkgdetector.ErrUnsupportedOS):
+		// The packages are reported without findings; Stream is empty, and the
+		// parent makes a gap of that.
+		d.results = append(d.results, result)
+	case err != nil:
+		return fmt.Errorf("find vulnerabilities of OS packages: %w", err)
+	case result.Target != "":
+		d.results = append(d.results, result)
+	}
+	libraries, err := langpkg.NewScanner().Scan(ctx, target, scanOptions())
+	if err != nil {
+		return fmt.Errorf("find vulnerabilities of libraries: %w", err)
+	}
+	d.results = append(d.results, libraries...)
+	return nil
+}
+
+// suppliers names the vendors whose own feeds Trivy would use instead of the
+// distribution's because of something in the image: a marker file or a suffix
+// of a version, which any author can write.
+func suppliers(os ftypes.OS, pkgs []ftypes.Package) []string {
+	var names []string
+	if rapidfort.Supplier(os, pkgs) != nil {
+		names = append(names, "RapidFort")
+	}
+	if rootio.Supplier(os, pkgs) != nil {
+		names = append(names, "Root.io")
+	}
+	if seal.Supplier(os, pkgs) != nil {
+		names = append(names, "Seal Security")
+	}
+	return names
+}
+
+// describeFeeds says which feed answers for the OS packages, and which
+// packages no feed answers for.
+func (s *session) describeFeeds(detail *ftypes.ArtifactDetail, report *wire.Report) {
+	sets, known := contentSets(detail.Packages)
+	if report.OS != nil {
+		report.Stream = stream(detail.OS, detail.Repository, sets > 0)
+		report.StreamKnown = report.Stream != "" && s.engine.advisories.has(report.Stream)
+	}
+	if sets > known {
+		report.Suppliers = append(report.Suppliers,
+			fmt.Sprintf("Red Hat content sets, %d of %d unknown to the database", sets-known, sets))
+	}
+	for i := range detail.Packages {
+		p := &detail.Packages[i]
+		if p.Repository.Class == ftypes.RepositoryClassThirdParty {
+			report.ThirdParty = append(report.ThirdParty, p.Name)
+		}
+		if p.Version == "" {
+			report.Versionless = append(report.Versionless, p.Name)
+		}
+	}
+	for i := range detail.Applications {
+		s.describeApplication(&detail.Applications[i], report)
+	}
+	slices.Sort(report.ThirdParty)
+}
+
+func (s *session) describeApplication(app *ftypes.Application, report *wire.Report) {
+	if len(app.Packages) == 0 {
+		return
+	}
+	d, ok := library.NewDriver(app.Type)
+	if !ok || !s.engine.advisories.hasEcosystem(d.Type()) {
+		report.Unmatched = union(report.Unmatched, []string{string(app.Type)})
+	}
+}
+
+// contentSets counts the Red Hat content sets and image names (NVRs) that
+// choose the advisories, and those that the database knows. An image whose
+// content sets are unknown matches nothing.
+func contentSets(pkgs []ftypes.Package) (all, known int) {
+	seen := map[string]bool{}
+	count := func(id string, lookup func(string) ([]int, error)) {
+		if id == "" || seen[id] {
+			return
+		}
+		seen[id] = true
+		all++
+		if cpes, err := lookup(id); err == nil && len(cpes) > 0 {
+			known++
+		}
+	}
+	for i := range pkgs {
+		info := pkgs[i].BuildInfo
+		if info == nil {
+			continue
+		}
+		for _, set := range info.ContentSets {
+			count(set, trivydb.Config{}.RedHatRepoToCPEs)
+		}
+		if len(info.ContentSets) == 0 && info.Nvr != "" {
+			count(info.Nvr+"-"+info.Arch, trivydb.Config{}.RedHatNVRToCPEs)
+		}
+	}
+	return all, known
+}
+
+// fromSBOMs returns the packages that only the SBOMs inside the image name.
+func (s *session) fromSBOMs(main *ftypes.ArtifactDetail) (ftypes.ArtifactDetail, bool) {
+	if len(s.sbom) > 0 {
+		s.sbom[0].OS = main.OS // else packages of another OS would not be left out
+	}
+	extra := applier.ApplyLayers(s.sbom)
+	extra.OS, extra.Repository = main.OS, main.Repository
+
+	known := map[string]bool{}
+	for i := range main.Packages {
+		known[packageKey("", &main.Packages[i])] = true
+	}
+	for i := range main.Applications {
+		for j := range main.Applications[i].Packages {
+			known[packageKey(main.Applications[i].Type, &main.Applications[i].Packages[j])] = true
+		}
+	}
+	isKnown := func(t ftypes.LangType) func(ftypes.Package) bool {
+		return func(p ftypes.Package) bool { return known[packageKey(t, &p)] }
+	}
+	extra.Packages = slices.DeleteFunc(extra.Packages, isKnown(""))
+	found := len(extra.Packages)
+	for i := range extra.Applications {
+		app := &extra.Applications[i]
+		app.Packages = slices.DeleteFunc(app.Packages, isKnown(app.Type))
+		found += len(app.Packages)
+	}
+	return extra, found > 0
+}
+
+func packageKey(t ftypes.LangType, p *ftypes.Package) string {
+	return fmt.Sprintf("%s\x00%s\x00%d:%s-%s", t, p.Name, p.Epoch, p.Version, p.Release)
+}
+
+func union(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
+}
+
+// noOS is the family that Trivy gives to packages without an OS.
+const noOS ftypes.OSType = "none"

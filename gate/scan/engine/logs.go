@@ -1,0 +1,161 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+)
+
+// logs collects what Trivy logs, because some of it is the only trace of a
+// file that could not be read. One image is scanned at a time, so there is
+// always exactly one place for a message to go.
+type logs struct {
+	mu      sync.Mutex
+	records []wire.Log
+	dropped int
+	layer   string
+}
+
+const maxLogs = 1000 // per image; beyond that only the number matters
+
+// reset starts a new image.
+func (l *logs) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records, l.dropped, l.layer = nil, 0, ""
+}
+
+// enter says which layer is being read.
+func (l *logs) enter(diffID string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.layer = diffID
+}
+
+// take returns the messages of this image.
+func (l *logs) take() []wire.Log {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dropped > 0 {
+		l.records = append(l.records, wire.Log{Level: "WARN",
+			Message: fmt.Sprintf("%d more messages", l.dropped)})
+		l.dropped = 0
+	}
+	return l.records
+}
+
+func (l *logs) add(r wire.Log) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.Layer = l.layer; slices.Contains(l.records, r) {
+		return
+	}
+	if len(l.records) >= maxLogs {
+		l.dropped++
+		return
+	}
+	l.records = append(l.records, r)
+}
+
+// logHandler is the slog.Handler of the whole process. It must be installed
+// before the first analyzer is made: Trivy's loggers keep the default of that
+// moment, and its own default buffers for ever and is not safe for concurrent
+// use (trivy pkg/log/deferred.go).
+type logHandler struct {
+	logs  *logs
+	attrs []slog.Attr
+}
+
+// Enabled lets debug messages through: "Analysis error" is one of them.
+func (h *logHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
+	if !matters(r.Level, r.Message) {
+		return nil
+	}
+	if r.Message == versionMismatch && aboutAdvisory(r) {
+		return nil
+	}
+	var b strings.Builder
+	write := func(a slog.Attr) bool {
+		if a.Key != "prefix" && b.Len() < 2000 {
+			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
+		}
+		return true
+	}
+	for _, a := range h.attrs {
+		write(a)
+	}
+	r.Attrs(write)
+	h.logs.add(wire.Log{Level: r.Level.String(), Message: r.Message, Attrs: strings.TrimSpace(b.String())})
+	return nil
+}
+
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &logHandler{logs: h.logs, attrs: append(slices.Clip(h.attrs), attrs...)}
+}
+
+func (h *logHandler) WithGroup(string) slog.Handler { return h }
+
+// debugThatMatters are messages that Trivy logs at debug level although they
+// mean that something was not read or not matched. It is a contract on
+// strings, so Trivy is pinned exactly and TestLogContract looks for each of
+// them in its sources.
+var debugThatMatters = []string{
+	"Analysis error",   // fanal/analyzer/analyzer.go: an analyzer failed, the file is skipped
+	"Permission error", // fanal/analyzer/analyzer.go
+	"Image config analysis error",
+	"Unable to parse the available file",            // pkg/dpkg
+	"Installed package version error",               // detector/ospkg/debian: not matched
+	"Failed to parse the installed package version", // detector/ospkg/*: not matched
+	"Failed to parse version constraints",
+	"Failed to parse constraints",
+	"Failed to check version constraints",
+}
+
+// harmless are warnings that say nothing about what was read.
+var harmless = []string{
+	"Using severities from other vendors for some vulnerabilities",
+	"This OS version is not on the EOL list",                    // judged by our own check of the release
+	"Mixing Alpine versions is unsupported",                     // judged as os-mismatch
+	"Unsupported os",                                            // judged as unsupported-os
+	"Unable to get vulnerability details (CVE may be rejected)", // the finding stays, unrated
+	"Unable to collect additional info",                         // licences of eggs and wheels
+	"Could not parse -ldflags found in build info",
+	"Third-party SBOM may lead to inaccurate vulnerability detection",
+	"Recommend using Trivy to generate SBOMs",
+	"Conda package is supported for SBOM, not for vulnerability scanning", // judged as no-advisories
+	"The library type is not supported for vulnerability scanning",        // judged as no-advisories
+}
+
+// versionMismatch is logged when a package could not be compared with an
+// advisory (detector/library/compare). If the advisory's range is what cannot
+// be parsed, that is a flaw of the database that every image shares and
+// nobody's image can be blamed for; Trivy itself skips the advisory. If the
+// package's version is, the package was matched with nothing.
+const versionMismatch = "Version matching error"
+
+func aboutAdvisory(r slog.Record) bool {
+	about := false
+	r.Attrs(func(a slog.Attr) bool {
+		about = about || strings.Contains(a.Value.String(), "constraint error")
+		return true
+	})
+	return about
+}
+
+// matters reports whether a message may mean that something was missed. What
+// nobody knows is taken to matter.
+func matters(level slog.Level, msg string) bool {
+	if level < slog.LevelWarn {
+		return slices.ContainsFunc(debugThatMatters, func(s string) bool { return strings.HasPrefix(msg, s) })
+	}
+	return !slices.ContainsFunc(harmless, func(s string) bool { return strings.HasPrefix(msg, s) })
+}

@@ -1,0 +1,115 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"errors"
+	"go/build"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLogs(t *testing.T) {
+	tests := []struct {
+		name  string
+		level slog.Level
+		msg   string
+		attr  any
+		kept  bool
+	}{
+		{"an analyzer failed", slog.LevelDebug, "Analysis error", errors.New("bad rpmdb"), true},
+		{"chatter", slog.LevelDebug, "Scanning packages for vulnerabilities", "x", false},
+		{"information", slog.LevelInfo, "Detected OS", "alpine", false},
+		{"a stanza was dropped", slog.LevelWarn, "Parse error", "var/lib/dpkg/status", true},
+		{"a warning nobody knows", slog.LevelWarn, "The moon is full", "x", true},
+		{"an error nobody knows", slog.LevelError, "The moon is full", "x", true},
+		{"severity source", slog.LevelWarn, "Using severities from other vendors for some vulnerabilities. Read https://x for details.", "x", false},
+		{"a package's version cannot be compared", slog.LevelWarn, "Version matching error", errors.New("npm version error (banana): improper"), true},
+		{"an advisory's range cannot be parsed", slog.LevelWarn, "Version matching error", errors.New("npm constraint error (<1.9.0b1): improper"), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			logs := new(logs)
+			log := slog.New(&logHandler{logs: logs}).With("prefix", "x")
+			log.Log(t.Context(), tt.level, tt.msg, "err", tt.attr)
+			if got := len(logs.take()) == 1; got != tt.kept {
+				t.Errorf("kept = %v, want %v", got, tt.kept)
+			}
+		})
+	}
+}
+
+// TestLogContract holds Trivy to the strings that this package looks for: a
+// message that was reworded upstream would let a gap pass in silence.
+func TestLogContract(t *testing.T) {
+	dir := trivyDir(t)
+	var source strings.Builder
+	for _, sub := range []string{"pkg/fanal", "pkg/detector", "pkg/vulnerability", "pkg/sbom", "pkg/dependency"} {
+		err := filepath.WalkDir(filepath.Join(dir, sub), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			source.Write(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := source.String()
+	for _, msg := range append(append([]string{versionMismatch}, debugThatMatters...), harmless...) {
+		if !strings.Contains(text, `"`+msg) {
+			t.Errorf("Trivy no longer logs %q", msg)
+		}
+	}
+}
+
+// TestAnalyzers holds imports.go to Trivy's own list, less the kinds that
+// Trivy disables for images or that imagegate leaves out on purpose.
+func TestAnalyzers(t *testing.T) {
+	leftOut := map[string]bool{
+		"config/all": true, "executable": true, "imgconf/apk": true, "imgconf/dockerfile": true,
+		// Lock files: analyzer.TypeLockfiles is disabled for images.
+		"language/c/conan": true, "language/conda/environment": true, "language/dart/pub": true,
+		"language/elixir/mix": true, "language/golang/mod": true, "language/java/gradle": true,
+		"language/java/pom": true, "language/java/sbt": true, "language/nodejs/bun": true,
+		"language/nodejs/npm": true, "language/nodejs/pnpm": true, "language/nodejs/yarn": true,
+		"language/python/pip": true, "language/python/pipenv": true, "language/python/poetry": true,
+		"language/python/pylock": true, "language/python/uv": true, "language/ruby/bundler": true,
+		"language/rust/cargo": true, "language/swift/cocoapods": true, "language/swift/swift": true,
+		// Licence files need --license-full.
+		"licensing": true,
+	}
+	const prefix = "github.com/aquasecurity/trivy/pkg/fanal/analyzer/"
+	ours := map[string]bool{}
+	p, err := build.ImportDir(".", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range p.Imports {
+		ours[strings.TrimPrefix(path, prefix)] = true
+	}
+	all, err := build.ImportDir(filepath.Join(trivyDir(t), "pkg/fanal/analyzer/all"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all.Imports {
+		if name := strings.TrimPrefix(path, prefix); !ours[name] && !leftOut[name] {
+			t.Errorf("Trivy has an analyzer that is neither imported nor left out on purpose: %s", name)
+		}
+	}
+}
+
+func trivyDir(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aquasecurity/trivy").Output()
+	if err != nil {
+		t.Fatalf("find Trivy's sources: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}

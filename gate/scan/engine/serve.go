@@ -1,0 +1,143 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	xos "github.com/aquasecurity/trivy/pkg/x/os"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Serve is the worker's main function: it answers the parent on in and out
+// until in ends, and returns the exit code of the process. Nothing else may
+// write to out; Serve turns os.Stdout away from it, because Trivy's
+// dependencies print.
+func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
+	os.Stdout = os.Stderr
+	logs := new(logs)
+	slog.SetDefault(slog.New(&logHandler{logs: logs}))
+	defer xos.Cleanup()
+
+	e := &engine{logs: logs, groups: map[evidence.Need]*groups{}, in: wire.NewReader(in), out: wire.NewWriter(out)}
+	if err := e.open(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "imagegate worker:", err)
+		return 2
+	}
+	for {
+		switch err := e.image(ctx); {
+		case errors.Is(err, io.EOF):
+			return 0 // the parent has no more images
+		case err != nil:
+			// The conversation may have stopped anywhere: say why, and end. The
+			// parent starts another worker.
+			_ = e.out.JSON(wire.TypeFailure, wire.Failure{Message: err.Error()})
+			_ = e.out.Flush()
+			return 2
+		}
+	}
+}
+
+// engine is the state that lives as long as the process.
+type engine struct {
+	in         *wire.Reader
+	out        *wire.Writer
+	logs       *logs
+	parallel   int
+	advisories *advisories
+	groups     map[evidence.Need]*groups
+}
+
+// open answers the parent's Open: it takes its limits and opens the database.
+func (e *engine) open(ctx context.Context) error {
+	var o wire.Open
+	if err := e.expect(wire.TypeOpen, &o); err != nil {
+		return err
+	}
+	e.parallel = max(1, o.Parallel)
+	if o.Memory > 0 {
+		// The soft limit makes the collector work before the hard one kills.
+		debug.SetMemoryLimit(o.Memory * 4 / 5)
+		if err := limitMemory(o.Memory); err != nil {
+			return fmt.Errorf("limit memory: %w", err)
+		}
+	}
+	ready := wire.Ready{Version: wire.Version, Engine: Version()}
+	if o.CacheDir != "" {
+		if err := e.openDatabase(ctx, o.CacheDir, &ready); err != nil {
+			ready.Problem = err.Error()
+		}
+	}
+	if err := e.out.JSON(wire.TypeReady, ready); err != nil {
+		return err
+	}
+	return e.out.Flush()
+}
+
+func (e *engine) openDatabase(ctx context.Context, dir string, ready *wire.Ready) error {
+	a, err := openDatabase(dir)
+	if err != nil {
+		return err
+	}
+	e.advisories, ready.Advisories = a, len(a.buckets)
+	if ready.SelfTest, err = selfTest(ctx); err != nil {
+		return err
+	}
+	if ready.SelfTest == 0 {
+		return fmt.Errorf("none of %d well-known vulnerable packages was found in the database: it is incomplete or not Trivy's", len(samples))
+	}
+	return nil
+}
+
+// expect reads one frame of type t into v.
+func (e *engine) expect(t wire.Type, v any) error {
+	got, payload, err := e.in.Next()
+	if err != nil {
+		return err
+	}
+	if got != t {
+		return fmt.Errorf("frame %q instead of %q", got, t)
+	}
+	return wire.Decode(payload, v)
+}
+
+// image reads one image and reports on it.
+func (e *engine) image(ctx context.Context) error {
+	s := &session{engine: e}
+	if err := e.expect(wire.TypeBegin, &s.begin); err != nil {
+		return err
+	}
+	if e.advisories == nil {
+		return errors.New("no vulnerability database is open")
+	}
+	e.logs.reset()
+	var err error
+	if s.groups, err = e.groupsFor(s.begin.Need); err != nil {
+		return err
+	}
+	report, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	report.Logs = e.logs.take()
+	return e.out.Report(report)
+}
+
+func (e *engine) groupsFor(need evidence.Need) (*groups, error) {
+	if g := e.groups[need]; g != nil {
+		return g, nil
+	}
+	g, err := newGroups(need, e.parallel)
+	if err == nil {
+		e.groups[need] = g
+	}
+	return g, err
+}

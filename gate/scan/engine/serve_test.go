@@ -1,0 +1,128 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// conversation is a worker that runs in this process, and the parent's side of
+// its pipes.
+type conversation struct {
+	t    *testing.T
+	send *wire.Writer
+	recv *wire.Reader
+}
+
+// converse starts Serve on a database directory. The process has one worker at
+// most: Trivy's state is global.
+func converse(t *testing.T, cacheDir string) (*conversation, wire.Ready) {
+	t.Helper()
+	inR, inW := io.Pipe()
+	outR, outW := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- Serve(context.Background(), inR, outW)
+		_ = outW.Close()
+	}()
+	c := &conversation{t: t, send: wire.NewWriter(inW), recv: wire.NewReader(outR)}
+	t.Cleanup(func() {
+		_ = inW.Close()
+		<-done
+	})
+	c.must(c.send.JSON(wire.TypeOpen, wire.Open{CacheDir: cacheDir, Parallel: 2}))
+	c.must(c.send.Flush())
+	kind, payload, err := c.recv.Next()
+	c.must(err)
+	if kind != wire.TypeReady {
+		t.Fatalf("frame %q instead of Ready", kind)
+	}
+	var ready wire.Ready
+	c.must(wire.Decode(payload, &ready))
+	return c, ready
+}
+
+func (c *conversation) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// scan sends an image as the parent does and returns the worker's report.
+func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.Report {
+	c.t.Helper()
+	config, err := img.RawConfigFile()
+	c.must(err)
+	c.must(c.send.JSON(wire.TypeBegin, wire.Begin{Name: "test", Need: need, Config: config, Now: time.Now()}))
+	layers, err := img.Layers()
+	c.must(err)
+	for _, l := range layers {
+		c.layer(l, java)
+	}
+	c.must(c.send.JSON(wire.TypeFinish, wire.Finish{}))
+	c.must(c.send.Flush())
+	kind, payload, err := c.recv.Next()
+	c.must(err)
+	if kind != wire.TypeReport {
+		c.t.Fatalf("frame %q instead of a report: %s", kind, payload)
+	}
+	report, err := c.recv.Report(payload, 1<<30)
+	c.must(err)
+	return report
+}
+
+func (c *conversation) layer(l v1.Layer, java bool) {
+	c.t.Helper()
+	diffID, err := l.DiffID()
+	c.must(err)
+	digest, err := l.Digest()
+	c.must(err)
+	c.must(c.send.JSON(wire.TypeLayer, wire.Layer{Digest: digest.String(), DiffID: diffID.String()}))
+	r, err := l.Uncompressed()
+	c.must(err)
+	defer r.Close()
+	tr := tar.NewReader(r)
+	for {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		c.must(err)
+		c.entry(h, tr)
+	}
+	c.must(c.send.JSON(wire.TypeLayerEnd, wire.LayerEnd{JavaDatabase: java}))
+}
+
+func (c *conversation) entry(h *tar.Header, r io.Reader) {
+	c.t.Helper()
+	name := strings.TrimLeft(path.Clean(h.Name), "/")
+	dir, base := path.Split(name)
+	e := wire.Entry{Name: name}
+	switch {
+	case base == ".wh..wh..opq":
+		e.Type, e.Name = wire.EntryOpaque, dir
+	case strings.HasPrefix(base, ".wh."):
+		e.Type, e.Name = wire.EntryWhiteout, path.Join(dir, base[len(".wh."):])
+	case h.Typeflag != tar.TypeReg:
+		return
+	default:
+		e.Mode, e.Size = h.FileInfo().Mode(), h.Size
+	}
+	c.must(c.send.Frame(wire.TypeEntry, e.Append(nil)))
+	if e.Type == wire.EntryFile {
+		c.must(c.send.Copy(r))
+	}
+}

@@ -1,0 +1,208 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Version is the version of the protocol. Parent and worker are the same
+// binary, so any difference means that something else answered.
+const Version = 1
+
+// Open is the parent's first word. It is sent once, before the first image.
+type Open struct {
+	// CacheDir holds db/ and, when a jar was seen, java-db/, laid out as Trivy
+	// does. Nothing in it changes while the worker lives.
+	CacheDir string `json:"cacheDir"`
+	// Memory is how many bytes the worker may use, 0 for no limit.
+	Memory int64 `json:"memory"`
+	// Parallel is how many files are analysed at once.
+	Parallel int `json:"parallel"`
+}
+
+// Ready answers Open: the worker has opened the database.
+type Ready struct {
+	Version int    `json:"version"`
+	Engine  string `json:"engine"` // "trivy 0.74.0"
+	// Problem says why the database cannot be used, "" when it can.
+	Problem string `json:"problem,omitempty"`
+	// SelfTest is how many of the built-in samples were found in the database.
+	SelfTest int `json:"selfTest"`
+	// Advisories is how many buckets of advisories the database has.
+	Advisories int `json:"advisories"`
+}
+
+// Begin starts one image.
+type Begin struct {
+	Name string        `json:"name"`
+	Need evidence.Need `json:"need"`
+	// Config is the image config, for secrets in environment and history.
+	Config []byte `json:"config,omitempty"`
+	// Now is the run's clock.
+	Now time.Time `json:"now"`
+}
+
+// Layer starts one layer.
+type Layer struct {
+	Digest    string `json:"digest"`
+	DiffID    string `json:"diffID"`
+	CreatedBy string `json:"createdBy,omitempty"`
+}
+
+// LayerEnd says that every byte of the layer arrived and was verified.
+type LayerEnd struct {
+	// JavaDatabase is true when the parent has put a Java database in place;
+	// without one, jars are counted and left alone.
+	JavaDatabase bool `json:"javaDatabase"`
+}
+
+// Finish ends the image and asks for the report.
+type Finish struct {
+	// Executables are the paths of the merged image that somebody should
+	// account for.
+	Executables []string `json:"executables,omitempty"`
+}
+
+// Failure says why the worker has no report.
+type Failure struct {
+	Message string `json:"message"`
+}
+
+// Report is what the worker found in one image.
+type Report struct {
+	OS *OS `json:"os,omitempty"`
+	// Stream is the name of the advisory feed used for OS packages, "" when the
+	// OS has no detector.
+	Stream string `json:"stream,omitempty"`
+	// StreamKnown is true when the database has advisories for Stream.
+	StreamKnown bool `json:"streamKnown"`
+
+	Packages []evidence.Package `json:"packages,omitempty"`
+	Findings []evidence.Finding `json:"findings,omitempty"`
+	Secrets  []evidence.Secret  `json:"secrets,omitempty"`
+	Licenses []evidence.License `json:"licenses,omitempty"`
+
+	// Databases counts packages by the file they were read from.
+	Databases []Count `json:"databases,omitempty"`
+	// ThirdParty names packages whose vendor has no advisories here.
+	ThirdParty []string `json:"thirdParty,omitempty"`
+	// Suppliers names vendors whose feeds the image asks for.
+	Suppliers []string `json:"suppliers,omitempty"`
+	// Unmatched lists package types for which the database has no advisories.
+	Unmatched []string `json:"unmatched,omitempty"`
+	// Versionless names packages without a version, which nothing can match.
+	Versionless []string `json:"versionless,omitempty"`
+	// Jars is how many files only the Java analyzer could read.
+	Jars int `json:"jars"`
+	// Logs are Trivy's warnings and errors that may mean something was missed.
+	Logs []Log `json:"logs,omitempty"`
+
+	Unattributed []string `json:"unattributed,omitempty"`
+}
+
+// OS is what Trivy made of the image's os-release files.
+type OS struct {
+	Family string `json:"family"`
+	Name   string `json:"name"`
+	// EndOfLife is the last moment at which Trivy calls the release supported,
+	// nil when Trivy knows none.
+	EndOfLife *time.Time `json:"endOfLife,omitempty"`
+	// Assumed is true when only the package repositories name the OS.
+	Assumed bool `json:"assumed,omitempty"`
+}
+
+// Count says how many packages came from one file.
+type Count struct {
+	Path     string `json:"path"`
+	Packages int    `json:"packages"`
+}
+
+// Log is one message of Trivy's log.
+type Log struct {
+	Level   string `json:"level"`
+	Message string `json:"message"`
+	Attrs   string `json:"attrs,omitempty"`
+	Layer   string `json:"layer,omitempty"`
+}
+
+// Decode decodes exactly one JSON document with no unknown fields.
+func Decode(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("data after the document")
+	}
+	return nil
+}
+
+// EntryType is what kind of thing an Entry is.
+type EntryType byte
+
+// The kinds that the worker needs to know. Everything else is the parent's
+// business.
+const (
+	EntryFile EntryType = iota
+	EntryWhiteout
+	EntryOpaque
+)
+
+// Entry is one file or whiteout of a layer.
+type Entry struct {
+	Type EntryType
+	// Ask is true when the parent waits for Want before it sends the bytes.
+	Ask  bool
+	Mode fs.FileMode
+	Size int64
+	// Modified is in seconds since 1970.
+	Modified int64
+	Name     string
+}
+
+// Append appends e's binary form to b.
+func (e *Entry) Append(b []byte) []byte {
+	ask := byte(0)
+	if e.Ask {
+		ask = 1
+	}
+	b = append(b, byte(e.Type), ask)
+	b = binary.AppendUvarint(b, uint64(e.Mode))
+	b = binary.AppendVarint(b, e.Size)
+	b = binary.AppendVarint(b, e.Modified)
+	return append(b, e.Name...)
+}
+
+// ParseEntry is the reverse of Append.
+func ParseEntry(b []byte) (Entry, error) {
+	if len(b) < 2 || b[0] > byte(EntryOpaque) || b[1] > 1 {
+		return Entry{}, errors.New("malformed entry")
+	}
+	e := Entry{Type: EntryType(b[0]), Ask: b[1] == 1}
+	b = b[2:]
+	mode, n := binary.Uvarint(b)
+	if n <= 0 || mode > 1<<32-1 {
+		return Entry{}, errors.New("malformed entry: mode")
+	}
+	e.Mode, b = fs.FileMode(mode), b[n:]
+	if e.Size, n = binary.Varint(b); n <= 0 || e.Size < 0 {
+		return Entry{}, errors.New("malformed entry: size")
+	}
+	b = b[n:]
+	if e.Modified, n = binary.Varint(b); n <= 0 {
+		return Entry{}, errors.New("malformed entry: time")
+	}
+	if e.Name = string(b[n:]); e.Name == "" {
+		return Entry{}, fmt.Errorf("malformed entry: no name")
+	}
+	return e, nil
+}

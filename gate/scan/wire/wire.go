@@ -1,0 +1,189 @@
+// Package wire is the protocol between imagegate and its scan worker: frames
+// over the worker's standard input and output.
+//
+// The worker parses hostile bytes, so everything that comes back from it is
+// foreign too. A frame has a type, a length and a payload; lengths are checked
+// before memory is taken, and every payload is decoded strictly.
+//
+// A conversation starts with Open, answered by Ready. Then, for each image:
+//
+//	parent  Begin; for each layer: Layer, (Entry Data*)*, LayerEnd; Finish
+//	worker  Want for every Entry that asks; Report or Failure after Finish
+//
+// A Failure can come at any time after Begin and ends the image: the parent
+// then throws the worker away.
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Type tells frames apart.
+type Type byte
+
+// The frames that the parent sends.
+const (
+	TypeOpen     Type = 'O' // Open
+	TypeBegin    Type = 'B' // Begin
+	TypeLayer    Type = 'L' // Layer
+	TypeEntry    Type = 'E' // Entry, binary
+	TypeData     Type = 'D' // bytes of the last entry's file
+	TypeLayerEnd Type = 'l' // LayerEnd
+	TypeFinish   Type = 'F' // Finish
+)
+
+// The frames that the worker sends.
+const (
+	TypeReady   Type = 'R' // Ready
+	TypeWant    Type = 'W' // one byte: 1 if the file's bytes are wanted
+	TypeReport  Type = 'S' // part of a Report in JSON; an empty frame ends it
+	TypeFailure Type = 'X' // Failure
+)
+
+const (
+	// MaxFrame bounds one frame's payload. A frame that says it is longer ends
+	// the conversation: the peer is broken or hostile.
+	MaxFrame = 1 << 20
+	// chunk is how many bytes of a file or a report go into one frame.
+	chunk = 128 << 10
+)
+
+// Writer writes frames. It is not safe for concurrent use.
+type Writer struct {
+	w   *bufio.Writer
+	buf []byte
+}
+
+// NewWriter returns a Writer that buffers; call Flush when the peer must see
+// what was written.
+func NewWriter(w io.Writer) *Writer {
+	return &Writer{w: bufio.NewWriterSize(w, 256<<10), buf: make([]byte, chunk)}
+}
+
+// Frame writes one frame.
+func (w *Writer) Frame(t Type, payload []byte) error {
+	if len(payload) > MaxFrame {
+		return fmt.Errorf("frame %q of %d bytes is longer than %d", t, len(payload), MaxFrame)
+	}
+	var head [5]byte
+	head[0] = byte(t)
+	binary.BigEndian.PutUint32(head[1:], uint32(len(payload)))
+	if _, err := w.w.Write(head[:]); err != nil {
+		return err
+	}
+	_, err := w.w.Write(payload)
+	return err
+}
+
+// JSON writes v as the payload of one frame.
+func (w *Writer) JSON(t Type, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.Frame(t, b)
+}
+
+// Copy writes r's bytes as Data frames until its end.
+func (w *Writer) Copy(r io.Reader) error {
+	for {
+		n, err := io.ReadFull(r, w.buf)
+		if n > 0 {
+			if werr := w.Frame(TypeData, w.buf[:n]); werr != nil {
+				return werr
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Report writes r in as many frames as it needs, and flushes.
+func (w *Writer) Report(r *Report) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	for len(b) > 0 {
+		n := min(len(b), chunk)
+		if err := w.Frame(TypeReport, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	if err := w.Frame(TypeReport, nil); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// Flush hands everything written so far to the peer.
+func (w *Writer) Flush() error { return w.w.Flush() }
+
+// Reader reads frames. It is not safe for concurrent use.
+type Reader struct {
+	r   *bufio.Reader
+	buf []byte
+}
+
+// NewReader returns a Reader.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{r: bufio.NewReaderSize(r, 256<<10)}
+}
+
+// Next returns the next frame. The payload is valid until the next call. The
+// error is io.EOF only between frames.
+func (r *Reader) Next() (Type, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r.r, head[:1]); err != nil {
+		return 0, nil, err
+	}
+	if _, err := io.ReadFull(r.r, head[1:]); err != nil {
+		return 0, nil, fmt.Errorf("frame header: %w", io.ErrUnexpectedEOF)
+	}
+	n := binary.BigEndian.Uint32(head[1:])
+	if n > MaxFrame {
+		return 0, nil, fmt.Errorf("frame %q says it has %d bytes, more than %d", head[0], n, MaxFrame)
+	}
+	if int(n) > cap(r.buf) {
+		r.buf = make([]byte, max(int(n), 64<<10))
+	}
+	r.buf = r.buf[:n]
+	if _, err := io.ReadFull(r.r, r.buf); err != nil {
+		return 0, nil, fmt.Errorf("frame %q: %w", head[0], io.ErrUnexpectedEOF)
+	}
+	return Type(head[0]), r.buf, nil
+}
+
+// Report reads the rest of a report whose first frame is payload, at most
+// limit bytes of it.
+func (r *Reader) Report(payload []byte, limit int) (*Report, error) {
+	b := append([]byte(nil), payload...)
+	for len(payload) > 0 {
+		t, next, err := r.Next()
+		if err != nil {
+			return nil, fmt.Errorf("report: %w", err)
+		}
+		if t != TypeReport {
+			return nil, fmt.Errorf("report: frame %q in its midst", t)
+		}
+		if len(b)+len(next) > limit {
+			return nil, fmt.Errorf("report is longer than %d bytes", limit)
+		}
+		b, payload = append(b, next...), next
+	}
+	report := new(Report)
+	if err := Decode(b, report); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	return report, nil
+}

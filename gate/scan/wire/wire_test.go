@@ -1,0 +1,146 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+func TestFrames(t *testing.T) {
+	var pipe bytes.Buffer
+	w := NewWriter(&pipe)
+	body := bytes.Repeat([]byte("0123456789abcdef"), 3*chunk/16+5)
+	for _, err := range []error{
+		w.JSON(TypeBegin, Begin{Name: "app:1", Need: evidence.NeedPackages}),
+		w.Frame(TypeWant, []byte{1}),
+		w.Copy(bytes.NewReader(body)),
+		w.Flush(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewReader(&pipe)
+	kind, payload, err := r.Next()
+	var begin Begin
+	if err != nil || kind != TypeBegin || Decode(payload, &begin) != nil || begin.Name != "app:1" {
+		t.Fatalf("Begin: %q %s %v", kind, payload, err)
+	}
+	if kind, payload, err = r.Next(); err != nil || kind != TypeWant || !bytes.Equal(payload, []byte{1}) {
+		t.Fatalf("Want: %q %v %v", kind, payload, err)
+	}
+	var got []byte
+	for {
+		kind, payload, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil || kind != TypeData {
+			t.Fatalf("Data: %q %v", kind, err)
+		}
+		got = append(got, payload...)
+	}
+	if !bytes.Equal(got, body) {
+		t.Errorf("%d bytes arrived, want %d", len(got), len(body))
+	}
+}
+
+func TestReport(t *testing.T) {
+	want := &Report{Stream: "alpine 3.10", StreamKnown: true}
+	for range 5000 {
+		want.Findings = append(want.Findings, evidence.Finding{ID: "CVE-2021-1", Title: strings.Repeat("x", 50)})
+	}
+	var pipe bytes.Buffer
+	if err := NewWriter(&pipe).Report(want); err != nil {
+		t.Fatal(err)
+	}
+	read := func(limit int) (*Report, error) {
+		r := NewReader(bytes.NewReader(pipe.Bytes()))
+		_, payload, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Report(payload, limit)
+	}
+	got, err := read(1 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := read(300 << 10); err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("a report over the limit: %v", err)
+	}
+}
+
+func TestBrokenFrames(t *testing.T) {
+	tests := map[string]string{
+		"length over the limit": "D\xff\xff\xff\xff",
+		"header cut off":        "D\x00\x00",
+		"payload cut off":       "D\x00\x00\x00\x05abc",
+	}
+	for name, in := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := NewReader(strings.NewReader(in)).Next()
+			if err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("error = %v, want one that is not the end of the conversation", err)
+			}
+		})
+	}
+	if _, _, err := NewReader(strings.NewReader("")).Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("no frame at all: %v, want io.EOF", err)
+	}
+}
+
+func TestDecodeIsStrict(t *testing.T) {
+	for _, in := range []string{`{"message":"x","extra":1}`, `{"message":"x"}{}`, `{"message":1}`, ``, `{`} {
+		var f Failure
+		if err := Decode([]byte(in), &f); err == nil {
+			t.Errorf("%q was accepted", in)
+		}
+	}
+}
+
+func FuzzEntry(f *testing.F) {
+	for _, e := range []Entry{
+		{Name: "etc/os-release", Mode: 0o644, Size: 12, Modified: 1700000000},
+		{Name: "x", Type: EntryWhiteout},
+		{Name: "usr/bin/sudo", Mode: fs.ModeSetuid | 0o755, Size: 1 << 40, Ask: true, Modified: -1},
+	} {
+		f.Add(e.Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := ParseEntry(b)
+		if err != nil {
+			return
+		}
+		again, err := ParseEntry(e.Append(nil))
+		if err != nil || again != e {
+			t.Errorf("%+v became %+v, %v", e, again, err)
+		}
+	})
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add([]byte("D\x00\x00\x00\x03abcS\x00\x00\x00\x02{}S\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := NewReader(bytes.NewReader(b))
+		for {
+			kind, payload, err := r.Next()
+			if err != nil {
+				return
+			}
+			if kind == TypeReport {
+				_, _ = r.Report(payload, 1<<16)
+			}
+		}
+	})
+}
