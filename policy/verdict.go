@@ -105,8 +105,11 @@ type Verdict struct {
 	Rules    []RuleResult // in the order of [Rules]
 	Findings []Judged     // blocking first, then by severity, id, package
 	// Exceptions tells what became of every exception that this image was
-	// checked against.
+	// checked against. Of an image whose packages were not looked at it lists
+	// only those that have expired.
 	Exceptions []ExceptionUse
+	// Override is where the override stands that applied; zero when none did.
+	Override Position
 }
 
 // Count returns how many findings ended in class c.
@@ -141,6 +144,7 @@ const (
 	ExceptionUnused     ExceptionStatus = "unused"       // nothing has this id
 	ExceptionExpired    ExceptionStatus = "expired"      // the day is over
 	ExceptionOutOfScope ExceptionStatus = "out-of-scope" // the id is there, but package, image or path differ
+	ExceptionRefused    ExceptionStatus = "refused"      // it matches, but exception-limits or vulnerabilities.deny forbid it
 )
 
 // ExceptionUse is an exception and what became of it.
@@ -148,6 +152,8 @@ type ExceptionUse struct {
 	Exception *Exception
 	Status    ExceptionStatus
 	Matches   int // findings it excepted, or would have
+	// Why says more about refused and out-of-scope ones, "" for the others.
+	Why string
 	// DaysLeft counts whole days until it ends, 0 on its last day, negative
 	// after.
 	DaysLeft int

@@ -16,7 +16,6 @@ import (
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
-	"github.com/aquasecurity/trivy/pkg/mapfs"
 	"github.com/aquasecurity/trivy/pkg/semaphore"
 	xio "github.com/aquasecurity/trivy/pkg/x/io"
 	"golang.org/x/sync/errgroup"
@@ -52,7 +51,7 @@ type layer struct {
 	ctx           context.Context
 	limit         *semaphore.Weighted
 	temps         []string
-	jars          int
+	jars          []jar
 }
 
 func newLayer(ctx context.Context, head wire.Layer, g *groups, parallel int) (*layer, error) {
@@ -126,9 +125,6 @@ func (l *layer) analyze(s *layerScan, e *wire.Entry, open analyzer.Opener) error
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
-	if slices.Contains(types, analyzer.TypeJar) {
-		l.jars++
-	}
 	if len(types) == 0 {
 		return nil
 	}
@@ -136,7 +132,25 @@ func (l *layer) analyze(s *layerScan, e *wire.Entry, open analyzer.Opener) error
 	if err != nil {
 		return err
 	}
+	if slices.Contains(types, analyzer.TypeJar) {
+		l.jars = append(l.jars, jar{e.Name, tmp})
+		types = slices.DeleteFunc(types, func(t analyzer.Type) bool { return t == analyzer.TypeJar })
+	}
 	return s.post.CreateLink(types, "", e.Name, tmp)
+}
+
+// jar is a file for the Java analyzer, which sees it only when there is a Java
+// database. Without one it fails for the whole layer, and later in the same
+// process finds nothing without saying so (sync.Once in trivy pkg/javadb).
+type jar struct{ name, copied string }
+
+func (l *layer) linkJars() error {
+	for _, j := range l.jars {
+		if err := l.main.post.CreateLink([]analyzer.Type{analyzer.TypeJar}, "", j.name, j.copied); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish waits for the analyzers, runs those that need the whole layer, and
@@ -145,11 +159,10 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (main, sbom ft
 	if err := l.eg.Wait(); err != nil {
 		return main, sbom, fmt.Errorf("analyse layer %s: %w", l.head.DiffID, err)
 	}
-	if !java {
-		// Without a database the Java analyzer fails for the whole layer, and
-		// later in the same process finds nothing without saying so (sync.Once in
-		// trivy pkg/javadb). The parent learns of the jars from their number.
-		l.main.post.Set(analyzer.TypeJar, mapfs.New())
+	if java {
+		if err := l.linkJars(); err != nil {
+			return main, sbom, err
+		}
 	}
 	for _, s := range []*layerScan{l.main, l.sbom} {
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {

@@ -112,7 +112,6 @@ var debugThatMatters = []string{
 	"Analysis error",   // fanal/analyzer/analyzer.go: an analyzer failed, the file is skipped
 	"Permission error", // fanal/analyzer/analyzer.go
 	"Image config analysis error",
-	"Unable to parse the available file",            // pkg/dpkg
 	"Installed package version error",               // detector/ospkg/debian: not matched
 	"Failed to parse the installed package version", // detector/ospkg/*: not matched
 	"Failed to parse version constraints",

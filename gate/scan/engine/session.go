@@ -99,7 +99,7 @@ func (s *session) endLayer(ctx context.Context, l *layer, end wire.LayerEnd) err
 	for _, info := range main.PackageInfos {
 		s.counts[info.FilePath] = len(info.Packages)
 	}
-	s.jars += l.jars
+	s.jars += len(l.jars)
 	s.main, s.sbom = append(s.main, main), append(s.sbom, sbom)
 	return nil
 }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func testApp() *program {
+	return newProgram(nil, strings.NewReader(""), io.Discard, io.Discard)
+}
+
+func TestParseArguments(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		want []string // canonical, without the program
+	}{
+		{"flags before the image", []string{"check", "-p", "p.yaml", "--offline", "app:1"},
+			[]string{"check", "--policy=p.yaml", "--offline=true", "--", "app:1"}},
+		{"flags after the image", []string{"check", "app:1", "-p", "p.yaml", "--offline"},
+			[]string{"check", "--policy=p.yaml", "--offline=true", "--", "app:1"}},
+		{"flags between images", []string{"check", "a", "--policy=p.yaml", "b", "-o=json", "c"},
+			[]string{"check", "--policy=p.yaml", "--output=json", "--", "a", "b", "c"}},
+		{"repeated output keeps order and commas", []string{"check", "a", "-o", "text", "-o", "json=a,b.json"},
+			[]string{"check", "--output=text", "--output=json=a,b.json", "--", "a"}},
+		{"after -- everything is an argument", []string{"check", "--", "-p", "--offline"},
+			[]string{"check", "--", "-p", "--offline"}},
+		{"an image may be called like a command", []string{"check", "help", "check", "h"},
+			[]string{"check", "--", "help", "check", "h"}},
+		{"a value may begin with a dash after =", []string{"check", "a", "--policy=-p.yaml"},
+			[]string{"check", "--policy=-p.yaml", "--", "a"}},
+		{"a single dash is a value", []string{"check", "--images", "-"},
+			[]string{"check", "--images=-", "--"}},
+		{"false is said explicitly", []string{"check", "a", "--offline=false"},
+			[]string{"check", "--offline=false", "--", "a"}},
+		{"subcommand", []string{"policy", "explain", "config.user"},
+			[]string{"policy", "explain", "--", "config.user"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			line, err := parseArguments(testApp().app(), tt.args)
+			if err != nil {
+				t.Fatalf("parseArguments(%q): %v", tt.args, err)
+			}
+			if diff := cmp.Diff(tt.want, line.canonical("imagegate")[1:]); diff != "" {
+				t.Errorf("canonical form (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseArgumentsRefuses(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		want string // in the message
+		hint string // in the hint
+	}{
+		{"misspelt flag", []string{"check", "a", "--polcy", "p"}, "unknown flag --polcy", "did you mean --policy?"},
+		{"one dash too few", []string{"check", "a", "-policy", "p"}, "unknown flag -policy", "did you mean --policy?"},
+		{"one dash too many", []string{"check", "a", "--p", "p"}, "unknown flag --p", "did you mean -p?"},
+		{"joined short flag", []string{"check", "a", "-pp.yaml"}, "unknown flag -pp.yaml", "imagegate check --help"},
+		{"flag of another command", []string{"version", "--offline"}, "unknown flag --offline", "imagegate version --help"},
+		{"misspelt command", []string{"chekc", "a"}, `unknown command "chekc"`, "did you mean check?"},
+		{"misspelt subcommand", []string{"policy", "valdate"}, `unknown command "policy valdate"`, "did you mean validate?"},
+		{"flag before the command", []string{"--policy", "p", "check"}, "before the command", "after the command"},
+		{"single flag twice", []string{"check", "-p", "a", "--policy=b", "x"}, "--policy is given twice", ""},
+		{"boolean twice", []string{"check", "--offline", "--offline=false", "x"}, "--offline is given twice", ""},
+		{"empty value", []string{"check", "-p", "", "x"}, "--policy has an empty value", "variable unset"},
+		{"empty value with =", []string{"check", "--policy=", "x"}, "--policy has an empty value", ""},
+		{"blank value", []string{"check", "--policy= ", "x"}, "--policy has an empty value", ""},
+		{"empty repeatable value", []string{"check", "-o", "", "x"}, "--output has an empty value", ""},
+		{"value missing at the end", []string{"check", "x", "-p"}, "--policy needs a value", ""},
+		{"flag instead of value", []string{"check", "x", "-p", "--offline"}, "but --offline follows", "--policy=--offline"},
+		{"boolean with a value", []string{"check", "x", "--offline=1"}, "takes no value but true or false", ""},
+		{"bad duration", []string{"check", "x", "--timeout", "15"}, "not a duration", "15m"},
+		{"negative duration", []string{"check", "x", "--timeout=-1s"}, "not a duration", ""},
+		{"bad number", []string{"check", "x", "--jobs", "none"}, "not a number", ""},
+		{"zero jobs", []string{"check", "x", "--jobs=0"}, "not a number from 1", ""},
+		{"empty image", []string{"check", "a", ""}, "argument 2 of imagegate check is empty", "variable unset"},
+		{"blank image", []string{"check", " \t"}, "argument 1 of imagegate check is empty", ""},
+		{"command after --", []string{"--", "check"}, `unknown command "check"`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parseArguments(testApp().app(), tt.args)
+			var usage *usageError
+			if !errors.As(err, &usage) {
+				t.Fatalf("parseArguments(%q) = %v, want a usage error", tt.args, err)
+			}
+			if !strings.Contains(usage.Error(), tt.want) || !strings.Contains(usage.hint, tt.hint) {
+				t.Errorf("parseArguments(%q)\n got %q, hint %q\nwant %q, hint %q", tt.args, usage.Error(), usage.hint, tt.want, tt.hint)
+			}
+		})
+	}
+}
+
+// Whatever is typed, every argument ends up as a flag, a value or a positional
+// argument: nothing is dropped, and no flag is taken for an image.
+func FuzzParseArguments(f *testing.F) {
+	for _, line := range []string{
+		"check a -p b", "check -p", "check --policy=b -- -p", "policy explain x", "help check", "check --help", "-- check", "check a --offline=x",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		args := strings.Split(line, " ")
+		got, err := parseArguments(testApp().app(), args)
+		if err != nil || got.help || got.version {
+			return
+		}
+		verbatim := false
+		positional := 0
+		for _, arg := range args {
+			switch {
+			case arg == "--" && !verbatim:
+				verbatim = true
+			case verbatim || len(arg) < 2 || arg[0] != '-':
+				positional++
+			}
+		}
+		// Values of flags are counted above as positional too.
+		used := len(got.rest) + len(got.path) + len(got.flags)
+		if positional > used {
+			t.Errorf("%q: %d arguments, but only %d used: %+v", args, positional, used, got)
+		}
+		for _, arg := range got.rest {
+			if len(arg) > 1 && arg[0] == '-' && !verbatim {
+				t.Errorf("%q: flag %s was taken for an argument", args, arg)
+			}
+		}
+	})
+}

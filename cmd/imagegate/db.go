@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// defaultLockTimeout is how long to wait for another imagegate that is busy
+// with the same database.
+const defaultLockTimeout = 5 * time.Minute
+
+func (p *program) dbCommand() *cli.Command {
+	java := &cli.BoolFlag{Name: "java", Usage: "also the database of Java archives, which is needed for images with jars"}
+	javaOnly := &cli.BoolFlag{Name: "java", Usage: "the database of Java archives instead"}
+	timeout := &cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "give up after `DURATION` (default: 15m)"}
+	quiet := &cli.BoolFlag{Name: "quiet", Usage: "print no progress and no warnings"}
+	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
+	update := append([]cli.Flag{java, timeout, quiet}, downloadFlags()...)
+	update = append(update, networkFlags()...)
+	return &cli.Command{
+		Name:  "db",
+		Usage: "look after the advisory databases",
+		Subcommands: []*cli.Command{
+			{
+				Name:        "update",
+				Usage:       "fetch the newest advisory database",
+				Description: "imagegate check does this by itself when the database is old.",
+				Flags:       append(update, cacheFlags()...),
+				Action:      p.dbUpdate,
+			},
+			{
+				Name:   "status",
+				Usage:  "tell which databases are installed, how old they are and where they are from",
+				Flags:  append([]cli.Flag{asJSON}, cacheFlags()...),
+				Action: p.dbStatus,
+			},
+			{
+				Name:      "import",
+				Usage:     "install a database from a file, for machines without a network",
+				ArgsUsage: "FILE",
+				Description: `FILE is what imagegate db export, oras, crane or skopeo wrote (an OCI layout in a
+tar archive), or the artifact's layer db.tar.gz itself.`,
+				Flags:  append([]cli.Flag{timeout, quiet}, append(cacheFlags(), sharedFlags()...)...),
+				Action: p.dbImport,
+			},
+			{
+				Name:        "export",
+				Usage:       "write the installed database to a file",
+				ArgsUsage:   "FILE",
+				Description: "The file can be imported elsewhere, or pushed to a mirror with oras, crane or skopeo.",
+				Flags:       append([]cli.Flag{javaOnly, timeout, quiet}, cacheFlags()...),
+				Action:      p.dbExport,
+			},
+		},
+	}
+}
+
+// dbUpdate is the command "db update".
+func (p *program) dbUpdate(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	progress := newProgress(p.stderr, c.Bool("quiet"), p.getenv)
+	conn, err := p.connect(c, progress)
+	if err != nil {
+		return err
+	}
+	store, err := p.databases(c, conn, progress)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := p.deadline(c)
+	defer cancel()
+	kinds := []database.Kind{database.Vulnerability}
+	if c.Bool("java") {
+		kinds = append(kinds, database.Java)
+	}
+	for _, kind := range kinds {
+		db, err := store.Update(ctx, kind)
+		progress.finish()
+		if err != nil {
+			return err
+		}
+		if err := p.print("%s: built %s, from %s\n", kind, date(db.UpdatedAt), terminal(db.Source)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deadline returns the context of a command that has --timeout.
+func (p *program) deadline(c *cli.Context) (context.Context, func()) {
+	timeout := c.Duration("timeout")
+	ctx, cancel := context.WithTimeoutCause(c.Context, timeout, &gate.Fault{
+		Err:  fmt.Errorf("imagegate %s did not end within %s", c.Command.Name, timeout),
+		Hint: "raise it with --timeout",
+	})
+	stop := p.watch(ctx)
+	return ctx, func() { stop(); cancel() }
+}
+
+// dbImport is the command "db import".
+func (p *program) dbImport(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return usagef("imagegate db import needs one file")
+	}
+	progress := newProgress(p.stderr, c.Bool("quiet"), p.getenv)
+	store, err := p.databases(c, nil, progress)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := p.deadline(c)
+	defer cancel()
+	kind, db, err := store.Import(ctx, c.Args().First())
+	progress.finish()
+	if err != nil {
+		return err
+	}
+	return p.print("%s: built %s, from %s\n", kind, date(db.UpdatedAt), terminal(db.Source))
+}
+
+// dbExport is the command "db export".
+func (p *program) dbExport(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return usagef("imagegate db export needs the name of a file to write")
+	}
+	progress := newProgress(p.stderr, c.Bool("quiet"), p.getenv)
+	store, err := p.databases(c, nil, progress)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := p.deadline(c)
+	defer cancel()
+	kind := database.Vulnerability
+	if c.Bool("java") {
+		kind = database.Java
+	}
+	db, err := store.Export(ctx, kind, c.Args().First())
+	progress.finish()
+	if err != nil {
+		return err
+	}
+	return p.print("%s: built %s, written to %s\n", kind, date(db.UpdatedAt), terminal(c.Args().First()))
+}
+
+// databaseStatus is one database as imagegate db status --json tells it.
+type databaseStatus struct {
+	Kind      string `json:"kind"`
+	Directory string `json:"directory"`
+	Installed bool   `json:"installed"`
+	*evidence.Database
+	AgeSeconds int64      `json:"ageSeconds,omitempty"`
+	Size       int64      `json:"size,omitempty"`
+	Checked    *time.Time `json:"checkedAt,omitempty"`
+	Problem    string     `json:"problem,omitempty"`
+}
+
+// dbStatus is the command "db status". Without a database that can be used
+// there is no verdict, so it exits like check would.
+func (p *program) dbStatus(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	store, err := p.databases(c, nil, newProgress(p.stderr, false, p.getenv))
+	if err != nil {
+		return err
+	}
+	var all []databaseStatus
+	var unusable error
+	for _, kind := range []database.Kind{database.Vulnerability, database.Java} {
+		status, err := statusOf(c.Context, store, kind)
+		all = append(all, status)
+		// No Java database is no problem: check fetches it for images with jars.
+		if err != nil && (kind == database.Vulnerability || !errors.Is(err, database.ErrMissing)) {
+			unusable = errors.Join(unusable, err)
+		}
+	}
+	if c.Bool("json") {
+		err = p.printJSON(all)
+	} else {
+		err = p.print("%s", statusText(all))
+	}
+	if err != nil {
+		return err
+	}
+	return unusable
+}
+
+func statusOf(ctx context.Context, store *database.Store, kind database.Kind) (databaseStatus, error) {
+	status := databaseStatus{Kind: kind.String(), Directory: store.Dir(kind)}
+	d, err := store.Describe(ctx, kind)
+	if err != nil {
+		status.Problem = err.Error()
+		return status, err
+	}
+	status.Installed = true
+	status.Database = &d.Database
+	status.Size = d.Size
+	status.AgeSeconds = int64(d.Age / time.Second)
+	if !d.Checked.IsZero() {
+		status.Checked = &d.Checked
+	}
+	return status, nil
+}
+
+// statusText writes the databases for people.
+func statusText(all []databaseStatus) string {
+	var b strings.Builder
+	for _, s := range all {
+		fmt.Fprintf(&b, "%s\n  directory   %s\n", s.Kind, terminal(s.Directory))
+		if !s.Installed {
+			fmt.Fprintf(&b, "  state       %s\n", terminal(s.Problem))
+			continue
+		}
+		age := time.Duration(s.AgeSeconds) * time.Second
+		fmt.Fprintf(&b, "  built       %s (%s)\n", date(s.UpdatedAt), ageText(age))
+		fmt.Fprintf(&b, "  source      %s\n", terminal(s.Source))
+		if s.Digest != "" {
+			fmt.Fprintf(&b, "  digest      %s\n", terminal(s.Digest))
+		}
+		fmt.Fprintf(&b, "  file        %s, %s\n", terminal(s.FileSHA256), formatBytes(s.Size))
+		if s.DownloadedAt != nil {
+			fmt.Fprintf(&b, "  downloaded  %s\n", date(*s.DownloadedAt))
+		}
+	}
+	return b.String()
+}
+
+func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// ageText writes how old something is, no more exactly than people ask.
+func ageText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "in the future"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d minutes old", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours old", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days old", int(d.Hours()/24))
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// fullImage has something in every kind of field.
+func fullImage() evidence.Image {
+	uid := int64(1000)
+	day := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	return evidence.Image{
+		SchemaVersion: evidence.SchemaVersion,
+		Reference:     evidence.Reference{Asked: "app:1", Source: evidence.SourceRegistry, Name: "docker.io/library/app", Tag: "1"},
+		Digest:        "sha256:" + strings.Repeat("a", 64),
+		Platform:      "linux/amd64",
+		Platforms:     []string{"linux/amd64"},
+		Config:        &evidence.Config{User: "1000", Labels: map[string]string{"A": "1", "a": "2", "": "<>&\u2028"}, Created: &day, Layers: []evidence.Layer{}},
+		Scan: &evidence.Scan{
+			Engine: "trivy 0.74.0", Need: evidence.NeedUser | evidence.NeedPackages,
+			OS:   &evidence.OS{Family: "alpine", Release: "3.10", EndOfLife: &day},
+			User: &evidence.User{Spec: "1000", UID: &uid, Numeric: true},
+			Findings: []evidence.Finding{{
+				ID: "CVE-2020-1", Severity: evidence.SeverityHigh, Published: &day,
+				VendorSeverity: map[string]evidence.Severity{"nvd": "high"},
+				CVSS:           map[string]evidence.CVSS{"nvd": {V3Score: 7.5, V3Vector: "CVSS:3.1/AV:N"}},
+			}},
+			Coverage: evidence.Coverage{Gaps: []evidence.Gap{{Kind: evidence.GapUnknownOS, Detail: "\x1b[31m"}}},
+		},
+	}
+}
+
+func TestEvidenceIsSavedWithoutLoss(t *testing.T) {
+	img := fullImage()
+	path := filepath.Join(t.TempDir(), "evidence.json")
+	results := []gate.Result{
+		{Ref: "app:1", Evidence: &img, Verdict: policy.Verdict{Decision: policy.Passed}},
+		{Ref: "gone:1", Err: errors.New("404")},
+		{Ref: "half:1", Evidence: &evidence.Image{Platform: "linux/arm64"}, Err: errors.New("layer 2 is cut short")},
+		{Ref: "nothing:1"},
+	}
+	if err := saveEvidence(path, results); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readEvidence(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &evidenceFile{
+		SchemaVersion: 1,
+		Images:        []evidence.Image{fullImage()},
+		Missing: []missingImage{
+			{Reference: "gone:1", Reason: "404"},
+			{Reference: "half:1", Platform: "linux/arm64", Reason: "layer 2 is cut short"},
+			{Reference: "nothing:1", Reason: "nothing was collected"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("evidence after saving and reading (-want +got):\n%s", diff)
+	}
+	for _, r := range got.missingResults() {
+		if r.Decision() != policy.Undecided {
+			t.Errorf("%s = %v, want no verdict", r.Ref, r.Decision())
+		}
+	}
+}
+
+func TestParseEvidenceRefusesWhatItDoesNotUnderstand(t *testing.T) {
+	good, err := json.Marshal(evidenceFile{SchemaVersion: 1, Images: []evidence.Image{fullImage()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseEvidence(good); err != nil {
+		t.Fatalf("the unchanged file: %v", err)
+	}
+	change := func(old, new string) string {
+		if !strings.Contains(string(good), old) {
+			t.Fatalf("the file has no %s", old)
+		}
+		return strings.Replace(string(good), old, new, 1)
+	}
+	for name, text := range map[string]string{
+		"nothing":                "",
+		"null":                   "null",
+		"a list":                 "[]",
+		"not JSON":               "%PDF",
+		"truncated":              string(good[:len(good)-2]),
+		"twice the document":     string(good) + string(good),
+		"a trailing word":        string(good) + " x",
+		"a newer version":        change(`{"schemaVersion":1`, `{"schemaVersion":2`),
+		"version zero":           change(`{"schemaVersion":1`, `{"schemaVersion":0`),
+		"version as text":        change(`{"schemaVersion":1`, `{"schemaVersion":"1"`),
+		"no version":             change(`{"schemaVersion":1,`, `{`),
+		"a newer image":          change(`[{"schemaVersion":1`, `[{"schemaVersion":2`),
+		"an unknown key":         change(`"gaps":[`, `"holes":["x"],"gaps":[`),
+		"a key twice":            change(`"gaps":[`, `"gaps":[],"gaps":[`),
+		"a key in another case":  change(`"gaps":[`, `"Gaps":[`),
+		"a second version":       change(`"images"`, `"schemaVersion":1,"images"`),
+		"no digest":              change(`"digest":"sha256:`+strings.Repeat("a", 64)+`"`, `"digest":""`),
+		"no reference":           change(`"asked":"app:1"`, `"asked":""`),
+		"no source":              change(`"source":"registry"`, `"source":""`),
+		"a wrong type":           change(`"findings":[`, `"findings":"x","packages":[`),
+		"nested without end":     `{"schemaVersion":1,"images":` + strings.Repeat("[", 100_000),
+		"no image":               `{"schemaVersion":1,"images":[]}`,
+		"a duplicate in a label": change(`"A":"1"`, `"A":"1","A":"2"`),
+	} {
+		if got, err := parseEvidence([]byte(text)); err == nil {
+			t.Errorf("%s: accepted as %+v", name, got)
+		}
+	}
+}
+
+// What can be read says the same when it is written and read again.
+func FuzzParseEvidence(f *testing.F) {
+	good, err := json.Marshal(evidenceFile{SchemaVersion: 1, Images: []evidence.Image{fullImage()}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"schemaVersion":1,"images":[],"missing":[{"reference":"a","reason":"b"}]}`))
+	f.Add([]byte(`{"schemaVersion":1,"images":[{"schemaVersion":1}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		first, err := parseEvidence(data)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := parseEvidence(again)
+		if err != nil {
+			t.Fatalf("cannot read what was written: %v\n%s", err, again)
+		}
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("changed by writing and reading:\n%s", diff)
+		}
+	})
+}
+
+func TestReadEvidenceNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "e.json")
+	if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readEvidence(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v does not name %s", err, path)
+	}
+}

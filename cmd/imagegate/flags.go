@@ -1,0 +1,56 @@
+package main
+
+import "github.com/urfave/cli/v2"
+
+func policyFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "policy", Aliases: []string{"p"}, Usage: "judge by the policy in `FILE`"},
+		&cli.StringFlag{Name: "require-policy-sha256", Usage: "refuse to run unless the policy's bytes have the SHA-256 hash `HEX`"},
+	}
+}
+
+func reportFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: outputUsage()},
+		&cli.StringFlag{Name: "ci", Value: "auto", Usage: "also report the way that `NAME` shows: auto (default), github, gitlab or none"},
+		&cli.BoolFlag{Name: "quiet", Usage: "print no progress and no warnings"},
+		&cli.BoolFlag{Name: "no-color", Usage: "print no colours; the variable NO_COLOR does the same"},
+	}
+}
+
+// databaseFlags are the flags about the advisory databases that check has.
+func databaseFlags() []cli.Flag {
+	flags := []cli.Flag{&cli.BoolFlag{Name: "offline", Usage: "use the advisory database in the cache directory and fetch none"}}
+	return append(append(flags, cacheFlags()...), downloadFlags()...)
+}
+
+func cacheFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cache-dir", Usage: "keep the advisory databases in `DIR`, laid out like Trivy's cache"},
+	}
+}
+
+func downloadFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringSliceFlag{Name: "db-repository", Usage: "fetch the advisory database from `REPOSITORY`; several are tried in order"},
+		&cli.StringSliceFlag{Name: "java-db-repository", Usage: "fetch the database of Java archives from `REPOSITORY`; several are tried in order"},
+	}, sharedFlags()...)
+}
+
+// sharedFlags are those of every command that installs a database.
+func sharedFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "allow-db-rollback", Usage: "accept a database that was built before one that was used already: advisories can vanish with it"},
+		&cli.DurationFlag{Name: "lock-timeout", Value: defaultLockTimeout, Usage: "wait `DURATION` for another imagegate that is busy with the same database (default: 5m)"},
+	}
+}
+
+func networkFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "ca-cert", Usage: "trust the certificates in `FILE` as well"},
+		&cli.StringSliceFlag{Name: "plain-http", Usage: "talk to `HOST[:PORT]` without TLS"},
+		&cli.StringSliceFlag{Name: "private-host", Usage: "let a registry send us to `HOST[:PORT]` although that lies in a more private network"},
+		&cli.StringSliceFlag{Name: "limit", Usage: limitUsage()},
+		&cli.StringFlag{Name: "tmp-dir", Usage: "keep temporary files below `DIR`"},
+	}
+}

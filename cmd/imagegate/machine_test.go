@@ -1,0 +1,92 @@
+package main
+
+import (
+	"testing"
+	"testing/fstest"
+)
+
+func files(m map[string]string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, text := range m {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
+}
+
+func TestThisMachineFollowsTheSmallestLimit(t *testing.T) {
+	const meminfo = "MemTotal:       16777216 kB\nMemFree: 1 kB\n" // 16 GiB
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  int64
+	}{
+		{"nothing known", nil, 0},
+		{"physical memory", map[string]string{"proc/meminfo": meminfo}, 16 * gibibyte},
+		{"container, version 2", map[string]string{
+			"proc/meminfo": meminfo, "sys/fs/cgroup/memory.max": "1073741824\n"}, gibibyte},
+		{"no limit in version 2", map[string]string{
+			"proc/meminfo": meminfo, "sys/fs/cgroup/memory.max": "max\n"}, 16 * gibibyte},
+		{"own group on the host", map[string]string{
+			"proc/meminfo": meminfo, "proc/self/cgroup": "0::/ci/job-1\n",
+			"sys/fs/cgroup/ci/job-1/memory.max": "max\n", "sys/fs/cgroup/ci/memory.max": "2147483648\n"}, 2 * gibibyte},
+		{"version 1", map[string]string{
+			"proc/meminfo": meminfo, "proc/self/cgroup": "5:cpu,memory:/docker/x\n1:name=systemd:/\n",
+			"sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes": "536870912\n"}, gibibyte / 2},
+		{"no limit in version 1", map[string]string{
+			"proc/meminfo": meminfo,
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 16 * gibibyte},
+		{"path that climbs", map[string]string{
+			"proc/meminfo": meminfo, "proc/self/cgroup": "0::/../../..\n", "sys/fs/cgroup/memory.max": "1073741824"}, gibibyte},
+		{"garbage", map[string]string{"proc/meminfo": "MemTotal: lots kB\n", "sys/fs/cgroup/memory.max": "-1"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := thisMachine(files(tt.files)).memory; got != tt.want {
+				t.Errorf("memory = %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPlanStaysWithinTheMachine(t *testing.T) {
+	tests := []struct {
+		name       string
+		machine    machine
+		jobs       int
+		memory     int64
+		wantJobs   int
+		wantMemory int64
+	}{
+		{"large machine", machine{64 * gibibyte, 4}, 0, 0, 4, workerMost},
+		{"many processors", machine{256 * gibibyte, 64}, 0, 0, mostJobs, workerMost},
+		{"memory bounds the jobs", machine{4 * gibibyte, 16}, 0, 0, 4, 768 * mebibyte},
+		{"small machine still runs one", machine{512 * mebibyte, 2}, 0, 0, 1, workerLeast},
+		{"unknown memory", machine{0, 2}, 0, 0, 2, workerMost},
+		{"the user decides", machine{4 * gibibyte, 2}, 6, gibibyte, 6, gibibyte},
+		{"memory for each bounds the jobs", machine{8 * gibibyte, 8}, 0, 3 * gibibyte, 2, 3 * gibibyte},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			jobs, memory := tt.machine.plan(tt.jobs, tt.memory)
+			if jobs != tt.wantJobs || memory != tt.wantMemory {
+				t.Errorf("plan = %d jobs with %s, want %d with %s", jobs, formatBytes(memory), tt.wantJobs, formatBytes(tt.wantMemory))
+			}
+		})
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	good := map[string]int64{
+		"1": 1, "512MiB": 512 * mebibyte, "2GiB": 2 * gibibyte, "2G": 2 * gibibyte, "1 MiB": mebibyte, "5KB": 5000, "7B": 7,
+	}
+	for s, want := range good {
+		if got, err := parseSize(s); err != nil || got != want {
+			t.Errorf("parseSize(%q) = %d, %v, want %d", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "0", "-1", "1.5GiB", "GiB", "9223372036854775807K", "1mib", "2 Gi B"} {
+		if got, err := parseSize(s); err == nil {
+			t.Errorf("parseSize(%q) = %d, want an error", s, got)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
+)
+
+var update = os.Getenv("UPDATE") != ""
+
+func TestMain(m *testing.M) {
+	// A worker is started from the path of this binary, whatever name the
+	// scripts gave it.
+	testscript.Main(m, map[string]func(){"imagegate": mainAtTestTime})
+}
+
+// mainAtTestTime is main, but with the clock of the variable TEST_TIME: no
+// variable of the real program may move the clock that verdicts are given by.
+func mainAtTestTime() {
+	if text := os.Getenv("TEST_TIME"); text != "" && !startedAsWorker(os.Args) {
+		now, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			panic(err)
+		}
+		p := newProgram(os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+		p.now = func() time.Time { return now }
+		os.Exit(supervise(p, os.Args))
+	}
+	main()
+}
+
+func TestScripts(t *testing.T) {
+	world := newWorld(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       update,
+		Setup:               world.setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// world is what all scripts share: images in a registry, and a database.
+type world struct {
+	host     string // of the registry
+	cache    string // cache directory with a database
+	database string // the same database in the registry
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	reg := gatetest.Registry(t)
+	samples, err := gatetest.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples {
+		if strings.HasPrefix(s.Name, "alpine-") {
+			reg.MustPush(t, s.Image, s.Name+":1.0.0")
+		}
+	}
+	w := &world{host: reg.Host, cache: gatetest.Database(t, gatetest.DBOptions{DownloadedAt: time.Now()})}
+	ref, err := reg.PushDatabase(w.cache, "trivy-db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.database = ref.Tagged
+	return w
+}
+
+// setup gives every script an environment of its own: nothing of the machine's
+// may change a verdict, and no script may touch the machine.
+func (w *world) setup(env *testscript.Env) error {
+	for _, dir := range []string{"/tmp", "/home"} {
+		if err := os.MkdirAll(env.WorkDir+dir, 0o700); err != nil {
+			return err
+		}
+	}
+	env.Setenv("TMPDIR", env.WorkDir+"/tmp")
+	env.Setenv("HOME", env.WorkDir+"/home")
+	env.Setenv("XDG_CACHE_HOME", env.WorkDir+"/home/cache")
+	env.Setenv("REGISTRY", w.host)
+	env.Setenv("DB", w.cache)
+	env.Setenv("DB_REF", w.database)
+	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
+	list := fmt.Sprintf("# deployed\n%[1]s/alpine-clean:1.0.0\n%[1]s/alpine-bad:1.0.0 # the old one\n", w.host)
+	return os.WriteFile(env.WorkDir+"/list.txt", []byte(list), 0o600)
+}
+
+// exits is "exits N command...": the command ends with exactly the exit code N.
+// "! exec" would also accept a panic.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}

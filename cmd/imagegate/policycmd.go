@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/policy"
+)
+
+func (p *program) policyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "policy",
+		Usage: "write, check and understand policies",
+		Subcommands: []*cli.Command{
+			{
+				Name:        "init",
+				Usage:       "print the built-in default policy with comments",
+				Description: "Start a policy of your own with: imagegate policy init > imagegate.yaml",
+				Action:      p.policyInit,
+			},
+			{
+				Name:        "validate",
+				Usage:       "check policy files and name every mistake",
+				ArgsUsage:   "FILE...",
+				Description: "Exits 3 when a file has a mistake. Prints the SHA-256 hash of each file without\none, for --require-policy-sha256.",
+				Action:      p.policyValidate,
+			},
+			{
+				Name:        "explain",
+				Usage:       "tell what a rule checks, why, and how to satisfy it",
+				ArgsUsage:   "[RULE]",
+				Description: "Without RULE it lists all rules.",
+				Action:      p.policyExplain,
+			},
+			{
+				Name:        "schema",
+				Usage:       "print the JSON Schema of policy files, for editors",
+				Description: "imagegate policy schema > imagegate.schema.json, and begin the policy with\n# yaml-language-server: $schema=./imagegate.schema.json",
+				Action:      p.policySchema,
+			},
+		},
+	}
+}
+
+func (p *program) policyInit(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	return p.print("%s", policy.DefaultSource())
+}
+
+func (p *program) policySchema(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	return p.print("%s", policy.Schema())
+}
+
+// policyValidate checks all files before it fails, so that one run shows every
+// mistake.
+func (p *program) policyValidate(c *cli.Context) error {
+	if !c.Args().Present() {
+		return usagef("imagegate policy validate needs a file").withHint("imagegate policy validate imagegate.yaml")
+	}
+	var mistakes policy.Error
+	var unreadable error
+	for _, path := range c.Args().Slice() {
+		src, err := readFileUpTo(path, maxPolicy)
+		if err != nil {
+			unreadable = usagef("read the policy: %w", err)
+			p.complain(unreadable)
+			continue
+		}
+		_, err = policy.Parse(path, src)
+		var wrong *policy.Error
+		switch {
+		case errors.As(err, &wrong):
+			mistakes.Diagnostics = append(mistakes.Diagnostics, wrong.Diagnostics...)
+		case err != nil:
+			return &usageError{err: err}
+		default:
+			if err := p.print("%s: ok, sha256 %s\n", terminal(path), sourceOf(path, src).SHA256); err != nil {
+				return err
+			}
+		}
+	}
+	if len(mistakes.Diagnostics) > 0 {
+		return &usageError{err: &mistakes}
+	}
+	if unreadable != nil {
+		return &toldError{unreadable}
+	}
+	return nil
+}
+
+func (p *program) policyExplain(c *cli.Context) error {
+	switch c.Args().Len() {
+	case 0:
+		return p.listRules()
+	case 1:
+	default:
+		return usagef("imagegate policy explain takes one rule, but %d were given", c.Args().Len())
+	}
+	id := c.Args().First()
+	rule := policy.Lookup(id)
+	if rule == nil {
+		err := usagef("unknown rule %q", id)
+		if near := policy.Suggest(id); near != "" {
+			return err.withHint("did you mean %s?", near)
+		}
+		return err.withHint("imagegate policy explain lists all rules")
+	}
+	return p.print("%s", explanation(rule))
+}
+
+func (p *program) listRules() error {
+	var b strings.Builder
+	for _, r := range policy.Rules() {
+		fmt.Fprintf(&b, "%-32s %s\n", r.ID, r.Title)
+	}
+	b.WriteString("\nimagegate policy explain RULE tells more.\n")
+	return p.print("%s", b.String())
+}
+
+// explanation is everything there is to say about one rule.
+func explanation(r *policy.Rule) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", r.ID, r.Title)
+	for _, part := range []struct{ title, text string }{
+		{"Why", r.Why},
+		{"How to satisfy it", r.How},
+		{"Values", r.Settings},
+		{"Default", r.Default},
+		{"Example", r.Example},
+		{"Since", r.Since},
+	} {
+		if part.text == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s:\n", part.title)
+		for line := range strings.Lines(strings.Trim(part.text, "\n")) {
+			b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/ci"
+	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/policy"
+)
+
+// setup is what check and eval have in common: the policy, and where the
+// reports go. All of it is checked before any work begins.
+type setup struct {
+	started  time.Time
+	policy   *policy.Policy
+	source   gate.PolicySource
+	outputs  []report.Output
+	evidence string // file to save the evidence in, "" for none
+	color    bool   // allowed where the reader can show it
+	ci       ci.Environment
+	progress *progress
+}
+
+// prepare reads the policy and the flags about reports.
+func (p *program) prepare(c *cli.Context) (*setup, error) {
+	s := &setup{
+		started:  p.now().UTC().Truncate(time.Second),
+		evidence: c.String("evidence"),
+		color:    !c.Bool("no-color") && p.getenv("NO_COLOR") == "",
+		progress: newProgress(p.stderr, c.Bool("quiet"), p.getenv),
+	}
+	var err error
+	if s.ci, err = ci.Choose(c.String("ci"), p.getenv); err != nil {
+		return nil, usagef("flag --ci: %w", err)
+	}
+	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
+		return nil, err
+	}
+	s.policy, s.source, err = p.choosePolicy(c.String("policy"), c.String("require-policy-sha256"))
+	return s, err
+}
+
+// parseOutputs parses every --output. When none of them is text or goes to
+// standard output, text is written there: a refusal has to tell its reasons.
+func parseOutputs(values []string, evidence string) ([]report.Output, error) {
+	var outputs []report.Output
+	used := map[string]string{} // who writes where
+	if evidence != "" {
+		used[place(evidence)] = "--evidence"
+	}
+	readable := false
+	for _, value := range values {
+		o, err := report.ParseOutput(value)
+		if err != nil {
+			return nil, usagef("flag --output: %w", err)
+		}
+		where := place(o.Path)
+		if other := used[where]; other != "" && where != os.DevNull {
+			return nil, usagef("flag --output: %s and %s write to the same place", other, value).
+				withHint("give each report a file of its own: %s=FILE", o.Format.Name)
+		}
+		used[where] = value
+		readable = readable || o.Path == "" || o.Format.Name == "text"
+		outputs = append(outputs, o)
+	}
+	if !readable {
+		text, err := report.Lookup("text")
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, report.Output{Format: text})
+	}
+	return outputs, nil
+}
+
+// place names a target of output so that two spellings of one file are equal.
+func place(path string) string {
+	if path == "" {
+		return ""
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	return path
+}
+
+// outputUsage lists the formats and where each goes.
+func outputUsage() string {
+	var b strings.Builder
+	b.WriteString("write a report as `FORMAT[=FILE]`, on standard output without FILE:\n")
+	for _, f := range report.Formats() {
+		fmt.Fprintf(&b, "  %-17s %s\n  %-17s -> %s\n", f.Name, f.Title, "", f.Where)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}

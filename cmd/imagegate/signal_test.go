@@ -1,0 +1,194 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a running imagegate.
+type process struct {
+	*exec.Cmd
+	stdout, stderr bytes.Buffer
+	tmp            string
+}
+
+// startProgram starts imagegate in a directory and with an environment of its own.
+func startProgram(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command("imagegate", args...)}
+	p.Dir = t.TempDir()
+	p.tmp = t.TempDir()
+	p.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + p.tmp}
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	return p
+}
+
+// wait returns the exit code, and fails the test when the process does not end.
+func (p *process) wait(t *testing.T, within time.Duration) int {
+	t.Helper()
+	timer := time.AfterFunc(within, func() {
+		t.Errorf("still running after %s", within)
+		_ = p.Process.Kill()
+	})
+	defer timer.Stop()
+	err := p.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(p.tmp); len(left) > 0 {
+		t.Errorf("temporary files were left behind: %v", left)
+	}
+	return p.ProcessState.ExitCode()
+}
+
+// silentRegistry accepts connections and never answers. It tells when somebody
+// has connected.
+func silentRegistry(t *testing.T) (address string, connected <-chan struct{}) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	seen := make(chan struct{}, 100)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			seen <- struct{}{}
+		}
+	}()
+	return listener.Addr().String(), seen
+}
+
+func TestSignalsEndARunWithoutVerdict(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			address, connected := silentRegistry(t)
+			p := startProgram(t, "check", address+"/app:1", "-o", "json", "--quiet")
+			select {
+			case <-connected:
+			case <-time.After(time.Minute):
+				t.Fatalf("the program did not connect to the registry\n%s", p.stderr.String())
+			}
+			_ = p.Process.Signal(signal)
+			if got := p.wait(t, grace/2); got != exitNoVerdict {
+				t.Errorf("exit code %d, want 2\n%s", got, p.stderr.String())
+			}
+			report := p.stdout.String()
+			if !strings.Contains(report, `"verdict": "no-verdict"`) || !strings.Contains(report, "signal") {
+				t.Errorf("the report does not say that a signal ended the run:\n%s", report)
+			}
+		})
+	}
+}
+
+func TestTheDeadlineEndsARun(t *testing.T) {
+	address, _ := silentRegistry(t)
+	p := startProgram(t, "check", address+"/app:1", "--timeout", "500ms")
+	if got := p.wait(t, grace); got != exitNoVerdict {
+		t.Errorf("exit code %d, want 2", got)
+	}
+	if text := p.stdout.String(); !strings.Contains(text, "did not end within 500ms") || !strings.Contains(text, "--timeout") {
+		t.Errorf("the report does not name the deadline:\n%s", text)
+	}
+}
+
+// A read that nothing can interrupt (here a policy that is a pipe) must not
+// keep the program alive.
+func TestASecondSignalEndsAtOnce(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	p := startProgram(t, "check", "app:1", "-p", pipe)
+	w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for the reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	_ = p.Process.Signal(syscall.SIGTERM)
+	stop := time.After(grace / 2)
+	for done := false; !done; { // signals that come at once are delivered once
+		select {
+		case <-stop:
+			done = true
+		case <-time.After(50 * time.Millisecond):
+			done = p.Process.Signal(syscall.SIGTERM) != nil || strings.Contains(processState(p.Process.Pid), "Z")
+		}
+	}
+	if got := p.wait(t, grace/2); got != exitNoVerdict {
+		t.Errorf("exit code %d, want 2\n%s", got, p.stderr.String())
+	}
+	if got := p.stderr.String(); !strings.Contains(got, "ended without waiting") {
+		t.Errorf("stderr %q does not say why it ended", got)
+	}
+}
+
+// processState returns the third field of /proc/PID/stat, "Z" for a process
+// that has ended and was not waited for.
+func processState(pid int) string {
+	data, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	_, rest, _ := strings.Cut(string(data), ") ")
+	state, _, _ := strings.Cut(rest, " ")
+	return state
+}
+
+// A reader that went away is a report that could not be written: a pass becomes
+// no verdict, a denial stays.
+func TestABrokenPipeIsNoPass(t *testing.T) {
+	const image = `{"schemaVersion": 1, "images": [{"schemaVersion": 1,
+		"reference": {"asked": "app:1", "source": "registry", "name": "docker.io/library/app", "tag": "1"},
+		"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111",
+		"platform": "linux/amd64", "platforms": ["linux/amd64"],
+		"config": {"user": "1000", "healthcheck": false, "size": 1, "layers": []}}]}`
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		policy string
+		want   int
+	}{
+		{"version: 1\nreference: {deny-tags: [latest]}\n", exitNoVerdict},
+		{"version: 1\nreference: {pin: digest}\n", exitFail},
+	} {
+		files := map[string]string{"image.json": image, "policy.yaml": tt.policy}
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		cmd := exec.Command("imagegate", "eval", filepath.Join(dir, "image.json"), "-p", filepath.Join(dir, "policy.yaml"))
+		cmd.Stdout = w
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		_ = cmd.Run()
+		w.Close()
+		if got := cmd.ProcessState.ExitCode(); got != tt.want {
+			t.Errorf("exit code %d, want %d (%v)\n%s", got, tt.want, cmd.ProcessState, stderr.String())
+		}
+	}
+}

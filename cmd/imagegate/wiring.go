@@ -1,0 +1,180 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/registry"
+	"github.com/imagegate/imagegate/gate/scan/database"
+)
+
+// connection is what reaches the network: registries and, through them, the
+// advisory databases.
+type connection struct {
+	client         *registry.Client
+	registryLimits registry.Limits
+	layerLimits    layer.Limits
+}
+
+// connect reads the flags of networkFlags.
+func (p *program) connect(c *cli.Context, progress *progress) (*connection, error) {
+	conn := &connection{registryLimits: registry.DefaultLimits(), layerLimits: layer.DefaultLimits()}
+	for _, value := range c.StringSlice("limit") {
+		if err := conn.setLimit(value); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	conn.client, err = registry.NewClient(registry.Options{
+		CACerts:      c.StringSlice("ca-cert"),
+		PlainHTTP:    c.StringSlice("plain-http"),
+		PrivateHosts: c.StringSlice("private-host"),
+		Getenv:       p.getenv,
+		UserAgent:    strings.ReplaceAll(toolVersion(), " ", "/"),
+		Limits:       conn.registryLimits,
+		Warn:         progress.warn,
+	})
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return conn, nil
+}
+
+// setLimit applies one --limit NAME=VALUE to whoever has a limit of that name.
+func (conn *connection) setLimit(value string) error {
+	name, amount, ok := strings.Cut(value, "=")
+	if !ok {
+		return usagef("flag --limit: %q is not NAME=VALUE", value)
+	}
+	inRegistry := slices.Contains(conn.registryLimits.Names(), name)
+	inLayer := slices.Contains(conn.layerLimits.Names(), name)
+	if !inRegistry && !inLayer {
+		return usagef("flag --limit: there is no limit %q", name).
+			withHint("%s", suggest(name, limitNames(), "the limits are "+strings.Join(limitNames(), ", ")))
+	}
+	if inRegistry {
+		if err := conn.registryLimits.Set(name, amount); err != nil {
+			return usagef("flag --limit: %w", err)
+		}
+	}
+	if inLayer {
+		if err := conn.layerLimits.Set(name, amount); err != nil {
+			return usagef("flag --limit: %w", err)
+		}
+	}
+	return nil
+}
+
+// databases opens the store of advisory databases. conn is nil for a command
+// that fetches nothing.
+func (p *program) databases(c *cli.Context, conn *connection, progress *progress) (*database.Store, error) {
+	dir := c.String("cache-dir")
+	if dir == "" {
+		dir = database.DefaultCacheDir(p.getenv)
+	}
+	o := database.Options{
+		CacheDir: dir,
+		Repositories: map[database.Kind][]string{
+			database.Vulnerability: c.StringSlice("db-repository"),
+			database.Java:          c.StringSlice("java-db-repository"),
+		},
+		LockTimeout:   c.Duration("lock-timeout"),
+		AllowRollback: c.Bool("allow-db-rollback"),
+		Now:           p.now,
+		Observe:       progress.observe,
+		Warn:          progress.warn,
+	}
+	if conn != nil {
+		o.Source = conn.client
+	}
+	return database.New(o)
+}
+
+// scanOptions is what check needs to look into images.
+type scanOptions struct {
+	connection  *connection
+	databases   *database.Store
+	offline     bool
+	maxAge      time.Duration
+	jobs        int
+	memory      int64
+	scanTimeout time.Duration
+	tempParent  string
+	progress    *progress
+}
+
+func (p *program) scanOptions(c *cli.Context, s *setup) (*scanOptions, error) {
+	o := &scanOptions{
+		offline:     c.Bool("offline"),
+		maxAge:      s.policy.DatabaseMaxAge(),
+		scanTimeout: c.Duration("scan-timeout"),
+		tempParent:  c.String("tmp-dir"),
+		progress:    s.progress,
+	}
+	if size := c.String("memory"); size != "" {
+		var err error
+		if o.memory, err = parseSize(size); err != nil {
+			return nil, usagef("flag --memory: %w", err)
+		}
+	}
+	m := thisMachine(os.DirFS("/"))
+	m.limitMemory()
+	o.jobs, o.memory = m.plan(c.Int("jobs"), o.memory)
+	var err error
+	if o.connection, err = p.connect(c, s.progress); err != nil {
+		return nil, err
+	}
+	o.databases, err = p.databases(c, o.connection, s.progress)
+	return o, err
+}
+
+// close lets go of the databases and of idle connections.
+func (o *scanOptions) close() {
+	_ = o.databases.Close()
+	_ = o.connection.client.Close()
+}
+
+// resolver returns what finds images, for the platforms that were asked for.
+func (o *scanOptions) resolver(platforms []string) (gate.Resolver, error) {
+	r, err := o.connection.client.Resolver(registry.ResolverOptions{Platforms: platforms})
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return r, nil
+}
+
+// limitNames lists every limit that --limit can change.
+func limitNames() []string {
+	r, l := registry.DefaultLimits(), layer.DefaultLimits()
+	return append(r.Names(), l.Names()...)
+}
+
+func limitUsage() string {
+	return "change a limit, `NAME=VALUE`; the names are\n" + wrap(strings.Join(limitNames(), ", "), 70)
+}
+
+// wrap breaks text at spaces into lines of at most width letters.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	length := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case length+1+len(word) > width:
+			b.WriteByte('\n')
+			length = 0
+		default:
+			b.WriteByte(' ')
+			length++
+		}
+		b.WriteString(word)
+		length += len(word)
+	}
+	return b.String()
+}

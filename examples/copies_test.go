@@ -1,0 +1,158 @@
+package examples_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/gate/report"
+)
+
+// copies are the files that people copy into their pipelines.
+func copies(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, dir := range []string{"github", "gitlab", "jenkins", "shell", "tekton", "argo"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no example (%v)", dir, err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[filepath.ToSlash(file)] = string(src)
+		}
+	}
+	return out
+}
+
+// TestDocumentShowsExamples: what docs/pipelines.md shows is what is tested.
+func TestDocumentShowsExamples(t *testing.T) {
+	src, err := os.ReadFile(filepath.Join(root, "docs/pipelines.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]string{}
+	for _, m := range regexp.MustCompile("(?s)<!-- examples/(\\S+) -->\n\n```[a-z]*\n(.*?)```\n").FindAllStringSubmatch(string(src), -1) {
+		shown[m[1]] = m[2]
+	}
+	for file, want := range copies(t) {
+		if file == "tekton/pipeline.yaml" || file == "github/code-scanning.yml" {
+			if !strings.Contains(string(src), "../examples/"+file) {
+				t.Errorf("docs/pipelines.md does not link %s", file)
+			}
+			continue
+		}
+		if got, ok := shown[file]; !ok || got != want {
+			t.Errorf("docs/pipelines.md does not show examples/%s as it is", file)
+		}
+		delete(shown, file)
+	}
+	for file := range shown {
+		t.Errorf("docs/pipelines.md shows examples/%s, which does not exist", file)
+	}
+}
+
+// TestFlagsExist holds the examples, the component and the documents to the
+// flags that the program has.
+func TestFlagsExist(t *testing.T) {
+	sources, err := filepath.Glob(filepath.Join(root, "cmd/imagegate/*.go"))
+	if err != nil || len(sources) == 0 {
+		t.Fatal(err)
+	}
+	flags := []string{"help", "version"}
+	for _, source := range sources {
+		src, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`Flag\{Name: "([a-z0-9-]+)"`).FindAllStringSubmatch(string(src), -1) {
+			flags = append(flags, m[1])
+		}
+	}
+	if len(flags) < 20 {
+		t.Fatalf("only %d flags found in the program", len(flags))
+	}
+	files := copies(t)
+	for _, name := range []string{"templates/gate.yml", ".github/action/gate.sh", "action.yml"} {
+		src, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(src)
+	}
+	foreign := []string{"proto", "proto-redir", "tlsv1", "fail", "location", "silent", "show-error", "retry", "connect-timeout", "max-time"}
+	for name, src := range files {
+		for _, m := range regexp.MustCompile(`(?:^|[\s"'(\[])--([a-z][a-z0-9-]*)`).FindAllStringSubmatch(src, -1) {
+			if !slices.Contains(flags, m[1]) && !slices.Contains(foreign, m[1]) {
+				t.Errorf("%s: imagegate has no flag --%s", name, m[1])
+			}
+		}
+		for _, m := range regexp.MustCompile(`--output[= ]([a-z-]+)`).FindAllStringSubmatch(src, -1) {
+			if _, err := report.Lookup(m[1]); err != nil && m[1] != "archive" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestKubernetesExamples: nothing that runs in a cluster has a shell between
+// the image's name and the program, or more rights than it needs.
+func TestKubernetesExamples(t *testing.T) {
+	for _, file := range []string{"tekton/task.yaml", "argo/workflow.yaml"} {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc yaml.Node
+		if err := yaml.Unmarshal(src, &doc); err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		walk(doc.Content[0], func(key string, value *yaml.Node) {
+			if key == "script" {
+				t.Errorf("%s:%d: a script", file, value.Line)
+			}
+			if key == "image" && strings.HasPrefix(value.Value, "ghcr.io/imagegate/") {
+				found = true
+				if !regexp.MustCompile(`@sha256:[0-9a-f]{64}$`).MatchString(value.Value) {
+					t.Errorf("%s:%d: %s is not named by digest", file, value.Line, value.Value)
+				}
+			}
+		})
+		if !found {
+			t.Errorf("%s does not run imagegate", file)
+		}
+		for _, want := range []string{"command: [/usr/bin/imagegate]", "runAsNonRoot: true", "runAsUser: 65532",
+			"allowPrivilegeEscalation: false", "readOnlyRootFilesystem: true", "capabilities: {drop: [ALL]}", "        - --\n"} {
+			if !strings.Contains(string(src), want) {
+				t.Errorf("%s: no %q", file, want)
+			}
+		}
+	}
+}
+
+// TestJenkinsfile: Groovy must not put a parameter into a script.
+func TestJenkinsfile(t *testing.T) {
+	src, err := os.ReadFile("jenkins/Jenkinsfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(src)
+	if strings.Count(text, "{") != strings.Count(text, "}") || strings.Count(text, "'''")%2 != 0 {
+		t.Error("brackets or quotes do not match")
+	}
+	if strings.Contains(text, `"""`) || regexp.MustCompile(`sh\s+"`).MatchString(text) {
+		t.Error("a script in double quotes: Groovy fills in what stands in parameters")
+	}
+	if !strings.Contains(text, "always") {
+		t.Error("reports of a denied image would be lost")
+	}
+}

@@ -1,0 +1,251 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// networkJobs bounds how many references are resolved at once. Resolving waits
+// for the network and costs no processor, so it does not follow [Gate.Jobs].
+const networkJobs = 8
+
+// Gate judges images. Policy and Resolver are required; Scanner may be nil only
+// when the policy asks for nothing that lies in a layer.
+type Gate struct {
+	Policy   *policy.Policy
+	Resolver Resolver
+	Scanner  Scanner
+	// Now is the clock, time.Now when nil. It is read once per run, so that all
+	// images are judged at the same moment.
+	Now func() time.Time
+	// Jobs bounds how many images are scanned at once; less than 1 means 1.
+	Jobs int
+	// Observe is told of every step, from many goroutines at once. It may be
+	// nil.
+	Observe func(Event)
+}
+
+// Check judges every reference and returns the results in the order of refs,
+// and within one reference in the order of its platforms. What goes wrong with
+// one image stands in its own result and does not touch the others.
+//
+// When ctx ends before Check returns, no result is a pass: an answer that
+// nobody waited for may rest on work that was cut short.
+func (g *Gate) Check(ctx context.Context, refs []string) []Result {
+	r := &run{
+		gate:    g,
+		now:     g.now(),
+		network: make(chan struct{}, networkJobs),
+		workers: make(chan struct{}, max(g.Jobs, 1)),
+	}
+	parts := make([][]Result, len(refs))
+	each(len(refs), func(i int) {
+		parts[i] = r.check(ctx, refs[i])
+	})
+	var results []Result
+	for _, p := range parts {
+		results = append(results, p...)
+	}
+	return withoutPasses(ctx, results)
+}
+
+// Judge evaluates evidence that was saved earlier. It needs neither Resolver
+// nor Scanner.
+func (g *Gate) Judge(ctx context.Context, images []evidence.Image) []Result {
+	r := &run{gate: g, now: g.now()}
+	results := make([]Result, len(images))
+	for i := range images {
+		results[i] = r.judge(ctx, &images[i])
+	}
+	return withoutPasses(ctx, results)
+}
+
+func (g *Gate) now() time.Time {
+	if g.Now == nil {
+		return time.Now()
+	}
+	return g.Now()
+}
+
+// run is one call of Check.
+type run struct {
+	gate        *Gate
+	now         time.Time
+	network     chan struct{} // slots for resolving
+	workers     chan struct{} // slots for scanning
+	resolutions memo[string, *Resolution]
+	scans       memo[scanKey, scanned]
+}
+
+// check judges one reference: all of its platforms.
+func (r *run) check(ctx context.Context, ref string) (results []Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			results = []Result{{Ref: ref, Err: panicked(PhaseResolve, p)}}
+		}
+	}()
+	res, err := r.resolve(ctx, ref)
+	if err != nil {
+		return []Result{{Ref: ref, Err: err}}
+	}
+	results = make([]Result, len(res.Targets))
+	each(len(res.Targets), func(i int) {
+		results[i] = r.target(ctx, ref, &res.Targets[i])
+	})
+	results[0].Skipped = res.Skipped
+	return results
+}
+
+// resolve finds out what ref stands for. A reference that is asked for twice is
+// resolved once: a tag that moves in between would else be judged as two things.
+func (r *run) resolve(ctx context.Context, ref string) (*Resolution, error) {
+	return r.resolutions.do(PhaseResolve, ref, func() (*Resolution, error) {
+		if r.gate.Resolver == nil || r.gate.Policy == nil {
+			return nil, internal(PhaseResolve, "the gate has no resolver or no policy")
+		}
+		if err := acquire(ctx, r.network); err != nil {
+			return nil, fault(ctx, PhaseResolve, err)
+		}
+		defer release(r.network)
+		r.observe(Event{Image: ref, Phase: PhaseResolve})
+		res, err := r.gate.Resolver.Resolve(ctx, ref)
+		if err = stopped(ctx, err); err != nil {
+			return nil, fault(ctx, PhaseResolve, err)
+		}
+		if res == nil || len(res.Targets) == 0 {
+			return nil, internal(PhaseResolve, "the reference stands for no image")
+		}
+		return res, nil
+	})
+}
+
+// target collects the evidence of one target and judges it.
+func (r *run) target(ctx context.Context, ref string, t *Target) (result Result) {
+	phase := PhaseScan
+	img := t.Image // a copy: resolutions are shared by equal references
+	defer func() {
+		if p := recover(); p != nil {
+			result = Result{Ref: ref, Evidence: &img, Err: panicked(phase, p)}
+		}
+	}()
+	defer r.observe(Event{Image: ref, Platform: img.Platform, Phase: PhaseDone})
+	if img.Digest == "" {
+		return Result{Ref: ref, Evidence: &img, Err: internal(PhaseResolve, "the image has no digest")}
+	}
+	scan, err := r.collect(ctx, ref, t)
+	if err != nil {
+		return Result{Ref: ref, Evidence: &img, Err: err}
+	}
+	img.Scan = scan
+	phase = PhaseEvaluate
+	r.observe(Event{Image: ref, Platform: img.Platform, Phase: phase})
+	return r.evaluate(ctx, ref, &img)
+}
+
+// judge evaluates saved evidence.
+func (r *run) judge(ctx context.Context, img *evidence.Image) (result Result) {
+	ref := img.Reference.Asked
+	defer func() {
+		if p := recover(); p != nil {
+			result = Result{Ref: ref, Evidence: img, Err: panicked(PhaseEvaluate, p)}
+		}
+	}()
+	if r.gate.Policy == nil {
+		return Result{Ref: ref, Evidence: img, Err: internal(PhaseEvaluate, "the gate has no policy")}
+	}
+	return r.evaluate(ctx, ref, img)
+}
+
+func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image) Result {
+	result := Result{Ref: ref, Evidence: img}
+	verdict := r.gate.Policy.Evaluate(img, r.now)
+	if err := stopped(ctx, nil); err != nil {
+		result.Err = fault(ctx, PhaseEvaluate, err)
+		return result
+	}
+	result.Verdict = verdict
+	return result
+}
+
+func (r *run) observe(e Event) {
+	if r.gate.Observe != nil {
+		r.gate.Observe(e)
+	}
+}
+
+// withoutPasses takes back every pass of a run that was ended from outside.
+// Denials stay: a longer run could not have saved those images.
+func withoutPasses(ctx context.Context, results []Result) []Result {
+	err := stopped(ctx, nil)
+	if err == nil {
+		return results
+	}
+	for i := range results {
+		if results[i].Decision() == policy.Passed {
+			results[i].Err = fault(ctx, PhaseDone, err)
+		}
+	}
+	return results
+}
+
+// stopped returns why the run was ended from outside, and otherwise err. Once
+// ctx is done the reason for that is the better message, whatever err says: the
+// step failed because somebody pulled the plug.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("cancelled: %w", context.Cause(ctx))
+}
+
+// fault gives err the phase it happened in, unless the adapter has done so.
+func fault(ctx context.Context, phase Phase, err error) error {
+	var f *Fault
+	if errors.As(err, &f) && ctx.Err() == nil {
+		return err
+	}
+	return &Fault{Phase: phase, Err: err}
+}
+
+// internal is an error that only a defect of the gate itself can cause.
+func internal(phase Phase, what string) error {
+	return &Fault{
+		Phase: phase,
+		Err:   fmt.Errorf("internal error: %s", what),
+		Hint:  "this is a defect of imagegate: please report it with the command that was run",
+	}
+}
+
+func panicked(phase Phase, p any) error {
+	return internal(phase, fmt.Sprintf("panic: %v", p))
+}
+
+// each runs f for 0..n-1 at the same time and waits for all. What bounds the
+// work are the slots that f takes.
+func each(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+func acquire(ctx context.Context, slots chan struct{}) error {
+	if err := stopped(ctx, nil); err != nil {
+		return err // select would choose at random between a free slot and the end
+	}
+	select {
+	case slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return stopped(ctx, nil)
+	}
+}
+
+func release(slots chan struct{}) { <-slots }

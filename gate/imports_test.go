@@ -1,0 +1,145 @@
+package gate_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/imagegate/imagegate"
+
+// listed is what `go list` tells about a package.
+type listed struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+// imports lists, for each of our packages, which of our packages it may import.
+// A package that is not listed may import nothing of ours.
+func allowedImports() map[string][]string {
+	facts := []string{"policy/evidence"}
+	contracts := append([]string{"policy", "gate"}, facts...)
+	with := func(more ...string) []string { return append(slices.Clone(contracts), more...) }
+	return map[string][]string{
+		"policy/evidence":    nil,
+		"policy":             facts,
+		"gate":               {"policy", "policy/evidence"},
+		"gate/layer":         contracts,
+		"gate/registry":      with("gate/layer"),
+		"gate/report/safe":   nil,
+		"gate/report":        with("gate/report/safe"),
+		"gate/ci":            with("gate/report", "gate/report/safe"),
+		"gate/scan/wire":     with("gate/layer"),
+		"gate/scan/database": with("gate/layer"),
+		"gate/scan/engine":   with("gate/layer", "gate/scan/wire"),
+		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database"),
+		"cmd/imagegate": with("gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/engine",
+			"gate/report", "gate/report/safe", "gate/ci"),
+	}
+}
+
+// Imports run one way, and adapters never import each other.
+func TestImportsRunOneWay(t *testing.T) {
+	allowed := allowedImports()
+	packages := goList(t, "-json=ImportPath,Imports", "./...")
+	if len(packages) < 5 {
+		t.Fatalf("go list found only %d packages", len(packages))
+	}
+	for _, pkg := range packages {
+		name := strings.TrimPrefix(pkg.ImportPath, module+"/")
+		if helper(name) {
+			continue
+		}
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("%s has no import rule: add it to allowedImports", name)
+		}
+		for _, path := range pkg.Imports {
+			ours, isOurs := strings.CutPrefix(path, module+"/")
+			if isOurs && !slices.Contains(may, ours) {
+				t.Errorf("%s imports %s", name, ours)
+			}
+		}
+	}
+}
+
+// helper reports whether a package serves tests and examples only.
+func helper(name string) bool {
+	return name == "gate/gatetest" || strings.HasPrefix(name, "gate/gatetest/") || strings.HasPrefix(name, "examples/")
+}
+
+// Trivy is linked by the worker's package alone: its 90 init functions and its
+// process-wide state stay out of everything else.
+func TestImportsOfTrivy(t *testing.T) {
+	engine := module + "/gate/scan/engine"
+	for _, pkg := range goList(t, "-json=ImportPath,Imports,TestImports,XTestImports", "./...") {
+		for _, path := range slices.Concat(pkg.Imports, pkg.TestImports, pkg.XTestImports) {
+			if strings.HasPrefix(path, "github.com/aquasecurity/trivy") && pkg.ImportPath != engine &&
+				!helper(strings.TrimPrefix(pkg.ImportPath, module+"/")) {
+				t.Errorf("%s imports %s: only gate/scan/engine may", pkg.ImportPath, path)
+			}
+		}
+	}
+	for _, pkg := range goList(t, "-deps", "-json=ImportPath", "./policy/...", "./gate", "./gate/scan", "./gate/registry", "./gate/report", "./gate/ci") {
+		if strings.HasPrefix(pkg.ImportPath, "github.com/aquasecurity/trivy/") {
+			t.Errorf("%s is linked by a package other than gate/scan/engine", pkg.ImportPath)
+		}
+	}
+}
+
+// The policy and the facts are pure: no network, no processes, no files beyond
+// what embedding needs.
+func TestImportsOfPolicyArePure(t *testing.T) {
+	banned := []string{"net", "net/http", "os", "os/exec", "os/signal", "syscall", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "unsafe"}
+	thirdParty := []string{
+		"gopkg.in/yaml.v3", "github.com/package-url/packageurl-go", "github.com/bmatcuk/doublestar/v4", "github.com/Masterminds/semver/v3",
+		"github.com/aquasecurity/go-version", "github.com/knqyf263/",
+	}
+	for _, pkg := range goList(t, "-json=ImportPath,Imports", "./policy/...") {
+		for _, path := range pkg.Imports {
+			if slices.Contains(banned, path) {
+				t.Errorf("%s imports %s", pkg.ImportPath, path)
+			}
+			first, _, _ := strings.Cut(path, "/")
+			known := func(prefix string) bool { return strings.HasPrefix(path, prefix) }
+			if strings.Contains(first, ".") && !strings.HasPrefix(path, module) && !slices.ContainsFunc(thirdParty, known) {
+				t.Errorf("%s imports %s", pkg.ImportPath, path)
+			}
+			if pkg.ImportPath == module+"/policy/evidence" && strings.Contains(first, ".") {
+				t.Errorf("policy/evidence imports %s: it may import the standard library only", path)
+			}
+		}
+	}
+}
+
+// goList runs `go list` in the module's root.
+func goList(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Dir = ".."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	var packages []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var pkg listed
+		err := dec.Decode(&pkg)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, pkg)
+	}
+}

@@ -1,0 +1,107 @@
+package layer
+
+import (
+	"strings"
+)
+
+// apkParser counts the packages of apk's installed database.
+type apkParser struct {
+	t *Tree
+	d *databaseFacts
+
+	name, version string
+	any           bool
+	dir           string
+	files         []string
+}
+
+func (p *apkParser) line(text []byte) {
+	if len(text) >= scannerLine {
+		p.d.complain("has a line of %d bytes, behind which the scanner silently stops", len(text))
+	}
+	if len(text) == 0 {
+		p.end()
+		return
+	}
+	p.any = true
+	if len(text) < 2 || text[1] != ':' {
+		p.d.complain("has a line that is no field: %s", quote(string(text)))
+		return
+	}
+	value := text[2:]
+	switch text[0] {
+	case 'P':
+		if p.name != "" {
+			p.d.complain("has two names in one package (%s)", quote(p.name))
+			p.end() // count both
+			p.any = true
+		}
+		p.name = string(value)
+	case 'V':
+		p.version = string(value)
+	case 'p':
+		p.provide(string(value))
+	case 'F':
+		p.dir = string(value)
+	case 'R':
+		p.file(string(value))
+	}
+}
+
+// file remembers some of the package's programs.
+func (p *apkParser) file(name string) {
+	if len(p.files) >= maxListed {
+		return
+	}
+	if path, ok := programPath(joinName(p.dir, name)); ok {
+		p.files = append(p.files, path)
+	}
+}
+
+func (p *apkParser) provide(list string) {
+	for name := range strings.FieldsSeq(list) {
+		if i := strings.IndexAny(name, "<>=~"); i >= 0 {
+			name = name[:i]
+		}
+		if p.t.keep(int64(len(name) + 64)) {
+			p.d.provides[strings.Clone(name)] = true
+		}
+	}
+}
+
+// end closes a package.
+func (p *apkParser) end() {
+	name, version, some, files := p.name, p.version, p.any, p.files
+	p.name, p.version, p.any, p.dir, p.files = "", "", false, "", nil
+	switch {
+	case !some:
+		return
+	case name == "":
+		p.d.complain("has an entry without a package name")
+		return
+	case version == "":
+		p.d.complain("has the package %s without a version", quote(name))
+	case p.d.packages[name] != nil:
+		// Trivy keeps the first: a harmless "openssl 99" would stand for the real one.
+		p.d.complain("has the package %s twice", quote(name))
+	}
+	p.t.addPackage(p.d, name, version, files)
+}
+
+// apkWorldNames lists what /etc/apk/world demands: names, without versions,
+// repositories and conflicts.
+func apkWorldNames(world []byte) []string {
+	var names []string
+	for entry := range strings.FieldsSeq(string(world)) {
+		if strings.HasPrefix(entry, "!") {
+			continue
+		}
+		if i := strings.IndexAny(entry, "<>=~@"); i >= 0 {
+			entry = entry[:i]
+		}
+		if entry != "" {
+			names = append(names, entry)
+		}
+	}
+	return names
+}

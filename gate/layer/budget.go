@@ -1,0 +1,52 @@
+package layer
+
+import "sync/atomic"
+
+// Budget counts what the layers of one image have cost so far. The layers may
+// be read at the same time.
+type Budget struct {
+	limits  Limits
+	size    atomic.Int64
+	entries atomic.Int64
+}
+
+// NewBudget returns the counters for one image.
+func NewBudget(l Limits) *Budget { return &Budget{limits: l} }
+
+// blob refuses a blob by its announced size, before it is fetched.
+func (b *Budget) blob(size int64) error {
+	if size > b.limits.BlobSize {
+		return &LimitError{"blob-size", b.limits.BlobSize, "the layer's compressed size"}
+	}
+	return nil
+}
+
+// grow accounts for n more uncompressed bytes of a layer that has had out of
+// them from in compressed bytes.
+func (b *Budget) grow(n int, out, in int64) error {
+	switch l := b.limits; {
+	case out > l.LayerSize:
+		return &LimitError{"layer-size", l.LayerSize, "the layer's uncompressed size"}
+	case b.size.Add(int64(n)) > l.ImageSize:
+		return &LimitError{"image-size", l.ImageSize, "the image's uncompressed size"}
+	case out > RatioFrom && out/l.Ratio >= max(in, 1):
+		return &LimitError{"ratio", l.Ratio, "the layer's compression ratio"}
+	}
+	return nil
+}
+
+// entry accounts for one more archive entry.
+func (b *Budget) entry() error {
+	if b.entries.Add(1) > b.limits.Entries {
+		return &LimitError{"entries", b.limits.Entries, "the image's number of files"}
+	}
+	return nil
+}
+
+// path refuses names that no file system takes.
+func (b *Budget) path(name string) error {
+	if int64(len(name)) > b.limits.PathLength {
+		return &LimitError{"path-length", b.limits.PathLength, "the length of the path " + quote(name)}
+	}
+	return nil
+}

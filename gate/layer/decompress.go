@@ -1,0 +1,115 @@
+package layer
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxWindow is the largest zstd window accepted: what "zstd --long" makes. A
+// window is memory, and its size is the image author's claim.
+const maxWindow = 128 << 20
+
+const (
+	compressionNone = "none"
+	compressionGzip = "gzip"
+	compressionZstd = "zstd"
+)
+
+// compressionByType is what a layer's media type announces. Types that are
+// not here are no file system layers, or encrypted.
+func compressionByType(mediaType string) (string, bool) {
+	switch mediaType {
+	case "application/vnd.oci.image.layer.v1.tar",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar":
+		return compressionNone, true
+	case "application/vnd.oci.image.layer.v1.tar+gzip",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip":
+		return compressionGzip, true
+	case "application/vnd.oci.image.layer.v1.tar+zstd",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd":
+		return compressionZstd, true
+	}
+	return "", false
+}
+
+// decompress follows the content, as containerd and Docker do: they look at
+// the magic bytes, not at the media type. Only a plain media type is taken at
+// its word by some of them, so compressed bytes under it are refused.
+func decompress(src io.Reader, mediaType string) (io.ReadCloser, string, error) {
+	announced, ok := compressionByType(mediaType)
+	if !ok {
+		return nil, "", fmt.Errorf("the layer has the media type %s, which is no file system layer that can be read", quote(mediaType))
+	}
+	r := bufio.NewReaderSize(src, 64<<10)
+	magic, err := r.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, "", err
+	}
+	found := compressionOf(magic)
+	if announced == compressionNone && found != compressionNone {
+		return nil, "", fmt.Errorf("the layer has the media type %s but its bytes are %s: tools disagree about what is in it", quote(mediaType), found)
+	}
+	switch found {
+	case compressionGzip:
+		z, err := gzip.NewReader(r) // reads further members by default
+		if err != nil {
+			return nil, "", fmt.Errorf("decompress gzip layer: %w", err)
+		}
+		return &inflater{r: z, name: found, close: func() { _ = z.Close() }}, found, nil
+	case compressionZstd:
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, "", fmt.Errorf("decompress zstd layer: %w", err)
+		}
+		return &inflater{r: z, name: found, close: z.Close}, found, nil
+	}
+	return io.NopCloser(r), found, nil
+}
+
+func compressionOf(magic []byte) string {
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		return compressionGzip
+	case len(magic) < 4:
+		return compressionNone
+	}
+	// 0x184D2A50 to 0x184D2A5F begin a skippable frame, with which a zstd
+	// stream may begin.
+	if m := binary.LittleEndian.Uint32(magic); m == 0xfd2fb528 || m&^0xf == 0x184d2a50 {
+		return compressionZstd
+	}
+	return compressionNone
+}
+
+// inflater names the compression in errors that are its own.
+type inflater struct {
+	r     io.Reader
+	name  string
+	close func()
+}
+
+// Read implements io.Reader.
+func (i *inflater) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	return n, fmt.Errorf("decompress %s layer: %w", i.name, err)
+}
+
+// Close implements io.Closer.
+func (i *inflater) Close() error {
+	i.close()
+	return nil
+}

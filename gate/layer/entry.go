@@ -1,0 +1,70 @@
+package layer
+
+import (
+	"io/fs"
+	"strconv"
+	"time"
+)
+
+// Spec is what the manifest and the config say about one layer. All of Digest,
+// DiffID and Size are compared with the bytes.
+type Spec struct {
+	Index     int    // 0 is the bottom layer
+	Digest    string // of the blob as stored, sha256:...
+	DiffID    string // of the uncompressed archive, sha256:...
+	MediaType string
+	Size      int64 // of the blob as stored
+	CreatedBy string
+}
+
+// Type is the kind of an [Entry].
+type Type uint8
+
+// The types of entries.
+const (
+	File     Type = iota + 1
+	Dir           // a directory, merged with one of the same name below
+	Symlink       // Linkname is its text
+	Hardlink      // Linkname is the cleaned name of another entry
+	Whiteout      // Name is removed from the layers below
+	Opaque        // everything below Name ("" is the root) is removed from the layers below
+	Device        // block or character device
+	Fifo
+)
+
+// Entry is one entry of a layer, after the lint.
+type Entry struct {
+	// Name is clean: no leading slash, no "." or "..", no trailing slash. For a
+	// whiteout it is what is removed, for Opaque the directory.
+	Name string
+	// Raw is the name as it stands in the archive.
+	Raw      string
+	Type     Type
+	Mode     fs.FileMode
+	Size     int64
+	Linkname string
+	UID, GID int
+	ModTime  time.Time
+	// Xattrs are the extended attributes, nil for most entries.
+	Xattrs map[string]string
+}
+
+// Stats is what reading one layer has shown.
+type Stats struct {
+	Compression  string // "gzip", "zstd" or "none": by content, not by media type
+	Compressed   int64
+	Uncompressed int64
+	Entries      int
+	// ChunkedTOC is true when the blob ends with the table of contents of
+	// zstd:chunked, which some runtimes read instead of the archive.
+	ChunkedTOC bool
+}
+
+// quote makes a name from an image fit for a message.
+func quote(name string) string {
+	const enough = 200
+	if len(name) > enough {
+		return strconv.QuoteToASCII(name[:enough]) + "..."
+	}
+	return strconv.QuoteToASCII(name)
+}

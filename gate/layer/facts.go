@@ -1,0 +1,247 @@
+package layer
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Executable is one program file of the merged image.
+type Executable struct {
+	Path  string
+	Kind  ExecutableKind
+	Size  int64
+	Layer string // diffID
+}
+
+// Facts is what the merged tree says. Nil slices mean that there is none:
+// everything was looked at.
+type Facts struct {
+	// Passwd and Group are nil when the image has none.
+	Passwd, Group *Accounts
+	// OSReleases are the files that name the OS, in the merged image.
+	OSReleases []OSRelease
+	// Databases are the package databases that Trivy reads, by path.
+	Databases []PackageDatabase
+	// Gaps is everything that keeps the scan from being trusted.
+	Gaps []evidence.Gap
+	// Notes are remarks for people.
+	Notes []string
+	// SBOMs and Jars are paths, sorted.
+	SBOMs, Jars []string
+	// Executables are all program files, sorted by path.
+	Executables []Executable
+	// Whiteouts and Devices count such entries over all layers.
+	Whiteouts, Devices int
+}
+
+// Finish compares what runs with what the scanner saw. The tree must not be
+// used afterwards.
+func (t *Tree) Finish() *Facts {
+	v := &view{t: t, facts: &Facts{Whiteouts: t.whiteouts, Devices: t.devices, Notes: t.notes}}
+	v.collect()
+	v.accounts()
+	v.compare()
+	v.journals()
+	v.databases()
+	v.managers()
+	v.missingPackages()
+	v.identities()
+	v.list(t.root, "")
+	v.facts.Gaps = t.gaps.evidence(t.layers)
+	return v.facts
+}
+
+// sight is a path that decides, as a runtime resolves it.
+type sight struct {
+	path string
+	node *node
+	real string // where links led
+}
+
+// view is the comparison of the two trees.
+type view struct {
+	t     *Tree
+	facts *Facts
+
+	runs    map[class][]sight          // what a runtime finds, by path
+	scans   map[class]map[string]*file // what Trivy has seen, by literal path
+	scanned map[*file]bool             // the same, by file
+	totals  map[DatabaseType]int       // packages the scanner sees and a runtime too
+	present map[DatabaseType][]*file   // the databases of these
+	pkgs    map[DatabaseType]map[string]bool
+}
+
+// collect resolves every path that decides in both trees.
+func (v *view) collect() {
+	v.runs, v.scans, v.scanned = make(map[class][]sight), make(map[class]map[string]*file), make(map[*file]bool)
+	v.totals, v.present = make(map[DatabaseType]int), make(map[DatabaseType][]*file)
+	for _, path := range slices.Sorted(maps.Keys(v.t.deciding)) {
+		v.resolve(v.t.deciding[path], path)
+	}
+	for _, dir := range []string{dpkgStatusDir, dpkgInfoDir} {
+		for _, name := range v.names(dir) {
+			path := joinName(dir, name)
+			if c := v.t.classify(path); c == classDpkg || c == classDpkgList {
+				v.resolve(c, path)
+			}
+		}
+	}
+	v.t.seen.each("", func(path string, f *file) {
+		v.scanned[f] = true
+		if v.scans[f.class] == nil {
+			v.scans[f.class] = make(map[string]*file)
+		}
+		v.scans[f.class][path] = f
+	})
+}
+
+// names lists a directory, links followed.
+func (v *view) names(dir string) []string {
+	w := walk{t: v.t, layer: noLayer}
+	n, _, err := w.dir(dir)
+	if err != nil || n == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(n.kids))
+}
+
+// resolve notes what a runtime finds at path.
+func (v *view) resolve(c class, path string) {
+	w := walk{t: v.t, layer: noLayer}
+	n, real, err := w.find(path, true)
+	if err != nil {
+		v.t.gaps.add(gapOf(c), path, noLayer, "it cannot be resolved: %v", err)
+		return
+	}
+	if n == nil {
+		v.dangling(c, path)
+		return
+	}
+	v.runs[c] = append(v.runs[c], sight{path, n, real})
+}
+
+// dangling reports a link at a path that decides which leads to nothing.
+func (v *view) dangling(c class, path string) {
+	w := walk{t: v.t, layer: noLayer}
+	n, _, err := w.find(path, false)
+	if err == nil && n != nil && n.kind == Symlink && c <= classOS {
+		v.t.gaps.add(gapOf(c), path, n.layer, "it is a symbolic link to %s, which is not there", quote(n.link))
+	}
+}
+
+// gapOf is the kind of gap for trouble with a file of the class.
+func gapOf(c class) evidence.GapKind {
+	switch c {
+	case classDpkg, classApk, classRPM, classJournal:
+		return gapPackageDatabase
+	case classOS, classRepositories:
+		return gapOSMismatch
+	}
+	return gapHiddenFiles
+}
+
+// compare reports package databases that one side sees and the other does
+// not. Links are harmless as long as both end at the same file: /var/lib/rpm is a
+// link in many images, and Trivy reads its target.
+func (v *view) compare() {
+	for _, c := range []class{classDpkg, classApk, classRPM} {
+		running := make(map[*file]bool)
+		for _, s := range v.runs[c] {
+			if s.node.file == nil {
+				continue // a directory or device; whatever was here is missed elsewhere
+			}
+			if running[s.node.file] = true; !v.scanned[s.node.file] {
+				v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
+					"the container reads it through a link (from %s), where no scanner looks", quote(s.real))
+			}
+		}
+		for path, f := range v.scans[c] {
+			if running[f] {
+				d := f.facts.(*databaseFacts)
+				v.totals[d.kind] += d.count
+				v.present[d.kind] = append(v.present[d.kind], f)
+				continue
+			}
+			v.t.gaps.add(gapPackageDatabase, path, f.layer,
+				"the scanner reads it, but in the container something else stands at this path")
+		}
+	}
+}
+
+// journals: SQLite replays what a crash, or a clever author, left beside the
+// database, before anybody but Trivy reads it.
+func (v *view) journals() {
+	for _, s := range v.runs[classJournal] {
+		if f := s.node.file; f != nil && f.size > 0 || s.node.kind != File {
+			v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
+				"the database has changes that are not yet part of it, and no scanner reads them; run \"rpm -q rpm\" as root while building")
+		}
+	}
+}
+
+// databases lists what Trivy reads, and its troubles.
+func (v *view) databases() {
+	for _, c := range []class{classDpkg, classApk, classRPM} {
+		for _, path := range slices.Sorted(maps.Keys(v.scans[c])) {
+			f := v.scans[c][path]
+			d := f.facts.(*databaseFacts)
+			v.facts.Databases = append(v.facts.Databases, PackageDatabase{
+				Type: d.kind, Path: path, Layer: v.t.layers[f.layer], Count: d.count,
+				IDs: slices.Sorted(maps.Keys(d.ids)), Problem: d.problem,
+			})
+			if d.problem != "" {
+				v.t.gaps.add(gapPackageDatabase, path, f.layer, "the package database %s", d.problem)
+			}
+		}
+	}
+}
+
+// accounts takes passwd and group, which must lie where they are named.
+func (v *view) accounts() {
+	for _, s := range v.runs[classAccounts] {
+		a := &Accounts{Path: s.path, Layer: v.t.layers[s.node.layer]}
+		facts, _ := fileFacts[*textFacts](s.node)
+		switch {
+		case s.real != s.path || s.node.hard:
+			a.Problem = "is a link, which runtimes resolve in different ways"
+		case s.node.kind != File:
+			a.Problem = "is no regular file"
+		case facts == nil:
+			a.Problem = "was not read"
+		default:
+			a.Data, a.Problem = facts.text, facts.problem
+		}
+		if s.path == passwdPath {
+			v.facts.Passwd = a
+		} else {
+			v.facts.Group = a
+		}
+	}
+	v.unresolvedAccounts()
+}
+
+// unresolvedAccounts: a dangling link is not the same as no file. Some runtimes
+// follow it to the host's own file system.
+func (v *view) unresolvedAccounts() {
+	for path, to := range map[string]**Accounts{passwdPath: &v.facts.Passwd, groupPath: &v.facts.Group} {
+		if *to != nil {
+			continue
+		}
+		w := walk{t: v.t, layer: noLayer}
+		if n, _, err := w.find(path, false); err != nil || n != nil {
+			*to = &Accounts{Path: path, Problem: "is a link to nothing"}
+		}
+	}
+}
+
+// fileFacts returns what was noted of a regular file.
+func fileFacts[T any](n *node) (T, bool) {
+	var zero T
+	if n == nil || n.file == nil {
+		return zero, false
+	}
+	facts, ok := n.file.facts.(T)
+	return facts, ok
+}

@@ -1,0 +1,239 @@
+package layer
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// OSRelease is what one file says the operating system is.
+type OSRelease struct {
+	Path  string
+	Layer string // diffID
+	// ID, IDLike and VersionID are those of os-release; of other files, what
+	// they come to.
+	ID, IDLike, VersionID string
+	// Family is Trivy's name for it; "" when Trivy knows no such system.
+	Family string
+}
+
+// identity is an OSRelease before layers have names.
+type identity struct {
+	id, like, version string
+	family            string
+	// weak marks files that derivatives inherit: Ubuntu has a debian_version and
+	// Oracle Linux a redhat-release.
+	weak bool
+}
+
+// parseIdentity reads one of the files that name the OS. The second result is
+// false when the file names none.
+func parseIdentity(path string, text []byte) (identity, bool) {
+	switch base := baseOf(path); {
+	case base == "alpine-release":
+		return named("alpine", firstLine(text))
+	case base == "debian_version":
+		id, ok := named("debian", firstLine(text))
+		id.weak = true
+		return id, ok
+	case base == "lsb-release":
+		return parseLSB(text)
+	case strings.HasPrefix(base, "os-release"):
+		return parseOSRelease(text)
+	case base == "system-release":
+		if line := firstLine(text); strings.HasPrefix(line, "Amazon Linux") {
+			return named("amazon", numberIn(line))
+		}
+		return identity{}, false
+	case strings.HasSuffix(base, "-release"):
+		return parseRedHat(base, firstLine(text))
+	}
+	return identity{}, false
+}
+
+func named(family, version string) (identity, bool) {
+	return identity{id: family, family: family, version: version}, version != ""
+}
+
+func firstLine(text []byte) string {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return strings.TrimSpace(string(line))
+}
+
+// assignments reads KEY=value lines as Trivy does: the last one wins, quotes
+// are trimmed.
+func assignments(text []byte) map[string]string {
+	m := make(map[string]string)
+	for line := range bytes.Lines(text) {
+		key, value, ok := strings.Cut(string(line), "=")
+		if !ok {
+			continue
+		}
+		switch key = strings.TrimSpace(key); key {
+		case "ID", "ID_LIKE", "VERSION_ID", "NAME", "DISTRIB_ID", "DISTRIB_RELEASE":
+			m[key] = strings.Trim(strings.TrimSpace(value), `"'`)
+		}
+	}
+	return m
+}
+
+func parseLSB(text []byte) (identity, bool) {
+	m := assignments(text)
+	if m["DISTRIB_ID"] != "Ubuntu" {
+		return identity{}, false // Trivy ignores every other
+	}
+	return named("ubuntu", m["DISTRIB_RELEASE"])
+}
+
+func parseOSRelease(text []byte) (identity, bool) {
+	m := assignments(text)
+	id := identity{id: m["ID"], like: m["ID_LIKE"], version: m["VERSION_ID"], family: familyOf(m["ID"])}
+	if id.family == "centos" && m["NAME"] == "CentOS Stream" {
+		id.family = "centos-stream"
+	}
+	return id, id.id != ""
+}
+
+var redHatRelease = regexp.MustCompile(`^(.*) release (\d[\d.]*)`)
+
+// parseRedHat reads redhat-release and its sisters.
+func parseRedHat(base, line string) (identity, bool) {
+	m := redHatRelease.FindStringSubmatch(line)
+	if m == nil {
+		return identity{}, false
+	}
+	id := identity{id: strings.ToLower(m[1]), version: m[2], weak: base == "redhat-release"}
+	switch name := id.id; {
+	case strings.HasPrefix(name, "centos stream"):
+		id.family = "centos-stream"
+	case strings.HasPrefix(name, "centos"):
+		id.family = "centos"
+	case strings.HasPrefix(name, "rocky"):
+		id.family = "rocky"
+	case strings.HasPrefix(name, "alma"):
+		id.family = "alma"
+	case strings.HasPrefix(name, "oracle"):
+		id.family = "oracle"
+	case strings.HasPrefix(name, "fedora"):
+		id.family = "fedora"
+	case strings.HasPrefix(name, "amazon"):
+		id.family = "amazon"
+	case strings.HasPrefix(name, "red hat"):
+		id.family = "redhat"
+	default:
+		// Trivy takes every other name for Red Hat.
+		id.family = "redhat"
+		id.weak = false
+	}
+	return id, true
+}
+
+var number = regexp.MustCompile(`\d[\d.]*`)
+
+func numberIn(line string) string { return number.FindString(line) }
+
+// familyOf maps the ID of os-release to Trivy's family.
+func familyOf(id string) string {
+	switch id {
+	case "alpine", "debian", "ubuntu", "centos", "rocky", "fedora", "photon", "wolfi", "chainguard", "echo",
+		"minimos", "bottlerocket", "coreos", "activestate", "azurelinux":
+		return id
+	case "rhel":
+		return "redhat"
+	case "almalinux":
+		return "alma"
+	case "ol":
+		return "oracle"
+	case "amzn":
+		return "amazon"
+	case "mariner":
+		return "cbl-mariner"
+	case "opensuse-tumbleweed", "opensuse-leap", "opensuse", "sles", "sle-micro", "sl-micro", "sle-micro-rancher":
+		return "suse"
+	}
+	return ""
+}
+
+// managerOf is the package manager of a family, "" when it is not known.
+func managerOf(id identity) DatabaseType {
+	for _, name := range append([]string{id.family}, strings.Fields(id.like)...) {
+		switch name {
+		case "alpine", "wolfi", "chainguard", "minimos":
+			return TypeApk
+		case "debian", "ubuntu", "echo":
+			return TypeDpkg
+		case "redhat", "rhel", "centos", "centos-stream", "rocky", "alma", "oracle", "fedora", "amazon", "photon", "azurelinux", "cbl-mariner", "suse", "coreos":
+			return TypeRPM
+		}
+	}
+	return ""
+}
+
+// stream is the part of a version for which there are advisories of its own:
+// "3.19" of Alpine 3.19.1, "12" of Debian 12.5. It is "" for names like
+// "trixie/sid".
+func stream(family, version string) string {
+	version = number.FindString(strings.TrimSpace(version))
+	fields := strings.Split(strings.TrimSuffix(version, "."), ".")
+	keep := 1
+	switch family {
+	case "alpine", "ubuntu", "photon", "suse":
+		keep = 2
+	}
+	return strings.Join(fields[:min(keep, len(fields))], ".")
+}
+
+// isPrerelease tells an edge image by its version: 3.21_alpha20240807.
+func isPrerelease(version string) bool {
+	return strings.Contains(version, "_alpha") || strings.Contains(version, "_git") || version == "edge"
+}
+
+// repository finds the release in a line of etc/apk/repositories, with the
+// expression of Trivy: comments count for it too.
+var repository = regexp.MustCompile(`(https*|ftp)://[0-9A-Za-z.-]+/([A-Za-z]+)/v?([0-9A-Za-z_.-]+)/`)
+
+// repositoryReleases lists the releases of Alpine that the repositories are
+// of. Those of other distributions make Trivy's analyzer fail, which is a gap of
+// its own.
+func repositoryReleases(text []byte) []string {
+	var releases []string
+	for line := range bytes.Lines(text) {
+		m := repository.FindSubmatch(line)
+		if m != nil && string(m[2]) == "alpine" {
+			releases = append(releases, string(m[3]))
+		}
+	}
+	return releases
+}
+
+// chosenRelease is the one that Trivy takes: edge if it is among them, else the
+// highest.
+func chosenRelease(releases []string) string {
+	chosen := ""
+	for _, r := range releases {
+		if r == "edge" {
+			return r
+		}
+		if chosen == "" || olderRelease(chosen, r) {
+			chosen = r
+		}
+	}
+	return chosen
+}
+
+// olderRelease compares 3.9 and 3.19 by their numbers.
+func olderRelease(a, b string) bool {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(as), len(bs)) {
+		x, errX := strconv.Atoi(as[i])
+		y, errY := strconv.Atoi(bs[i])
+		if errX != nil || errY != nil {
+			return false
+		}
+		if x != y {
+			return x < y
+		}
+	}
+	return len(as) < len(bs)
+}

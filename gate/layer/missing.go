@@ -1,0 +1,113 @@
+package layer
+
+import (
+	"maps"
+)
+
+// missingPackages looks for packages whose files are there but which no
+// database lists any more: stanzas that somebody cut out.
+func (v *view) missingPackages() {
+	v.dpkgLists()
+	v.apkWorld()
+	v.vanished()
+}
+
+// dpkgLists: dpkg keeps a list of files for each package it knows.
+func (v *view) dpkgLists() {
+	if v.totals[TypeDpkg] == 0 {
+		return // reported as gone
+	}
+	known := maps.Clone(v.installed(TypeDpkg))
+	absent := make(map[string]bool)
+	for _, f := range v.present[TypeDpkg] {
+		for name := range f.facts.(*databaseFacts).absent {
+			known[name], absent[name] = true, true
+		}
+	}
+	for _, s := range v.runs[classDpkgList] {
+		name := dpkgListName(s.path)
+		switch facts, _ := fileFacts[*listFacts](s.node); {
+		case !known[name]:
+			v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
+				"dpkg lists the files of the package %s, but its database does not list the package", quote(name))
+		case absent[name] && !v.installed(TypeDpkg)[name] && facts != nil && v.remain(facts.paths, nil):
+			v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
+				"the package %s is marked as removed, but its programs are still there", quote(name))
+		}
+	}
+}
+
+// apkWorld: apk keeps a list of what was asked for and refuses to let it go
+// unsatisfied.
+func (v *view) apkWorld() {
+	if v.totals[TypeApk] == 0 {
+		return
+	}
+	known := maps.Clone(v.installed(TypeApk))
+	for _, f := range v.present[TypeApk] {
+		maps.Copy(known, f.facts.(*databaseFacts).provides)
+	}
+	for _, s := range v.runs[classApkWorld] {
+		facts, ok := fileFacts[*textFacts](s.node)
+		if !ok || !v.scanned[s.node.file] {
+			continue
+		}
+		for _, name := range apkWorldNames(facts.text) {
+			if !known[name] {
+				v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
+					"the package %s was asked for, but the package database does not list it", quote(name))
+			}
+		}
+	}
+}
+
+// vanished compares each version of a database with the present one: a package
+// that is no longer listed, but whose files are still those of the time when it
+// was, has not been removed but hidden.
+func (v *view) vanished() {
+	lists := make(map[string][]string)
+	for _, f := range v.t.history {
+		if l, ok := f.facts.(*listFacts); ok && len(l.paths) > 0 {
+			lists[dpkgListName(f.path)] = l.paths
+		}
+	}
+	reported := make(map[string]bool)
+	for _, f := range v.t.history {
+		d, ok := f.facts.(*databaseFacts)
+		if !ok || v.totals[d.kind] == 0 {
+			continue
+		}
+		for name, p := range d.packages {
+			if v.installed(d.kind)[name] || reported[name] {
+				continue
+			}
+			files := p.files
+			if d.kind == TypeDpkg {
+				files = lists[name]
+			}
+			if v.remain(files, f) {
+				reported[name] = true
+				v.t.gaps.add(gapPackageDatabase, f.path, f.layer,
+					"the package %s is no longer listed, but its programs are still there unchanged", quote(name))
+			}
+		}
+	}
+}
+
+// remain reports whether most of the files are still there, and, given the
+// database of the time, not newer than that.
+func (v *view) remain(paths []string, then *file) bool {
+	there, files := 0, 0
+	for _, path := range paths {
+		w := walk{t: v.t, layer: noLayer}
+		n, _, err := w.find(path, true)
+		if err != nil || n != nil && n.kind == Dir {
+			continue
+		}
+		files++
+		if n != nil && n.file != nil && (then == nil || n.file.layer <= then.layer) {
+			there++
+		}
+	}
+	return there > 0 && 2*there >= files
+}

@@ -1,0 +1,169 @@
+package layer
+
+import (
+	"slices"
+)
+
+// identities compares what the files say about the OS: with each other, over
+// the layers, with the package manager and with the repositories.
+func (v *view) identities() {
+	truth, ok := v.truth()
+	v.claims(truth, ok)
+	if !ok {
+		return
+	}
+	manager := managerOf(truth)
+	for _, kind := range []DatabaseType{TypeApk, TypeDpkg, TypeRPM} {
+		if manager != "" && kind != manager && v.totals[kind] > 0 && v.totals[manager] == 0 {
+			v.t.gaps.add(gapOSMismatch, osRelease, noLayer, "the image says it is %s, which uses %s, but its packages are in a database of %s", quote(truth.id), manager, kind)
+		}
+	}
+	if v.totals[TypeApk]+v.totals[TypeDpkg]+v.totals[TypeRPM] == 0 && truth.family != "bottlerocket" && !v.anyGap() {
+		v.t.gaps.add(gapPackageDatabase, osRelease, noLayer, "the image says it is %s, but it has no package database", quote(truth.id))
+	}
+	v.repositories(truth)
+}
+
+// anyGap: a missing database has been told of already, more exactly.
+func (v *view) anyGap() bool { return v.t.gaps.count[gapPackageDatabase] > 0 }
+
+// truth is what a program in the container would find: etc/os-release first, as
+// os-release(5) says, then the older files.
+func (v *view) truth() (identity, bool) {
+	var first identity
+	found := false
+	sights := slices.Clone(v.runs[classOS])
+	slices.SortStableFunc(sights, func(a, b sight) int { return rank(a.path) - rank(b.path) })
+	for _, s := range sights {
+		facts, ok := fileFacts[*textFacts](s.node)
+		if !ok {
+			v.t.gaps.add(gapOSMismatch, s.path, s.node.layer, "it names the OS through a link (from %s), where no scanner looks", quote(s.real))
+			continue
+		}
+		if facts.problem != "" {
+			v.t.gaps.add(gapOSMismatch, s.path, s.node.layer, "it %s", facts.problem)
+			continue
+		}
+		id, ok := parseIdentity(s.path, facts.text)
+		if !ok {
+			continue
+		}
+		v.facts.OSReleases = append(v.facts.OSReleases, OSRelease{
+			Path: s.path, Layer: v.t.layers[s.node.layer], ID: id.id, IDLike: id.like, VersionID: id.version, Family: id.family,
+		})
+		if !found {
+			first, found = id, true
+		}
+	}
+	return first, found
+}
+
+// rank orders the files by how much they are to be believed.
+func rank(path string) int {
+	switch path {
+	case osRelease:
+		return 0
+	case libOSRelease:
+		return 1
+	case "etc/debian_version", "etc/redhat-release": // derivatives have them too
+		return 3
+	}
+	return 2
+}
+
+// claims looks at every version of every file that Trivy reads, in all layers:
+// its merge goes by layers and does not care what was replaced or deleted.
+func (v *view) claims(truth identity, known bool) {
+	for _, f := range v.t.history {
+		if f.class != classOS {
+			continue
+		}
+		facts := f.facts.(*textFacts)
+		id, ok := parseIdentity(f.path, facts.text)
+		if !ok {
+			continue
+		}
+		if !known {
+			v.t.gaps.add(gapOSMismatch, f.path, f.layer, "a layer names the OS %s, but the merged image names none", quote(id.id))
+			continue
+		}
+		v.contradiction(f, id, truth)
+	}
+	// Without lsb-release, Trivy takes Ubuntu for Debian.
+	if known && truth.family == "ubuntu" && !v.hasClaim("lsb-release") && v.hasClaim("debian_version") {
+		v.t.gaps.add(gapOSMismatch, "etc/lsb-release", noLayer, "the image is Ubuntu, but without this file it is judged as Debian")
+	}
+}
+
+// hasClaim reports whether any layer has a file of that name that says something.
+func (v *view) hasClaim(base string) bool {
+	return slices.ContainsFunc(v.t.history, func(f *file) bool {
+		if f.class != classOS || baseOf(f.path) != base {
+			return false
+		}
+		_, ok := parseIdentity(f.path, f.facts.(*textFacts).text)
+		return ok
+	})
+}
+
+// contradiction reports a claim that does not fit the merged image.
+func (v *view) contradiction(f *file, claim, truth identity) {
+	family, own := claim.family, truth.family
+	if family == "" && own == "" && claim.id == truth.id {
+		return
+	}
+	if family != own || family == "" {
+		if inherits(own, claim) {
+			return
+		}
+		v.t.gaps.add(gapOSMismatch, f.path, f.layer, "it says %s, but the image is %s; the scanner would take the advisories of one for the other", quote(claim.id), quote(truth.id))
+		return
+	}
+	said, is := stream(family, claim.version), stream(own, truth.version)
+	if said != "" && is != "" && said != is {
+		v.t.gaps.add(gapOSMismatch, f.path, f.layer, "it says release %s, but the image is %s %s", quote(claim.version), quote(truth.id), quote(truth.version))
+	}
+}
+
+// inherits lists what derivatives keep of their origin, as far as Trivy's own
+// merge prefers the derivative.
+func inherits(family string, claim identity) bool {
+	if !claim.weak {
+		return false
+	}
+	switch family {
+	case "ubuntu", "echo":
+		return claim.family == "debian"
+	case "oracle", "centos", "centos-stream", "rocky", "alma", "fedora", "coreos":
+		return claim.family == "redhat"
+	}
+	return false
+}
+
+// repositories: Trivy takes the advisories of the release that the repositories
+// are of, rather than of the release that is installed, and the last layer's
+// file even if it was deleted.
+func (v *view) repositories(truth identity) {
+	last := slices.IndexFunc(v.t.history, func(f *file) bool { return f.class == classRepositories })
+	for i, f := range v.t.history {
+		if f.class == classRepositories {
+			last = i
+		}
+	}
+	if last < 0 {
+		return
+	}
+	f := v.t.history[last]
+	facts := f.facts.(*textFacts)
+	if facts.problem != "" {
+		v.t.gaps.add(gapOSMismatch, f.path, f.layer, "it %s", facts.problem)
+		return
+	}
+	chosen := chosenRelease(repositoryReleases(facts.text))
+	switch {
+	case chosen == "", chosen == "edge" && isPrerelease(truth.version):
+	case truth.family != "alpine" || chosen != stream("alpine", truth.version):
+		v.t.gaps.add(gapOSMismatch, f.path, f.layer,
+			"it has repositories of Alpine %s (in comments, too), but the image is %s %s; all packages would be judged by the wrong release", quote(chosen), quote(truth.id), quote(truth.version))
+	}
+}

@@ -1,0 +1,192 @@
+package layer
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// grace is how long Read waits for a source that does not return although
+// everything else has ended. A source that ignores its context may then keep
+// one goroutine until it is closed; it cannot keep the verdict.
+const grace = 2 * time.Second
+
+// zstdChunked ends a blob that has a table of contents after its archive.
+const zstdChunked = "GNUlInUx"
+
+// errStopped ends the pipeline when the archive has been read, or refused.
+var errStopped = errors.New("reading of the layer has ended")
+
+// Read streams one stored blob: it hashes and decompresses it, lints the
+// archive and calls visit for each entry, in order, with the file's bytes (nil
+// for anything but files). visit may leave them unread and must not keep the
+// reader. What visit saw counts for nothing until Read has returned nil: only
+// then size, digest, diffID and the end of the archive are known to be right.
+//
+// Errors of visit are returned unwrapped.
+func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Entry, body io.Reader) error) (Stats, error) {
+	if !isDigest(s.Digest) || !isDigest(s.DiffID) {
+		return Stats{}, fmt.Errorf("layer %d has no sha256 digest and diffID to compare with (%s, %s)", s.Index+1, quote(s.Digest), quote(s.DiffID))
+	}
+	if err := b.blob(s.Size); err != nil {
+		return Stats{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(errStopped)
+
+	src := newBlob(r, s)
+	stored, plain := newChunks(), newChunks()
+	var fetching, inflating sync.WaitGroup
+	stage(&fetching, func() { stored.fill(ctx, src) })
+	l := &lint{spec: s, budget: b, visit: visit}
+	out := &archive{blob: src, budget: b, sum: sha256.New()}
+	var compression string
+	stage(&inflating, func() {
+		var z io.ReadCloser
+		var err error
+		if z, compression, err = decompress(stored, s.MediaType); err != nil {
+			plain.err = err
+			close(plain.full)
+			return
+		}
+		defer z.Close()
+		out.src = z
+		plain.fill(ctx, out)
+	})
+	err := l.walk(ctx, plain)
+	cancel(errStopped)
+	waitFor(&fetching)
+	// The decompressor reads only from stored, which the fetching stage or its
+	// end closes; if that stage is stuck in its source, so may this one be.
+	waitFor(&inflating)
+	if err != nil {
+		return Stats{}, err
+	}
+	if got := digestOf(out.sum); got != s.DiffID {
+		return Stats{}, fmt.Errorf("the uncompressed layer has the digest %s, not the diffID %s that the config says", got, s.DiffID)
+	}
+	return Stats{
+		Compression: compression, Compressed: src.n.Load(), Uncompressed: out.n, Entries: l.entries,
+		ChunkedTOC: string(src.tail[:]) == zstdChunked,
+	}, nil
+}
+
+// waitFor waits for the goroutines of one stage, but not forever.
+func waitFor(wg *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}
+
+func isDigest(s string) bool {
+	hexa, ok := strings.CutPrefix(s, "sha256:")
+	if !ok || len(hexa) != 2*sha256.Size {
+		return false
+	}
+	return strings.Trim(hexa, "0123456789abcdef") == ""
+}
+
+// lint walks one archive.
+type lint struct {
+	spec    Spec
+	budget  *Budget
+	visit   func(e *Entry, body io.Reader) error
+	entries int
+}
+
+// walk returns nil when the archive has ended well and nothing but zeros
+// follows: tools differ in whether they look behind the end.
+func (l *lint) walk(ctx context.Context, plain io.Reader) error {
+	t := tar.NewReader(plain)
+	for {
+		if ctx.Err() != nil {
+			return fmt.Errorf("read layer: %w", context.Cause(ctx))
+		}
+		h, err := t.Next()
+		if err == io.EOF {
+			return onlyZeros(plain)
+		}
+		if err != nil {
+			return archiveError(l.entries, err)
+		}
+		l.entries++
+		if err := l.budget.entry(); err != nil {
+			return err
+		}
+		e, err := l.entry(h)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			continue
+		}
+		if err := l.hand(e, t); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *lint) hand(e *Entry, t *tar.Reader) error {
+	if e.Type != File {
+		return l.visit(e, nil)
+	}
+	return l.visit(e, &body{t, l.entries})
+}
+
+// archiveError words the errors of archive/tar, which come unwrapped. Errors of
+// the stages before it are always wrapped and say themselves what is wrong.
+func archiveError(entries int, err error) error {
+	switch err {
+	case tar.ErrHeader, tar.ErrFieldTooLong, tar.ErrInsecurePath, io.ErrUnexpectedEOF:
+		return fmt.Errorf("the layer is no valid tar archive after entry %d: %w", entries, err)
+	}
+	return err
+}
+
+// body reads one file of the archive.
+type body struct {
+	r       io.Reader
+	entries int
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = archiveError(b.entries, err)
+	}
+	return n, err
+}
+
+// onlyZeros reads what follows the archive's end marker.
+func onlyZeros(r io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return errors.New("the layer has data after the end of its archive, which some tools would read and others not")
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package layer
+
+import (
+	"encoding/json"
+	"hash/maphash"
+	"io"
+	"strconv"
+)
+
+// tocCheck compares an estargz table of contents with the archive. Runtimes
+// that pull lazily mount what the table lists, and scanners read the archive.
+// Both sides are sums of keyed hashes, so that nothing has to be kept: nobody
+// who does not know the key can make different lists have the same sum.
+type tocCheck struct {
+	layer int32
+	sum   uint64
+}
+
+// saw adds an entry of the archive.
+func (c *tocCheck) saw(seed maphash.Seed, e *Entry) {
+	name := e.Name
+	if name == tocName || name == "" && e.Type == Dir {
+		return
+	}
+	if e.Type == Whiteout || e.Type == Opaque {
+		name, _ = cleanName(e.Raw)
+	}
+	c.sum += tocHash(seed, name, tocType(e.Type), e.Size, e.Linkname)
+}
+
+func tocType(t Type) string {
+	switch t {
+	case Dir:
+		return "dir"
+	case Symlink:
+		return "symlink"
+	case Hardlink:
+		return "hardlink"
+	case Device:
+		return "device"
+	case Fifo:
+		return "fifo"
+	}
+	return "reg"
+}
+
+func tocHash(seed maphash.Seed, name, kind string, size int64, link string) uint64 {
+	if kind != "reg" {
+		size = 0
+	}
+	return maphash.String(seed, name+"\x00"+kind+"\x00"+strconv.FormatInt(size, 10)+"\x00"+link)
+}
+
+// tocEntry is one entry of stargz.index.json.
+type tocEntry struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Size     int64  `json:"size"`
+	LinkName string `json:"linkName"`
+}
+
+// read compares the table with the entries before it; it stands at the end.
+func (c *tocCheck) read(t *Tree, e *Entry, r io.Reader) error {
+	t.notes = append(t.notes, "layer "+strconv.Itoa(int(c.layer)+1)+" has a table of contents (estargz), which runtimes that pull lazily read instead of the archive")
+	if e.Size > t.limits.FileSize {
+		t.gaps.add(gapHiddenFiles, tocName, c.layer, "the table of contents is larger than %d bytes", t.limits.FileSize)
+		return nil
+	}
+	sum, err := tocSum(t.seed, r)
+	switch {
+	case isReadError(err):
+		return err
+	case err != nil:
+		t.gaps.add(gapHiddenFiles, tocName, c.layer, "the table of contents cannot be read: %v", err)
+	case sum != c.sum:
+		t.gaps.add(gapHiddenFiles, tocName, c.layer, "the table of contents lists other files than the layer has; runtimes that pull lazily would run what no scanner sees")
+	}
+	return nil
+}
+
+func tocSum(seed maphash.Seed, r io.Reader) (uint64, error) {
+	d := json.NewDecoder(&marked{r})
+	if err := seekEntries(d); err != nil {
+		return 0, err
+	}
+	var sum uint64
+	for d.More() {
+		var e tocEntry
+		if err := d.Decode(&e); err != nil {
+			return 0, err
+		}
+		name, err := cleanName(e.Name)
+		if err != nil {
+			return 0, err
+		}
+		switch e.Type {
+		case "chunk":
+			continue // a further part of the file before it
+		case "dir":
+			if name == "" {
+				continue
+			}
+		case "char", "block":
+			e.Type = "device"
+		case "hardlink":
+			if e.LinkName, err = cleanName(e.LinkName); err != nil {
+				return 0, err
+			}
+		}
+		sum += tocHash(seed, name, e.Type, e.Size, e.LinkName)
+	}
+	return sum, nil
+}
+
+// seekEntries reads up to the opening bracket of "entries".
+func seekEntries(d *json.Decoder) error {
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if key == "entries" {
+			_, err = d.Token()
+			return err
+		}
+		var skip json.RawMessage
+		if err := d.Decode(&skip); err != nil {
+			return err
+		}
+	}
+}

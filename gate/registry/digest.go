@@ -1,0 +1,73 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var hexForm = regexp.MustCompile(`^[0-9a-f]+$`)
+
+// digestLengths are the algorithms of the OCI image spec, with the number of
+// hex digits of each.
+var digestLengths = map[string]int{"sha256": 64, "sha512": 128}
+
+// checkDigest refuses everything but a whole digest in its one spelling: a
+// digest that could be written in two ways would be two keys for one image.
+func checkDigest(s string) error {
+	algorithm, digits, ok := strings.Cut(s, ":")
+	want, known := digestLengths[algorithm]
+	switch {
+	case !ok || !known:
+		return fmt.Errorf("%s is not a digest (write sha256: and 64 hex digits)", quote(s))
+	case !hexForm.MatchString(strings.ToLower(digits)):
+		return fmt.Errorf("the digest %s has other characters than hex digits", quote(s))
+	case len(digits) != want:
+		return fmt.Errorf("the digest %s has %d hex digits, and %s has %d (copy the whole digest)", quote(s), len(digits), algorithm, want)
+	case digits != strings.ToLower(digits):
+		return fmt.Errorf("the digest has upper case letters (write %s)", strings.ToLower(s))
+	}
+	return nil
+}
+
+// newHash returns the hash of a digest that [checkDigest] accepted.
+func newHash(digest string) hash.Hash {
+	if strings.HasPrefix(digest, "sha512:") {
+		return sha512.New()
+	}
+	return sha256.New()
+}
+
+// digestOf hashes b with the algorithm of the digest like, sha256 when that is
+// empty.
+func digestOf(b []byte, like string) string {
+	h := newHash(like)
+	h.Write(b)
+	return sumOf(h, like)
+}
+
+// sumOf is the digest of what h has seen.
+func sumOf(h hash.Hash, like string) string {
+	algorithm := "sha256"
+	if strings.HasPrefix(like, "sha512:") {
+		algorithm = "sha512"
+	}
+	return algorithm + ":" + hex.EncodeToString(h.Sum(nil))
+}
+
+// maxQuoted bounds how much of a foreign string stands in an error message.
+const maxQuoted = 120
+
+// quote prints a foreign string so that it cannot break a line, a terminal or
+// a log: everything but printable ASCII is escaped, and it is cut.
+func quote(s string) string {
+	if len(s) > maxQuoted {
+		return strconv.QuoteToASCII(s[:maxQuoted]) + "..."
+	}
+	return strconv.QuoteToASCII(s)
+}

@@ -1,0 +1,226 @@
+package report
+
+import (
+	"bytes"
+	_ "embed" // for the schema
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+//go:embed report.schema.json
+var reportSchema []byte
+
+// ReportSchema returns the JSON Schema of the JSON report.
+func ReportSchema() []byte { return slices.Clone(reportSchema) }
+
+func renderJSON(run *gate.Run, _ Options) ([]byte, error) { return encodeJSON(documentOf(run)) }
+
+// encodeJSON encodes v for a file or a log: indented, and without any character
+// or command that could do harm there.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return safe.JSON(b.Bytes()), nil
+}
+
+func documentOf(run *gate.Run) *Document {
+	doc := &Document{
+		SchemaVersion: SchemaVersion,
+		Verdict:       run.Outcome().String(),
+		Tool:          run.Tool,
+		Engine:        run.Engine,
+		StartedAt:     run.Started.UTC(),
+		Policy:        PolicyInfo(run.Policy),
+		Database:      databaseInfo(run.Database),
+		Results:       make([]ImageResult, len(run.Results)),
+		Exceptions:    exceptionResults(exceptionsOf(run.Results)),
+		Notes:         list(run.Notes),
+	}
+	for i := range run.Results {
+		doc.Results[i] = imageResult(&run.Results[i])
+	}
+	return doc
+}
+
+func imageResult(r *gate.Result) ImageResult {
+	img := imageOf(r)
+	out := ImageResult{
+		Reference: img.ref, Name: img.name, Digest: img.digest, IndexDigest: img.index, Platform: img.platform,
+		Verdict:  r.Decision().String(),
+		Rules:    []RuleInfo{},
+		Findings: []FindingInfo{},
+		Secrets:  []SecretInfo{},
+		Licenses: []LicenseInfo{},
+		Skipped:  convert(r.Skipped, func(s evidence.Skipped) SkippedInfo { return SkippedInfo(s) }),
+		Excepted: []ExceptionResult{},
+	}
+	if f := failureOf(r); f != nil {
+		out.Error = &ErrorInfo{Phase: string(f.phase), Message: f.message, Hint: f.hint}
+		return out
+	}
+	out.Rules = convert(r.Verdict.Rules, ruleInfo)
+	out.Findings = convert(findingsOf(r), func(f *policy.Judged) FindingInfo { return findingInfo(r, f) })
+	out.Counts = countsOf(&r.Verdict)
+	if at := Position(r.Verdict.Override); at != (Position{}) {
+		out.Override = &at
+	}
+	uses := slices.DeleteFunc(slices.Clone(r.Verdict.Exceptions), func(u policy.ExceptionUse) bool { return u.Exception == nil })
+	sortUses(uses)
+	out.Excepted = exceptionResults(uses)
+	if r.Evidence != nil && r.Evidence.Scan != nil {
+		addScan(&out, r.Evidence.Scan)
+	}
+	return out
+}
+
+// addScan adds what the scan saw.
+func addScan(out *ImageResult, s *evidence.Scan) {
+	out.OS, out.User, out.Packages = s.OS, s.User, len(s.Packages)
+	out.Secrets = convert(s.Secrets, func(s evidence.Secret) SecretInfo {
+		return SecretInfo{s.RuleID, s.Category, string(s.Severity), s.Title, s.Path, s.StartLine, s.EndLine, s.Layer}
+	})
+	out.Licenses = convert(s.Licenses, func(l evidence.License) LicenseInfo { return LicenseInfo(l) })
+	c := &s.Coverage
+	out.Coverage = &CoverageInfo{
+		Gaps: list(c.Gaps), Counts: list(c.Counts), SBOMs: list(c.SBOMs), Notes: list(c.Notes),
+		Unattributed: list(c.Unattributed), UnattributedCount: c.UnattributedCount, Executables: c.Executables,
+	}
+}
+
+func ruleInfo(r policy.RuleResult) RuleInfo {
+	return RuleInfo{
+		Rule: r.Rule, Result: r.Result.String(), Message: r.Message, Allowed: r.Allowed, Cure: r.Cure,
+		Details: list(r.Details), Position: Position(r.Position),
+	}
+}
+
+func countsOf(v *policy.Verdict) Counts {
+	return Counts{
+		Total:          len(v.Findings),
+		Blocking:       v.Count(policy.ClassBlocking),
+		Grace:          v.Count(policy.ClassGrace),
+		Unfixed:        v.Count(policy.ClassUnfixed),
+		BelowThreshold: v.Count(policy.ClassBelowThreshold),
+		Excepted:       v.Count(policy.ClassExcepted),
+		IgnoredType:    v.Count(policy.ClassIgnoredType),
+	}
+}
+
+func findingInfo(r *gate.Result, f *policy.Judged) FindingInfo {
+	return FindingInfo{
+		ID: f.ID, Aliases: list(f.Aliases), Package: packageInfo(r, &f.Package),
+		Severity:        string(severity(f.Severity)),
+		ScannerSeverity: string(severity(f.Finding.Severity)),
+		SeveritySource:  f.SeveritySource,
+		VendorSeverity:  severities(f.VendorSeverity),
+		CVSS:            scores(f.CVSS),
+		FixedVersion:    f.FixedVersion, Status: f.Status,
+		Class: string(f.Class), Rule: f.Rule, Reason: f.Reason,
+		Exception: exceptionPointer(f.Exception), GraceUntil: moment(f.GraceUntil),
+		Title: f.Title, Description: f.Description, URL: f.URL, References: list(f.References), CWEs: list(f.CWEs),
+		Published: utc(f.Published), Modified: utc(f.Modified), DataSource: f.DataSource,
+	}
+}
+
+func packageInfo(r *gate.Result, p *evidence.Package) PackageInfo {
+	info := PackageInfo{
+		Name: p.Name, Version: p.Version, Type: p.Type, Class: string(p.Class),
+		PURL: p.PURL, Path: p.Path, SourceName: p.SourceName,
+	}
+	if p.Layer != "" {
+		info.Layer = &LayerInfo{DiffID: p.Layer}
+		if l := layerOf(r, p.Layer); l != nil {
+			info.Layer.Base, info.Layer.CreatedBy = l.Base, l.CreatedBy
+		}
+	}
+	return info
+}
+
+func exceptionResults(uses []policy.ExceptionUse) []ExceptionResult {
+	return convert(uses, func(u policy.ExceptionUse) ExceptionResult {
+		return ExceptionResult{*exceptionPointer(u.Exception), u.Status, u.Matches, u.Why, u.DaysLeft, u.EndsSoon}
+	})
+}
+
+func exceptionPointer(e *policy.Exception) *ExceptionInfo {
+	if e == nil {
+		return nil
+	}
+	info := &ExceptionInfo{
+		ID: e.ID, Package: e.Package, Images: list(e.Images), Paths: list(e.Paths),
+		Reason: e.Reason, Owner: e.Owner, Position: Position(e.Position),
+	}
+	if !e.Expires.IsZero() {
+		info.Expires = day(e)
+	}
+	return info
+}
+
+// databaseInfo brings the dates to UTC, so that equal runs give equal bytes.
+func databaseInfo(db *evidence.Database) *evidence.Database {
+	if db == nil {
+		return nil
+	}
+	out := *db
+	out.UpdatedAt, out.NextUpdate, out.DownloadedAt = db.UpdatedAt.UTC(), utc(db.NextUpdate), utc(db.DownloadedAt)
+	return &out
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return moment(*t)
+}
+
+// list returns s, and an empty list for nil: readers need not expect null.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func convert[S, T any](in []S, f func(S) T) []T {
+	out := make([]T, len(in))
+	for i, s := range in {
+		out[i] = f(s)
+	}
+	return out
+}
+
+func severities(in map[string]evidence.Severity) map[string]string {
+	out := make(map[string]string, len(in))
+	for source, s := range in {
+		out[source] = string(severity(s))
+	}
+	return out
+}
+
+func scores(in map[string]evidence.CVSS) map[string]evidence.CVSS {
+	if in == nil {
+		return map[string]evidence.CVSS{}
+	}
+	return maps.Clone(in)
+}
+
+// moment returns nil for the zero time.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

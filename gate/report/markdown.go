@@ -1,0 +1,158 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy"
+)
+
+// What the readers of Markdown take. GitHub drops a job summary that is too
+// long as a whole, and refuses such a comment.
+const (
+	summaryBytes = 1 << 20
+	commentBytes = 65_536 // characters; bytes are never fewer
+)
+
+// cellRunes bounds one cell, so that no single name can fill the document.
+const cellRunes = 160
+
+func renderSummary(run *gate.Run, o Options) ([]byte, error) {
+	return markdownOf(run, cmp.Or(o.MaxBytes, summaryBytes)), nil
+}
+
+// renderComment writes the same document with a marker on its first line, by
+// which a script finds the comment of the last run to replace it.
+func renderComment(run *gate.Run, o Options) ([]byte, error) {
+	const marker = "<!-- imagegate:v1 -->\n"
+	return append([]byte(marker), markdownOf(run, cmp.Or(o.MaxBytes, commentBytes)-len(marker))...), nil
+}
+
+// markdownOf writes the verdict, then what blocks, then the rest, and cuts by
+// whole rows to the limit.
+func markdownOf(run *gate.Run, limit int) []byte {
+	d := &sheet{}
+	outcome := run.Outcome()
+	d.text("## imagegate: " + word(outcome) + "\n\n" + safe.Markdown(advice(run)) + "\n\n")
+	d.table("image", []string{"Verdict", "Image", "Platform", "Digest"}, summaryRows(run))
+	for i := range run.Results {
+		markdownResult(d, &run.Results[i])
+	}
+	markdownExceptions(d, run)
+	d.text(markdownFooter(run))
+	return d.render(limit)
+}
+
+func summaryRows(run *gate.Run) [][]string {
+	var rows [][]string
+	for i := range run.Results {
+		img := imageOf(&run.Results[i])
+		rows = append(rows, []string{
+			"**" + word(run.Results[i].Decision()) + "**", safe.MarkdownCode(clip(img.ref, 3*cellRunes)), code(img.platform), code(img.digest),
+		})
+	}
+	if len(rows) == 0 {
+		rows = append(rows, []string{"**" + word(policy.Undecided) + "**", noImage, "-", "-"})
+	}
+	return rows
+}
+
+// code is a code span, "-" for nothing.
+func code(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return safe.MarkdownCode(clip(s, cellRunes))
+}
+
+// cell is plain text, "-" for nothing.
+func cell(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return safe.Markdown(clip(s, 3*cellRunes))
+}
+
+// markdownResult writes one image; one that passed without a remark is in the
+// table above already.
+func markdownResult(d *sheet, r *gate.Result) {
+	img := imageOf(r)
+	rules := stopping(r)
+	f := failureOf(r)
+	findings := findingsOf(r)
+	if f == nil && len(rules) == 0 && len(findings) == 0 {
+		return
+	}
+	d.text("### " + word(r.Decision()) + ": " + code(img.ref) + " " + code(img.platform) + "\n\n")
+	if f != nil {
+		d.text(fmt.Sprintf("No verdict while %s: %s\n\n", safe.Markdown(phaseText(f.phase)), safe.Markdown(clip(f.line(), 2000))))
+		if f.hint != "" {
+			d.text("To do: " + safe.Markdown(clip(f.hint, 2000)) + "\n\n")
+		}
+		return
+	}
+	var rows [][]string
+	for _, rule := range rules {
+		rows = append(rows, []string{
+			rule.Result.String(), code(rule.Rule), cell(rule.Message), cell(rule.Allowed), cell(rule.Cure), code(place(rule.Position)),
+		})
+	}
+	d.table("rule", []string{"Result", "Rule", "Found", "Allowed", "To pass", "Policy"}, rows)
+	markdownFindings(d, findings)
+}
+
+func markdownFindings(d *sheet, findings []*policy.Judged) {
+	blocking := ofClass(findings, policy.ClassBlocking)
+	if len(blocking) > 0 {
+		d.text(fmt.Sprintf("Blocking: %s (%s)\n\n", plural(len(blocking), "finding"), bySeverity(blocking)))
+	}
+	var rows [][]string
+	for _, f := range blocking {
+		rows = append(rows, []string{
+			code(f.ID), string(severity(f.Severity)), code(f.Package.Name), code(f.Package.Version), code(fixed(f)),
+			code(f.Package.Path), code(f.Rule),
+		})
+	}
+	d.table("finding", []string{"ID", "Severity", "Package", "Installed", "Fixed", "Path", "Rule"}, rows)
+	if rest := notBlocking(findings); rest != "" {
+		d.text("Not blocking: " + safe.Markdown(rest) + "\n\n")
+	}
+}
+
+// markdownExceptions lists the exceptions that someone has to do something about.
+func markdownExceptions(d *sheet, run *gate.Run) {
+	var rows [][]string
+	quiet := 0
+	for _, use := range exceptionsOf(run.Results) {
+		if use.Status == policy.ExceptionUsed && !use.EndsSoon {
+			quiet++
+			continue
+		}
+		label, _ := exceptionLabel(use)
+		e := use.Exception
+		rows = append(rows, []string{label, code(e.ID), code(exceptionScope(e)), cell(exceptionFate(use)), code(place(e.Position))})
+	}
+	if len(rows) > 0 {
+		d.text("### Exceptions\n\n")
+		d.table("exception", []string{"State", "ID", "Scope", "What", "Policy"}, rows)
+	}
+	if quiet > 0 {
+		d.text(plural(quiet, "exception") + " in use.\n\n")
+	}
+}
+
+func markdownFooter(run *gate.Run) string {
+	parts := []string{"Policy " + code(run.Policy.Path)}
+	if run.Policy.SHA256 != "" {
+		parts[0] += " sha256 " + code(run.Policy.SHA256)
+	}
+	if run.Database != nil {
+		parts = append(parts, "database "+safe.Markdown(databaseText(run.Database)))
+	}
+	tools := slices.DeleteFunc([]string{run.Tool, run.Engine}, func(s string) bool { return s == "" })
+	return strings.Join(append(parts, safe.Markdown(strings.Join(tools, ", "))), "; ") + "\n"
+}

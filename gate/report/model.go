@@ -1,0 +1,205 @@
+package report
+
+import (
+	"time"
+
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// SchemaVersion is the version of the JSON report. It changes when a field
+// changes its meaning or goes away, not when one is added.
+const SchemaVersion = 1
+
+// Document is the JSON report. Arrays are never null.
+type Document struct {
+	SchemaVersion int    `json:"schemaVersion"`
+	Verdict       string `json:"verdict"` // pass, fail or no-verdict
+	Tool          string `json:"tool"`
+	Engine        string `json:"engine"`
+	// StartedAt is the moment the images were judged at.
+	StartedAt time.Time          `json:"startedAt"`
+	Policy    PolicyInfo         `json:"policy"`
+	Database  *evidence.Database `json:"database"` // null when none was used
+	Results   []ImageResult      `json:"results"`
+	// Exceptions tells what became of every exception over all results.
+	Exceptions []ExceptionResult `json:"exceptions"`
+	Notes      []string          `json:"notes"`
+}
+
+// PolicyInfo tells which policy judged.
+type PolicyInfo struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// ImageResult is one image for one platform, or a reference that could not be
+// resolved to any.
+type ImageResult struct {
+	Reference   string `json:"reference"` // as asked
+	Name        string `json:"name"`      // without tag and digest, as policies match it
+	Digest      string `json:"digest"`    // "" when it never became known
+	IndexDigest string `json:"indexDigest"`
+	Platform    string `json:"platform"`
+	Verdict     string `json:"verdict"`
+	// Error is why there is no verdict, null when the policy was evaluated.
+	Error    *ErrorInfo     `json:"error"`
+	OS       *evidence.OS   `json:"os"`
+	User     *evidence.User `json:"user"`
+	Packages int            `json:"packages"` // how many were found
+	// Override is where the override stands that applied, null when none did.
+	Override *Position         `json:"override"`
+	Rules    []RuleInfo        `json:"rules"`
+	Counts   Counts            `json:"counts"`
+	Findings []FindingInfo     `json:"findings"`
+	Secrets  []SecretInfo      `json:"secrets"`
+	Licenses []LicenseInfo     `json:"licenses"`
+	Coverage *CoverageInfo     `json:"coverage"` // null when nothing was scanned
+	Skipped  []SkippedInfo     `json:"skipped"`
+	Excepted []ExceptionResult `json:"exceptions"`
+}
+
+// ErrorInfo is why there is no verdict.
+type ErrorInfo struct {
+	Phase   string `json:"phase"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// RuleInfo is the answer of one rule.
+type RuleInfo struct {
+	Rule     string   `json:"rule"`
+	Result   string   `json:"result"` // pass, fail, warn, undecided or off
+	Message  string   `json:"message"`
+	Allowed  string   `json:"allowed"`
+	Cure     string   `json:"cure"`
+	Details  []string `json:"details"`
+	Position Position `json:"position"`
+}
+
+// Position is a place in the policy file; empty and zero for the built-in
+// default.
+type Position struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+}
+
+// Counts counts the findings by class. They add up to Total.
+type Counts struct {
+	Total          int `json:"total"`
+	Blocking       int `json:"blocking"`
+	Grace          int `json:"grace"`
+	Unfixed        int `json:"unfixed"`
+	BelowThreshold int `json:"below-threshold"`
+	Excepted       int `json:"excepted"`
+	IgnoredType    int `json:"ignored-type"`
+}
+
+// FindingInfo is one vulnerability of one package, and its class.
+type FindingInfo struct {
+	ID      string      `json:"id"`
+	Aliases []string    `json:"aliases"`
+	Package PackageInfo `json:"package"`
+	// Severity is the one that the policy used, ScannerSeverity the scanner's.
+	Severity        string                   `json:"severity"`
+	ScannerSeverity string                   `json:"scannerSeverity"`
+	SeveritySource  string                   `json:"severitySource"`
+	VendorSeverity  map[string]string        `json:"vendorSeverity"`
+	CVSS            map[string]evidence.CVSS `json:"cvss"`
+	FixedVersion    string                   `json:"fixedVersion"` // "" without a fix
+	Status          string                   `json:"status"`
+	Class           string                   `json:"class"`
+	Rule            string                   `json:"rule"` // that blocks, "" when none does
+	Reason          string                   `json:"reason"`
+	Exception       *ExceptionInfo           `json:"exception"`
+	GraceUntil      *time.Time               `json:"graceUntil"`
+	Title           string                   `json:"title"`
+	Description     string                   `json:"description"`
+	URL             string                   `json:"url"`
+	References      []string                 `json:"references"`
+	CWEs            []string                 `json:"cwes"`
+	Published       *time.Time               `json:"published"`
+	Modified        *time.Time               `json:"modified"`
+	DataSource      string                   `json:"dataSource"`
+}
+
+// PackageInfo is the package a finding is about.
+type PackageInfo struct {
+	Name       string     `json:"name"`
+	Version    string     `json:"version"`
+	Type       string     `json:"type"`
+	Class      string     `json:"class"`
+	PURL       string     `json:"purl"`
+	Path       string     `json:"path"`
+	SourceName string     `json:"sourceName"`
+	Layer      *LayerInfo `json:"layer"` // null when it is not known
+}
+
+// LayerInfo is the layer a package came with.
+type LayerInfo struct {
+	DiffID    string `json:"diffID"`
+	Base      bool   `json:"base"` // of the base image, by the image's own history
+	CreatedBy string `json:"createdBy"`
+}
+
+// SecretInfo is a secret's place; its text is nowhere.
+type SecretInfo struct {
+	RuleID    string `json:"ruleID"`
+	Category  string `json:"category"`
+	Severity  string `json:"severity"`
+	Title     string `json:"title"`
+	Path      string `json:"path"`
+	StartLine int    `json:"startLine"`
+	EndLine   int    `json:"endLine"`
+	Layer     string `json:"layer"`
+}
+
+// LicenseInfo is the licence of a package or file.
+type LicenseInfo struct {
+	Name     string `json:"name"`
+	Package  string `json:"package"`
+	Type     string `json:"type"`
+	Path     string `json:"path"`
+	Category string `json:"category"`
+}
+
+// CoverageInfo is what the scan can and cannot vouch for.
+type CoverageInfo struct {
+	Gaps              []evidence.Gap   `json:"gaps"`
+	Counts            []evidence.Count `json:"counts"`
+	SBOMs             []string         `json:"sboms"`
+	Unattributed      []string         `json:"unattributed"`
+	UnattributedCount int              `json:"unattributedCount"`
+	Executables       int              `json:"executables"`
+	Notes             []string         `json:"notes"`
+}
+
+// SkippedInfo is a manifest of the index that was not judged.
+type SkippedInfo struct {
+	Digest   string `json:"digest"`
+	Platform string `json:"platform"`
+	Reason   string `json:"reason"`
+}
+
+// ExceptionInfo is one exception of the policy.
+type ExceptionInfo struct {
+	ID       string   `json:"id"`
+	Package  string   `json:"package"`
+	Images   []string `json:"images"`
+	Paths    []string `json:"paths"`
+	Reason   string   `json:"reason"`
+	Owner    string   `json:"owner"`
+	Expires  string   `json:"expires"` // last day, YYYY-MM-DD, UTC; "" for none
+	Position Position `json:"position"`
+}
+
+// ExceptionResult is an exception and what became of it.
+type ExceptionResult struct {
+	Exception ExceptionInfo          `json:"exception"`
+	Status    policy.ExceptionStatus `json:"status"`
+	Matches   int                    `json:"matches"`
+	Why       string                 `json:"why"` // of refused and out-of-scope ones
+	DaysLeft  int                    `json:"daysLeft"`
+	EndsSoon  bool                   `json:"endsSoon"`
+}

@@ -1,0 +1,223 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/policy"
+)
+
+// TestWritersOnlyWrite is the promise of the package: a writer changes nothing,
+// so neither the verdict nor another format depends on which formats are written.
+func TestWritersOnlyWrite(t *testing.T) {
+	sameErr := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) || a.Error() == b.Error() })
+	for name, run := range samples() {
+		fresh := samples()[name]
+		before := run.Outcome()
+		var first [][]byte
+		for _, f := range report.Formats() {
+			first = append(first, write(t, f.Name, run, report.Options{}))
+		}
+		formats := report.Formats()
+		slices.Reverse(formats)
+		for i, f := range formats {
+			again := write(t, f.Name, run, report.Options{})
+			if !bytes.Equal(again, first[len(first)-1-i]) {
+				t.Errorf("%s: %s differs from what was written before", name, f.Name)
+			}
+		}
+		if run.Outcome() != before {
+			t.Errorf("%s: the outcome changed from %s to %s", name, before, run.Outcome())
+		}
+		if diff := cmp.Diff(fresh, run, sameErr, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: writing changed the run:\n%s", name, diff)
+		}
+	}
+}
+
+// TestVerdictIsTheSameEverywhere reads the verdict back from every format.
+func TestVerdictIsTheSameEverywhere(t *testing.T) {
+	for name, run := range samples() {
+		want := run.Outcome().String()
+		shout := strings.ToUpper(strings.ReplaceAll(want, "-", " "))
+		for format, has := range map[string]string{
+			"text": shout + "  ", "json": `"verdict": "` + want + `"`, "markdown": "## imagegate: " + shout + "\n",
+			"markdown-comment": "## imagegate: " + shout + "\n", "gitlab": "verdict: " + want + " (",
+		} {
+			got := string(write(t, format, run, report.Options{}))
+			if i := strings.Index(got, has); i < 0 || i > 1200 {
+				t.Errorf("%s: %s does not begin with %q: %.100q", name, format, has, got)
+			}
+		}
+		passed := run.Outcome() == policy.Passed
+		if red := strings.Contains(string(write(t, "junit", run, report.Options{})), "<failure") ||
+			strings.Contains(string(write(t, "junit", run, report.Options{})), "<error"); red == passed {
+			t.Errorf("%s: junit is red: %t, verdict %s", name, red, want)
+		}
+		for _, format := range []string{"sarif", "codequality", "github"} {
+			got := string(write(t, format, run, report.Options{}))
+			bad := strings.Contains(got, `"level": "error"`) || strings.Contains(got, "::error ") ||
+				strings.Contains(got, `"severity": "critical"`) || strings.Contains(got, `"severity": "blocker"`)
+			if bad == passed {
+				t.Errorf("%s: %s shows errors: %t, verdict %s", name, format, bad, want)
+			}
+		}
+	}
+}
+
+// TestRefusalIsNeverGreen takes away everything but the decision.
+func TestRefusalIsNeverGreen(t *testing.T) {
+	for _, d := range []policy.Decision{policy.Denied, policy.Undecided} {
+		for _, rules := range [][]policy.RuleResult{nil, {rule("config.user", policy.ResultPass, 1, "fine")}} {
+			run := newRun(gate.Result{Ref: "a", Evidence: newImage("a", "a", digestA, "linux/amd64"), Verdict: policy.Verdict{Decision: d, Rules: rules}})
+			if got := string(write(t, "junit", run, report.Options{})); !strings.Contains(got, "<failure") && !strings.Contains(got, "<error") {
+				t.Errorf("%s with %d passing rules is green in junit:\n%s", d, len(rules), got)
+			}
+		}
+	}
+}
+
+// TestNoVerdictHasNoAnswers: what was evaluated before a run was cut short must
+// not look like an answer, in any format.
+func TestNoVerdictHasNoAnswers(t *testing.T) {
+	run := failRun()
+	run.Results[0].Err = &gate.Fault{Phase: gate.PhaseScan, Err: errors.New("cut short")}
+	for _, f := range report.Formats() {
+		got := string(write(t, f.Name, run, report.Options{}))
+		for _, answer := range []string{"CVE-2024-0001", "config.user", "reference.deny-tags"} {
+			if strings.Contains(got, answer) {
+				t.Errorf("%s shows %s of a result without a verdict", f.Name, answer)
+			}
+		}
+		if !strings.Contains(got, "cut short") {
+			t.Errorf("%s does not say why there is no verdict", f.Name)
+		}
+	}
+}
+
+// TestExceptionsOfSeveralImages: an exception that one image needs is in use,
+// whatever became of it for the others.
+func TestExceptionsOfSeveralImages(t *testing.T) {
+	e := &policy.Exception{ID: "CVE-1", Position: policy.Position{File: "p.yaml", Line: 4}}
+	other := *e
+	use := func(e *policy.Exception, s policy.ExceptionStatus, n int) gate.Result {
+		return gate.Result{Ref: "a", Verdict: policy.Verdict{Decision: policy.Passed, Exceptions: []policy.ExceptionUse{{Exception: e, Status: s, Matches: n}}}}
+	}
+	for _, c := range []struct {
+		a, b policy.ExceptionStatus
+		want string
+	}{
+		{policy.ExceptionUnused, policy.ExceptionUsed, "used"}, {policy.ExceptionUsed, policy.ExceptionUnused, "used"},
+		{policy.ExceptionOutOfScope, policy.ExceptionUsed, "used"}, {policy.ExceptionUnused, policy.ExceptionOutOfScope, "out-of-scope"},
+		{policy.ExceptionUsed, policy.ExceptionRefused, "refused"}, {policy.ExceptionUnused, policy.ExceptionUnused, "unused"},
+	} {
+		var doc report.Document
+		run := newRun(use(e, c.a, 1), use(&other, c.b, 2))
+		if err := json.Unmarshal(write(t, "json", run, report.Options{}), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if len(doc.Exceptions) != 1 || string(doc.Exceptions[0].Status) != c.want || doc.Exceptions[0].Matches != 3 {
+			t.Errorf("%s and %s: %+v, want one that is %s", c.a, c.b, doc.Exceptions, c.want)
+		}
+	}
+}
+
+func TestNoFormatLetsControlCharactersThrough(t *testing.T) {
+	for name, run := range samples() {
+		for _, f := range report.Formats() {
+			checkClean(t, name+"/"+f.Name, f.Name, write(t, f.Name, run, report.Options{}))
+		}
+	}
+}
+
+func FuzzHostileText(f *testing.F) {
+	for _, s := range []string{hostileText, "::error::x", "\u202e", "a\nb", "CVE-2024-1\x00", "../../etc/passwd", "https://x.example/%zz", "", "|", "`", "GHSA-35jh-r3h4-6jhm"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		run := hostileRun(s)
+		for _, format := range report.Formats() {
+			checkClean(t, format.Name, format.Name, write(t, format.Name, run, report.Options{Width: 80}))
+		}
+	})
+}
+
+// checkClean holds the output of one format to what every format promises.
+func checkClean(t *testing.T, what, format string, out []byte) {
+	t.Helper()
+	if !utf8.Valid(out) {
+		t.Errorf("%s: not UTF-8", what)
+	}
+	for _, r := range string(out) {
+		if r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) {
+			t.Errorf("%s: %U gets through", what, r)
+			break
+		}
+	}
+	for line := range strings.SplitSeq(string(out), "\n") {
+		if format == "github" && (strings.HasPrefix(line, "::error ") || strings.HasPrefix(line, "::warning ")) {
+			_, line, _ = strings.Cut(line[2:], "::") // our own command; nothing in its message may be one
+		}
+		lower := strings.ToLower(line)
+		for _, bad := range []string{"##[", "##vso[", "##teamcity[", "section_start:", "section_end:", "::error", "::add-mask", "::set-"} {
+			if strings.Contains(lower, bad) {
+				t.Errorf("%s: a line has %q: %.200q", what, bad, line)
+			}
+		}
+		if strings.HasPrefix(strings.TrimSpace(line), "::") {
+			t.Errorf("%s: a line begins a command: %.200q", what, line)
+		}
+	}
+	switch format {
+	case "json", "sarif", "gitlab", "codequality":
+		if !json.Valid(out) {
+			t.Errorf("%s: not JSON", what)
+		}
+	case "junit":
+		checkXML(t, what, out)
+	}
+}
+
+func checkXML(t *testing.T, what string, out []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(out))
+	for {
+		_, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+	}
+}
+
+func TestWriteReportsTheWritersError(t *testing.T) {
+	full := errors.New("full")
+	for _, f := range report.Formats() {
+		if err := f.Write(failingWriter{full}, failRun(), report.Options{}); !errors.Is(err, full) {
+			t.Errorf("%s: %v, want %v", f.Name, err, full)
+		}
+		if err := f.Write(io.Discard, nil, report.Options{}); err == nil {
+			t.Errorf("%s: no run is no error", f.Name)
+		}
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }

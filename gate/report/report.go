@@ -1,0 +1,112 @@
+// Package report writes a finished run in the formats that people and CI
+// systems read.
+//
+// No writer decides anything: the verdict is [gate.Run.Outcome] and stands
+// before the first writer is called, so the set of formats cannot change it.
+// Every writer is a pure function of the run and the options: equal input gives
+// equal bytes.
+//
+// Output is a boundary. All text that is not a constant of this package passes
+// through an encoder of package safe, or through an encoder of its format, at
+// the moment it is written.
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/imagegate/imagegate/gate"
+)
+
+// Format is one way to write a run.
+type Format struct {
+	Name      string // as on the command line
+	Title     string // what it is for, one line of help
+	Where     string // where it goes from here, one line of help
+	Extension string // of files, with the dot
+	// Stdout is true when people read the format on standard output. The others
+	// are made for programs: they can be written there too, but belong in a file.
+	Stdout bool
+
+	render func(run *gate.Run, o Options) ([]byte, error)
+}
+
+// Formats returns every format, the most common ones first.
+func Formats() []Format {
+	return []Format{
+		{"text", "the verdict and what to do next, for people", "the terminal, the job log", ".txt", true, renderText},
+		{"json", "everything, for programs; has a JSON Schema", "a file, jq, your own tools", ".json", false, renderJSON},
+		{"sarif", "code scanning alerts (SARIF 2.1.0)", "GitHub: github/codeql-action/upload-sarif", ".sarif", false, renderSARIF},
+		{"junit", "a test case per rule and blocking finding", "GitLab: artifacts:reports:junit; Jenkins: junit step", ".xml", false, renderJUnit},
+		{"gitlab", "container scanning report (schema 15.2.1)", "GitLab: artifacts:reports:container_scanning", ".json", false, renderGitLab},
+		{"codequality", "Code Quality report", "GitLab: artifacts:reports:codequality", ".json", false, renderCodeQuality},
+		{"markdown", "summary with tables, at most 1 MiB", "GitHub: job summary (by itself); wikis, e-mail", ".md", true, renderSummary},
+		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, renderComment},
+		{"github", "annotations, at most 10", "GitHub: the job log (by itself)", ".txt", true, renderGitHub},
+	}
+}
+
+// Lookup returns the format with that name.
+func Lookup(name string) (*Format, error) {
+	formats := Formats()
+	for i := range formats {
+		if formats[i].Name == name {
+			return &formats[i], nil
+		}
+	}
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = f.Name
+	}
+	if near := nearest(name, names); near != "" {
+		return nil, fmt.Errorf("unknown output format %q: did you mean %q?", name, near)
+	}
+	return nil, fmt.Errorf("unknown output format %q (use one of %s)", name, strings.Join(names, ", "))
+}
+
+// Options are the wishes of one reader. The zero value is fit for a file.
+type Options struct {
+	// Color allows colours in the text format.
+	Color bool
+	// Width is the width of the terminal in columns; 0 means that there is none,
+	// and tables are as wide as they need.
+	Width int
+	// PolicyDir is the root of the repository: positions in policy files are
+	// written relative to it, and left out for files outside of it. With "" the
+	// policy's path is taken as it is.
+	PolicyDir string
+	// Now is the moment of writing, from which ages are counted; the start of
+	// the run when zero.
+	Now time.Time
+	// MaxRows is how many rows a table of the text format has before findings
+	// are grouped by package; 0 means 25.
+	MaxRows int
+	// MaxBytes bounds the Markdown formats; 0 means what their reader allows. A
+	// job summary that another step has begun has less room.
+	MaxBytes int
+	// DefaultBranchImage is the name of the image on the default branch
+	// (CS_DEFAULT_BRANCH_IMAGE), so that GitLab recognises findings when the
+	// branch is part of the repository path.
+	DefaultBranchImage string
+}
+
+// Write writes run to w. Nothing is written when rendering fails.
+func (f *Format) Write(w io.Writer, run *gate.Run, o Options) error {
+	if run == nil {
+		return errors.New("there is no run to report")
+	}
+	if o.Now.IsZero() {
+		o.Now = run.Started
+	}
+	doc, err := f.render(run, o)
+	if err != nil {
+		return fmt.Errorf("write %s report: %w", f.Name, err)
+	}
+	if _, err := w.Write(doc); err != nil {
+		return fmt.Errorf("write %s report: %w", f.Name, err)
+	}
+	return nil
+}

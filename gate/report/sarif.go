@@ -1,0 +1,200 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy"
+)
+
+// What GitHub takes in one upload. A file above a limit is refused as a whole,
+// so we cut, worst first, and say so.
+const (
+	sarifRuns    = 20
+	sarifResults = 5000 // of 25,000 allowed per run, GitHub keeps these
+	sarifTotal   = 25_000
+	sarifGzip    = 10 << 20
+	sarifText    = 1024
+)
+
+const (
+	sarifSchema    = "https://json.schemastore.org/sarif-2.1.0.json"
+	informationURI = "https://github.com/imagegate/imagegate"
+	noVerdictRule  = "no-verdict"
+)
+
+// renderSARIF writes one run per image and platform. It shrinks the number of
+// results until the file is small enough to be uploaded.
+func renderSARIF(run *gate.Run, o Options) ([]byte, error) {
+	for limit := min(sarifResults, sarifTotal/max(min(len(run.Results), sarifRuns), 1)); ; limit /= 2 {
+		doc, err := encodeJSON(sarifReport(run, o, limit))
+		if err != nil {
+			return nil, err
+		}
+		if limit < 16 || len(doc) <= sarifGzip || gzipSize(doc) <= sarifGzip*9/10 {
+			return doc, nil
+		}
+	}
+}
+
+func gzipSize(doc []byte) int {
+	var n countingWriter
+	z, _ := gzip.NewWriterLevel(&n, gzip.BestSpeed) // an error only for an unknown level
+	_, _ = io.Copy(z, bytes.NewReader(doc))
+	_ = z.Close()
+	return int(n)
+}
+
+type countingWriter int
+
+func (n *countingWriter) Write(p []byte) (int, error) {
+	*n += countingWriter(len(p))
+	return len(p), nil
+}
+
+func sarifReport(run *gate.Run, o Options, limit int) *sarif.Report {
+	report := sarif.NewReport()
+	report.Schema = sarifSchema
+	results, cut := worstResults(run.Results, sarifRuns)
+	ids := &identity{}
+	for _, r := range results {
+		s := &sarifRun{run: run, o: o, r: r, img: imageOf(r), limit: limit, rules: map[string]int{}}
+		report.AddRun(s.build(ids))
+	}
+	if len(results) == 0 {
+		s := &sarifRun{run: run, o: o, r: &gate.Result{}, limit: limit, rules: map[string]int{}}
+		report.AddRun(s.build(ids))
+	}
+	if cut > 0 {
+		first := report.Runs[0].Invocations[0]
+		first.AddToolExecutionNotification(notification(sarif.LevelWarning,
+			fmt.Sprintf("%s left out: a file may have %d runs. The JSON report has all of them.", plural(cut, "result"), sarifRuns)))
+	}
+	return report
+}
+
+// worstResults returns at most n results in the order asked, leaving out passes
+// first, and how many were left out.
+func worstResults(results []gate.Result, n int) (kept []*gate.Result, cut int) {
+	order := make([]int, len(results))
+	for i := range order {
+		order[i] = i
+	}
+	rank := func(i int) int {
+		return slices.Index([]policy.Decision{policy.Denied, policy.Undecided, policy.Passed}, results[i].Decision())
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
+	cut = max(len(order)-n, 0)
+	order = order[:len(order)-cut]
+	slices.Sort(order)
+	for _, i := range order {
+		kept = append(kept, &results[i])
+	}
+	return kept, cut
+}
+
+// sarifRun builds one run.
+type sarifRun struct {
+	run     *gate.Run
+	o       Options
+	r       *gate.Result
+	img     image
+	limit   int
+	ids     identity
+	driver  *sarif.ToolComponent
+	rules   map[string]int // index by id
+	results []*sarif.Result
+}
+
+func (s *sarifRun) build(categories *identity) *sarif.Run {
+	out := sarif.NewRun()
+	name, version := toolName(s.run.Tool, "imagegate")
+	s.driver = sarif.NewToolComponent().WithName(name).WithVersion(version).WithInformationURI(informationURI)
+	for _, rule := range stopping(s.r) {
+		s.addRule(rule)
+	}
+	invocation := sarif.NewInvocation().WithExecutionSuccessful(s.r.Decision() != policy.Undecided).
+		WithStartTimeUtc(s.run.Started.UTC().Format(time.RFC3339))
+	s.addFailure(invocation)
+	cut := 0
+	for _, f := range findingsOf(s.r) {
+		switch {
+		case f.Class == policy.ClassIgnoredType:
+		case len(s.results) >= s.limit:
+			cut++
+		default:
+			s.addFinding(f)
+		}
+	}
+	if cut > 0 {
+		invocation.AddToolExecutionNotification(notification(sarif.LevelWarning,
+			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", plural(cut, "finding"))))
+	}
+	out.Tool = sarif.NewTool().WithDriver(s.driver)
+	out.Results = append(out.Results, s.results...)
+	return out.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID(s.category(categories))).
+		WithInvocations([]*sarif.Invocation{invocation}).WithColumnKind("utf16CodeUnits").
+		WithProperties(s.facts())
+}
+
+// category is what GitHub keeps alerts apart by: image and platform. Two runs of
+// one file may not share it, so the second of two tags gets a number.
+func (s *sarifRun) category(seen *identity) string {
+	id := cleanPath("imagegate/" + s.img.name + "/" + strings.ReplaceAll(s.img.platform, "/", "-"))
+	if n := seen.ordinal(id); n > 1 {
+		id += fmt.Sprintf("-%d", n)
+	}
+	return id + "/"
+}
+
+// facts are what a reader of the file needs to know about the verdict.
+func (s *sarifRun) facts() *sarif.PropertyBag {
+	p := sarif.NewPropertyBag().
+		Add("verdict", s.r.Decision().String()).
+		Add("reference", s.img.ref).
+		Add("digest", s.img.digest).
+		Add("platform", s.img.platform).
+		Add("policy", s.run.Policy.Path).
+		Add("policySHA256", s.run.Policy.SHA256)
+	if s.run.Database != nil {
+		p.Add("databaseUpdatedAt", s.run.Database.UpdatedAt.UTC().Format(time.RFC3339)).
+			Add("databaseDigest", s.run.Database.Digest)
+	}
+	return p
+}
+
+// addFailure says why there is no verdict: as a notification, and as a result,
+// because GitHub shows only results, and a file without any would close every
+// alert of the image as fixed.
+func (s *sarifRun) addFailure(invocation *sarif.Invocation) {
+	f := failureOf(s.r)
+	if f == nil && (s.r.Decision() != policy.Undecided || len(s.results) > 0) {
+		return
+	}
+	text := "No verdict: " + noImage + "."
+	if f != nil {
+		text = fmt.Sprintf("No verdict on %s while %s: %s", s.img.label(), phaseText(f.phase), f.line())
+		if f.hint != "" {
+			text += " (" + f.hint + ")"
+		}
+	}
+	invocation.AddToolExecutionNotification(notification(sarif.LevelError, text))
+	rule := s.rule(noVerdictRule, func() *sarif.ReportingDescriptor {
+		return descriptor(noVerdictRule, "NoVerdict", "The image could not be judged",
+			"An image without a verdict must not ship. The message says what was missing.", informationURI, sarif.LevelError)
+	})
+	s.addResult(rule, noVerdictRule, sarif.LevelError, text, s.location("", 0, ""), []string{s.img.name, s.img.platform, noVerdictRule})
+}
+
+func notification(level, text string) *sarif.Notification {
+	return sarif.NewNotification().WithLevel(level).WithMessage(message(text))
+}

@@ -1,0 +1,307 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy"
+)
+
+// textReport writes a run for a person who must decide what to do next. What
+// keeps the image from passing comes first and in full; what passed is one line.
+type textReport struct {
+	*paper
+	run *gate.Run
+	o   Options
+}
+
+func renderText(run *gate.Run, o Options) ([]byte, error) {
+	t := &textReport{&paper{color: o.Color, width: o.Width}, run, o}
+	images := groups(run.Results)
+	t.headline(images)
+	for _, g := range images {
+		for _, r := range g {
+			t.result(r, len(run.Results) > 1)
+		}
+	}
+	t.exceptions()
+	if len(run.Results) > 1 {
+		t.summary()
+	}
+	t.footer()
+	return t.buf.Bytes(), nil
+}
+
+// groups puts the results of one reference together: its platforms.
+func groups(results []gate.Result) [][]*gate.Result {
+	var out [][]*gate.Result
+	for i := range results {
+		r := &results[i]
+		if n := len(out); n > 0 && sameReference(out[n-1], r) {
+			out[n-1] = append(out[n-1], r)
+			continue
+		}
+		out = append(out, []*gate.Result{r})
+	}
+	return out
+}
+
+// sameReference reports whether r is one more platform of the group's reference.
+// The same reference asked for twice makes two groups.
+func sameReference(group []*gate.Result, r *gate.Result) bool {
+	if group[0].Ref != r.Ref || imageOf(r).platform == "" {
+		return false
+	}
+	return !slices.ContainsFunc(group, func(g *gate.Result) bool {
+		return imageOf(g).platform == imageOf(r).platform || imageOf(g).platform == ""
+	})
+}
+
+// word is the verdict as people read it.
+func word(d policy.Decision) string {
+	return strings.ToUpper(strings.ReplaceAll(d.String(), "-", " "))
+}
+
+func decisionTint(d policy.Decision) tint {
+	switch d {
+	case policy.Passed:
+		return green
+	case policy.Denied:
+		return red
+	default:
+		return yellow
+	}
+}
+
+// headline is the first line: the verdict, what was judged, on which platforms.
+func (t *textReport) headline(images [][]*gate.Result) {
+	outcome := t.run.Outcome()
+	verdict := t.paint(decisionTint(outcome), word(outcome))
+	switch len(images) {
+	case 0:
+		t.line(verdict, "  ", noImage)
+	case 1:
+		t.line(verdict, "  ", safe.Terminal(groupPinned(images[0])), "  ", safe.Terminal(platforms(images[0])))
+	default:
+		t.line(verdict, "  ", tally(images))
+	}
+}
+
+// groupPinned names what a reference resolved to: the index when there is one,
+// because that is what will be deployed.
+func groupPinned(group []*gate.Result) string {
+	img := imageOf(group[0])
+	if img.index != "" {
+		img.digest = img.index
+	}
+	return img.pinned()
+}
+
+// platforms lists the platforms that were judged, "" when none is known.
+func platforms(group []*gate.Result) string {
+	var out []string
+	for _, r := range group {
+		if p := imageOf(r).platform; p != "" {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(out, ", ") + ")"
+}
+
+// tally counts the images by verdict: the worst platform decides for its image.
+func tally(images [][]*gate.Result) string {
+	counts := map[policy.Decision]int{}
+	for _, g := range images {
+		counts[groupDecision(g)]++
+	}
+	var parts []string
+	for _, d := range []policy.Decision{policy.Denied, policy.Undecided, policy.Passed} {
+		if counts[d] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[d], strings.ReplaceAll(d.String(), "-", " ")))
+		}
+	}
+	return fmt.Sprintf("%d images: %s", len(images), strings.Join(parts, ", "))
+}
+
+func groupDecision(group []*gate.Result) policy.Decision {
+	results := make([]gate.Result, len(group))
+	for i, r := range group {
+		results[i] = *r
+	}
+	return gate.Summarize(results)
+}
+
+// result writes one image and platform. Its own headline stands only where
+// there are several.
+func (t *textReport) result(r *gate.Result, several bool) {
+	t.gap()
+	if several {
+		img := imageOf(r)
+		d := r.Decision()
+		t.line(t.paint(decisionTint(d), word(d)), "  ", safe.Terminal(img.pinned()), "  ", safe.Terminal(img.platform))
+	}
+	if f := failureOf(r); f != nil {
+		t.failure(f)
+		t.skipped(r)
+		return
+	}
+	for _, rule := range stopping(r) {
+		t.rule(rule)
+	}
+	t.passed(r)
+	t.entry(2, "saw", dim, saw(r))
+	if at := r.Verdict.Override; at != (policy.Position{}) {
+		t.entry(2, "override", dim, "the policy has rules of its own for this image: "+place(at))
+	}
+	t.skipped(r)
+	t.findings(r)
+}
+
+// failure writes why there is no verdict and what to do.
+func (t *textReport) failure(f *failure) {
+	if f.phase != "" {
+		t.entry(2, "while", dim, phaseText(f.phase))
+	}
+	t.entry(2, "reason", yellow, safe.Lines(f.message)...)
+	if f.hint != "" {
+		t.entry(2, "to do", bold, safe.Lines(f.hint)...)
+	}
+}
+
+// phaseText says what was being done, for people.
+func phaseText(p gate.Phase) string {
+	switch p {
+	case gate.PhaseDatabase:
+		return "preparing the advisory database"
+	case gate.PhaseResolve:
+		return "resolving the reference"
+	case gate.PhaseFetch:
+		return "fetching the image"
+	case gate.PhaseScan:
+		return "scanning the image"
+	case gate.PhaseEvaluate:
+		return "evaluating the policy"
+	}
+	return string(p)
+}
+
+// maxDetails is how many details of one rule the text shows.
+const maxDetails = 10
+
+// rule writes a rule that did not pass: what was found, what is allowed, what
+// would make it pass, and where the policy says so.
+func (t *textReport) rule(r policy.RuleResult) {
+	t.entry(2, r.Result.String(), resultTint(r.Result), r.Rule+": "+r.Message)
+	if r.Allowed != "" {
+		t.entry(4, "allowed", dim, r.Allowed)
+	}
+	for i, d := range r.Details {
+		if i == maxDetails && len(r.Details) > maxDetails+1 {
+			t.entry(4, "", plain, fmt.Sprintf("… and %s more: use -o json", count(len(r.Details)-i)))
+			break
+		}
+		label := ""
+		if i == 0 {
+			label = "found"
+		}
+		t.entry(4, label, dim, d)
+	}
+	if r.Cure != "" {
+		t.entry(4, "to pass", bold, r.Cure)
+	}
+	t.entry(4, "policy", dim, place(r.Position))
+}
+
+func resultTint(r policy.Result) tint {
+	switch r {
+	case policy.ResultFail:
+		return red
+	case policy.ResultUndecided, policy.ResultWarn:
+		return yellow
+	case policy.ResultPass:
+		return green
+	default:
+		return dim
+	}
+}
+
+// passed sums up the rules that nobody has to look at.
+func (t *textReport) passed(r *gate.Result) {
+	var names []string
+	for _, rule := range rulesOf(r, policy.ResultPass) {
+		names = append(names, rule.Rule)
+	}
+	off := len(rulesOf(r, policy.ResultOff))
+	switch {
+	case len(names) > 0 && off > 0:
+		t.entry(2, "pass", green, fmt.Sprintf("%s: %s; %d more not asked for", plural(len(names), "rule"), strings.Join(names, ", "), off))
+	case len(names) > 0:
+		t.entry(2, "pass", green, plural(len(names), "rule")+": "+strings.Join(names, ", "))
+	case off > 0:
+		t.entry(2, "off", dim, plural(off, "rule")+" not asked for")
+	}
+}
+
+// skipped lists manifests of the index that were not judged.
+func (t *textReport) skipped(r *gate.Result) {
+	for i, s := range r.Skipped {
+		if i == maxDetails {
+			t.entry(2, "", plain, fmt.Sprintf("… and %s more", count(len(r.Skipped)-i)))
+			return
+		}
+		t.entry(2, "not judged", dim, fmt.Sprintf("%s %s: %s", s.Platform, short(s.Digest), s.Reason))
+	}
+}
+
+// count writes n with separators: 2,940.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// more counts what was left out: "2,940 more findings".
+func more(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return count(n) + " more " + noun
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}
+
+// short is a digest's first twelve digits, enough to recognise a layer.
+func short(digest string) string {
+	_, hex, ok := strings.Cut(digest, ":")
+	if !ok {
+		hex = digest
+	}
+	return hex[:min(len(hex), 12)]
+}
+
+// age says how long ago then was.
+func age(then, now time.Time) string {
+	switch d := now.Sub(then); {
+	case d < 0:
+		return "in the future"
+	case d < 48*time.Hour:
+		return plural(int(d.Hours()), "hour") + " old"
+	default:
+		return plural(int(d.Hours()/24), "day") + " old"
+	}
+}

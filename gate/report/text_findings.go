@@ -1,0 +1,257 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// defaultRows is how many findings a person reads one by one. Beyond that the
+// question is not which findings there are but which packages to upgrade.
+const defaultRows = 25
+
+// findings writes the blocking findings and counts the others.
+func (t *textReport) findings(r *gate.Result) {
+	all := findingsOf(r)
+	blocking := ofClass(all, policy.ClassBlocking)
+	if len(blocking) > 0 {
+		t.gap()
+		t.line("  ", t.paint(bold, fmt.Sprintf("Blocking: %s (%s)", plural(len(blocking), "finding"), bySeverity(blocking))))
+		limit := cmp.Or(t.o.MaxRows, defaultRows)
+		if len(blocking) <= limit {
+			t.oneByOne(r, blocking)
+		} else {
+			t.byPackage(r, blocking, max(limit/3, 3))
+		}
+	}
+	if rest := notBlocking(all); rest != "" {
+		t.gap()
+		t.entry(2, "not blocking", dim, rest)
+	}
+}
+
+// bySeverity counts findings: "3 critical, 12 high".
+func bySeverity(findings []*policy.Judged) string {
+	counts := map[evidence.Severity]int{}
+	for _, f := range findings {
+		counts[severity(f.Severity)]++
+	}
+	var parts []string
+	for _, s := range evidence.Severities() {
+		if counts[s] > 0 {
+			parts = append(parts, count(counts[s])+" "+string(s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// classText says why findings of a class do not block.
+func classText(c policy.Class) string {
+	switch c {
+	case policy.ClassGrace:
+		return "in their grace period"
+	case policy.ClassUnfixed:
+		return "without a fix"
+	case policy.ClassBelowThreshold:
+		return "below the threshold"
+	case policy.ClassExcepted:
+		return "excepted"
+	case policy.ClassIgnoredType:
+		return "of package types the policy does not judge"
+	}
+	return string(c)
+}
+
+// notBlocking counts the findings that do not block, by class.
+func notBlocking(findings []*policy.Judged) string {
+	var parts []string
+	for _, c := range classes()[1:] {
+		if of := ofClass(findings, c); len(of) > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s (%s)%s", count(len(of)), classText(c), bySeverity(of), graceEnd(of)))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// graceEnd says when the first of findings begins to block.
+func graceEnd(findings []*policy.Judged) string {
+	var first time.Time
+	for _, f := range findings {
+		if until := f.GraceUntil; f.Class == policy.ClassGrace && !until.IsZero() && (first.IsZero() || until.Before(first)) {
+			first = until
+		}
+	}
+	if first.IsZero() {
+		return ""
+	}
+	return ", the first until " + first.UTC().Format(time.DateOnly)
+}
+
+func severityTint(s evidence.Severity) tint {
+	switch s {
+	case evidence.SeverityCritical:
+		return red
+	case evidence.SeverityHigh:
+		return yellow
+	default:
+		return plain
+	}
+}
+
+func (t *textReport) oneByOne(r *gate.Result, findings []*policy.Judged) {
+	tab := &table{head: []string{"ID", "SEVERITY", "PACKAGE", "INSTALLED -> FIXED", "LAYER"}}
+	for _, f := range findings {
+		tab.add(severityTint(f.Severity), f.ID, string(severity(f.Severity)), f.Package.Name,
+			f.Package.Version+" -> "+fixed(f), origin(r, &f.Package))
+	}
+	tab.print(t.paper, 4)
+}
+
+func fixed(f *policy.Judged) string { return cmp.Or(f.FixedVersion, "no fix") }
+
+// origin says where a package comes from: base image or own layer, and the file
+// or the build step to look at.
+func origin(r *gate.Result, p *evidence.Package) string {
+	layer := layerOf(r, p.Layer)
+	parts := []string{layerKind(layer), short(p.Layer)}
+	switch {
+	case p.Path != "":
+		parts = append(parts, p.Path)
+	case layer != nil:
+		parts = append(parts, buildStep(layer.CreatedBy))
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+}
+
+func layerOf(r *gate.Result, diffID string) *evidence.Layer {
+	if r.Evidence == nil || r.Evidence.Config == nil || diffID == "" {
+		return nil
+	}
+	layers := r.Evidence.Config.Layers
+	if i := slices.IndexFunc(layers, func(l evidence.Layer) bool { return l.DiffID == diffID }); i >= 0 {
+		return &layers[i]
+	}
+	return nil
+}
+
+func layerKind(l *evidence.Layer) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.Base:
+		return "base"
+	}
+	return "own"
+}
+
+// buildStep shortens a history line to what its Dockerfile says.
+func buildStep(createdBy string) string {
+	s := strings.Join(strings.Fields(createdBy), " ")
+	s = strings.TrimSuffix(s, " # buildkit")
+	if _, after, ok := strings.Cut(s, "#(nop) "); ok {
+		return strings.TrimSpace(after)
+	}
+	for _, shell := range []string{"RUN /bin/sh -c ", "/bin/sh -c "} {
+		if after, ok := strings.CutPrefix(s, shell); ok {
+			return "RUN " + after
+		}
+	}
+	return s
+}
+
+// bundle is one package with all its blocking findings.
+type bundle struct {
+	findings []*policy.Judged // the worst first
+}
+
+// bundles groups findings by package, the most urgent package first.
+func bundles(findings []*policy.Judged) []*bundle {
+	type key struct{ typ, name, version, path string }
+	byKey := map[key]*bundle{}
+	var out []*bundle
+	for _, f := range findings {
+		k := key{f.Package.Type, f.Package.Name, f.Package.Version, f.Package.Path}
+		if byKey[k] == nil {
+			byKey[k] = &bundle{}
+			out = append(out, byKey[k])
+		}
+		byKey[k].findings = append(byKey[k].findings, f)
+	}
+	slices.SortStableFunc(out, func(a, b *bundle) int {
+		return cmp.Or(
+			cmp.Compare(severityRank(a.findings[0].Severity), severityRank(b.findings[0].Severity)),
+			cmp.Compare(a.worst(), b.worst())*-1,
+			cmp.Compare(len(a.findings), len(b.findings))*-1,
+			cmp.Compare(a.findings[0].Package.Name, b.findings[0].Package.Name),
+			cmp.Compare(a.findings[0].Package.Version, b.findings[0].Package.Version),
+			cmp.Compare(a.findings[0].Package.Path, b.findings[0].Package.Path),
+		)
+	})
+	return out
+}
+
+// worst counts the findings of the bundle's worst severity.
+func (b *bundle) worst() int {
+	n := 0
+	for _, f := range b.findings {
+		if severityRank(f.Severity) == severityRank(b.findings[0].Severity) {
+			n++
+		}
+	}
+	return n
+}
+
+// fixes says which versions mend the findings. Which one is the highest cannot
+// be told here: every ecosystem orders versions in its own way.
+func (b *bundle) fixes() string {
+	var versions []string
+	unfixed := 0
+	for _, f := range b.findings {
+		switch {
+		case f.FixedVersion == "":
+			unfixed++
+		case !slices.Contains(versions, f.FixedVersion):
+			versions = append(versions, f.FixedVersion)
+		}
+	}
+	switch {
+	case len(versions) == 0:
+		return "no fix"
+	case len(versions) > 2:
+		versions = append(versions[:2:2], fmt.Sprintf("+%d", len(versions)-2))
+	}
+	s := strings.Join(versions, ", ")
+	if unfixed > 0 {
+		s += fmt.Sprintf(" (%d without fix)", unfixed)
+	}
+	return s
+}
+
+// byPackage writes one row per package, at most limit packages per severity.
+func (t *textReport) byPackage(r *gate.Result, findings []*policy.Judged, limit int) {
+	tab := &table{head: []string{"PACKAGE", "INSTALLED -> FIXED", "FINDINGS", "SUCH AS", "LAYER"}}
+	rows := map[evidence.Severity]int{}
+	var morePackages, moreFindings int
+	for _, b := range bundles(findings) {
+		f := b.findings[0]
+		worst := severity(f.Severity)
+		if rows[worst]++; rows[worst] > limit {
+			morePackages++
+			moreFindings += len(b.findings)
+			continue
+		}
+		tab.add(severityTint(worst), f.Package.Name, f.Package.Version+" -> "+b.fixes(),
+			bySeverity(b.findings), f.ID, origin(r, &f.Package))
+	}
+	tab.print(t.paper, 4)
+	if morePackages > 0 {
+		t.line("    ", fmt.Sprintf("… and %s in %s: use -o json=FILE for all of them",
+			more(moreFindings, "finding"), plural(morePackages, "package")))
+	}
+}

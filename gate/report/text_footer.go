@@ -1,0 +1,242 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// saw says in one line what the verdict rests on.
+func saw(r *gate.Result) string {
+	e := r.Evidence
+	if e == nil {
+		return "nothing"
+	}
+	if e.Scan == nil {
+		return "manifest and config only (the policy asks for nothing in the layers)"
+	}
+	parts := []string{osText(e.Scan.OS)}
+	if e.Scan.Need.Has(evidence.NeedPackages) {
+		parts = append(parts, packagesText(e.Scan.Packages))
+	}
+	if u := e.Scan.User; u != nil && u.UID != nil {
+		parts = append(parts, fmt.Sprintf("runs as uid %d", *u.UID))
+	}
+	if n := len(e.Scan.Coverage.Gaps); n > 0 {
+		parts = append(parts, plural(n, "coverage gap"))
+	}
+	if n := e.Scan.Coverage.UnattributedCount; n > 0 {
+		parts = append(parts, plural(n, "executable")+" of no package")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func osText(os *evidence.OS) string {
+	if os == nil || os.Family == "" {
+		return "no operating system"
+	}
+	return strings.TrimSpace(os.Family + " " + os.Release)
+}
+
+// packagesText counts packages by type, the most frequent first.
+func packagesText(packages []evidence.Package) string {
+	counts := map[string]int{}
+	for _, p := range packages {
+		counts[p.Type]++
+	}
+	types := make([]string, 0, len(counts))
+	for typ := range counts {
+		types = append(types, typ)
+	}
+	slices.SortFunc(types, func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for i, typ := range types {
+		types[i] = count(counts[typ]) + " " + cmp.Or(typ, "of unknown type")
+	}
+	if len(types) == 0 {
+		return "no packages"
+	}
+	return plural(len(packages), "package") + ": " + strings.Join(types, ", ")
+}
+
+// exceptions tells what became of every exception of the policy.
+func (t *textReport) exceptions() {
+	uses := exceptionsOf(t.run.Results)
+	if len(uses) == 0 {
+		return
+	}
+	t.gap()
+	t.line(t.paint(bold, "Exceptions"))
+	for i, use := range uses {
+		if i == 3*maxDetails {
+			t.line("  … and ", count(len(uses)-i), " more: use -o json")
+			break
+		}
+		label, color := exceptionLabel(use)
+		t.entry(2, label, color, exceptionText(use))
+	}
+}
+
+// exceptionLabel names what became of an exception in one word.
+func exceptionLabel(use policy.ExceptionUse) (string, tint) {
+	switch {
+	case use.Status == policy.ExceptionExpired:
+		return "expired", red
+	case use.Status == policy.ExceptionRefused:
+		return "refused", red
+	case use.EndsSoon:
+		return "ends soon", yellow
+	case use.Status == policy.ExceptionUsed:
+		return "used", plain
+	case use.Status == policy.ExceptionOutOfScope:
+		return "no match", yellow
+	}
+	return "unused", yellow
+}
+
+// exceptionText says what an exception did and what to do about it, with its
+// name and place.
+func exceptionText(use policy.ExceptionUse) string {
+	name := use.Exception.ID
+	if scope := exceptionScope(use.Exception); scope != "" {
+		name += " (" + scope + ")"
+	}
+	return name + ": " + exceptionFate(use) + " " + place(use.Exception.Position)
+}
+
+// exceptionFate says what became of an exception, what to do, and whom to ask.
+func exceptionFate(use policy.ExceptionUse) string {
+	e := use.Exception
+	var s string
+	switch {
+	case use.Status == policy.ExceptionExpired:
+		s = fmt.Sprintf("ended on %s and no longer applies; fix the finding, or renew it", day(e))
+	case use.Status == policy.ExceptionUsed && use.EndsSoon:
+		s = fmt.Sprintf("covers %s until %s (%s left)", plural(use.Matches, "finding"), day(e), plural(use.DaysLeft, "day"))
+	case use.Status == policy.ExceptionUsed:
+		s = fmt.Sprintf("covers %s until %s", plural(use.Matches, "finding"), day(e))
+	case use.Status == policy.ExceptionOutOfScope:
+		s = "the id was found, but not in this scope" + because(use.Why) + "; correct the scope or remove it"
+	case use.Status == policy.ExceptionRefused:
+		s = "it matches, but the policy does not allow it" + because(use.Why)
+	default:
+		s = "nothing has this id; remove it"
+	}
+	who := slices.DeleteFunc([]string{e.Reason, e.Owner}, func(s string) bool { return s == "" })
+	if len(who) > 0 {
+		s += " [" + strings.Join(who, ", ") + "]"
+	}
+	return s
+}
+
+// because puts a reason in brackets, if there is one.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
+}
+
+// summary is the table of all images, for runs with several.
+func (t *textReport) summary() {
+	t.gap()
+	t.line(t.paint(bold, "Summary"))
+	tab := &table{head: []string{"VERDICT", "PLATFORM", "BLOCKING", "DIGEST", "IMAGE"}}
+	for i := range t.run.Results {
+		r := &t.run.Results[i]
+		img := imageOf(r)
+		blocking := "-"
+		if r.Err == nil {
+			blocking = count(r.Verdict.Count(policy.ClassBlocking))
+		}
+		tab.add(decisionTint(r.Decision()), r.Decision().String(), cmp.Or(img.platform, "-"), blocking,
+			cmp.Or(short(img.digest), "-"), img.ref)
+	}
+	tab.print(t.paper, 2)
+}
+
+// footer tells what judged: policy, database and tools. The last line repeats
+// the verdict, because that is where people look first in a job log.
+func (t *textReport) footer() {
+	t.gap()
+	run := t.run
+	t.entry(0, "policy", dim, policyText(run.Policy))
+	if db := run.Database; db != nil {
+		t.entry(0, "database", dim, databaseText(db)+", "+age(db.UpdatedAt, t.o.Now))
+	}
+	t.entry(0, "judged by", dim, strings.Join(slices.DeleteFunc([]string{run.Tool, run.Engine}, func(s string) bool { return s == "" }), ", "))
+	for _, note := range run.Notes {
+		t.entry(0, "note", dim, note)
+	}
+	t.gap()
+	outcome := run.Outcome()
+	t.line("Verdict: ", t.paint(decisionTint(outcome), word(outcome)), ". ", safe.Terminal(advice(run)))
+}
+
+func policyText(p gate.PolicySource) string {
+	if p.SHA256 == "" {
+		return p.Path
+	}
+	return p.Path + ", sha256 " + p.SHA256
+}
+
+func databaseText(db *evidence.Database) string {
+	s := "built " + db.UpdatedAt.UTC().Format("2006-01-02 15:04 UTC")
+	if db.Digest != "" {
+		s += ", " + db.Digest
+	} else if db.FileSHA256 != "" {
+		s += ", file " + db.FileSHA256
+	}
+	if db.Source != "" {
+		s = db.Source + ", " + s
+	}
+	return s
+}
+
+// advice tells in one sentence what to do next.
+func advice(run *gate.Run) string {
+	failing, undecided := namesOf(run, policy.ResultFail), namesOf(run, policy.ResultUndecided)
+	broken := slices.ContainsFunc(run.Results, func(r gate.Result) bool { return r.Err != nil })
+	switch outcome := run.Outcome(); {
+	case outcome == policy.Passed && len(namesOf(run, policy.ResultWarn)) > 0:
+		return "What was judged may ship; mind the warnings. Deploy it by its digest."
+	case outcome == policy.Passed:
+		return "What was judged may ship. Deploy it by its digest."
+	case outcome == policy.Denied:
+		return "Do not ship. Failing: " + sample(failing) + "; see \"to pass\"."
+	case broken:
+		return "Do not ship: the image could not be judged. See the reason, then run again."
+	case len(undecided) > 0:
+		return "Do not ship. Without an answer: " + sample(undecided) + "; see \"to pass\"."
+	}
+	return "Do not ship: nothing was judged."
+}
+
+// namesOf lists the rules with that result in any image, each once.
+func namesOf(run *gate.Run, result policy.Result) []string {
+	var names []string
+	for i := range run.Results {
+		for _, rule := range rulesOf(&run.Results[i], result) {
+			if !slices.Contains(names, rule.Rule) {
+				names = append(names, rule.Rule)
+			}
+		}
+	}
+	return names
+}
+
+// sample joins the first few names.
+func sample(names []string) string {
+	const few = 5
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}

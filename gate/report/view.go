@@ -1,0 +1,238 @@
+package report
+
+import (
+	"cmp"
+	"errors"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// noImage is what a run without any result says. Such a run has no verdict.
+const noImage = "no image was checked"
+
+// image is what every format says about one result's image. Nothing in it is
+// encoded yet.
+type image struct {
+	ref      string // as asked
+	name     string // without tag and digest
+	digest   string // "" when it never became known
+	index    string
+	platform string
+}
+
+func imageOf(r *gate.Result) image {
+	img := image{ref: r.Ref, name: bareName(r.Ref)}
+	if e := r.Evidence; e != nil {
+		img.digest, img.index, img.platform = e.Digest, e.IndexDigest, e.Platform
+		if e.Reference.Name != "" {
+			img.name = e.Reference.Name
+		}
+		if img.ref == "" {
+			img.ref = e.Reference.Asked
+		}
+	}
+	return img
+}
+
+// bareName takes tag and digest off a reference that nobody could parse.
+func bareName(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') && i > 0 {
+		ref = ref[:i]
+	}
+	return ref
+}
+
+// pinned returns the reference with the digest that was judged.
+func (img image) pinned() string {
+	if img.digest == "" || strings.Contains(img.ref, img.digest) {
+		return img.ref
+	}
+	ref, _, _ := strings.Cut(img.ref, "@")
+	return ref + "@" + img.digest
+}
+
+// label names the image and its platform in one string.
+func (img image) label() string {
+	if img.platform == "" {
+		return img.ref
+	}
+	return img.ref + " (" + img.platform + ")"
+}
+
+// failure is why a result has no verdict.
+type failure struct {
+	phase   gate.Phase
+	message string
+	hint    string
+}
+
+// failureOf returns nil when the policy was evaluated. The phase is that of the
+// innermost fault, as the hint is: where it went wrong, not where it was noticed.
+func failureOf(r *gate.Result) *failure {
+	if r.Err == nil {
+		return nil
+	}
+	f := &failure{message: r.Err.Error(), hint: gate.HintOf(r.Err)}
+	err := r.Err
+	for fault := (*gate.Fault)(nil); errors.As(err, &fault); err = fault.Err {
+		if fault.Phase != "" {
+			f.phase = fault.Phase
+		}
+	}
+	return f
+}
+
+// line is the message on one line, encoded for a terminal.
+func (f *failure) line() string { return strings.Join(safe.Lines(f.message), " ") }
+
+// rulesOf returns the rules of a result that have an answer worth showing. A
+// result without a verdict has none: rules that were evaluated before the run
+// was cut short must not look like an answer.
+func rulesOf(r *gate.Result, want ...policy.Result) []policy.RuleResult {
+	var rules []policy.RuleResult
+	if r.Err != nil {
+		return nil
+	}
+	for _, rule := range r.Verdict.Rules {
+		if slices.Contains(want, rule.Result) {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
+}
+
+// notPassed are the results of rules that a person must see, the worst first.
+var notPassed = [...]policy.Result{policy.ResultFail, policy.ResultUndecided, policy.ResultWarn}
+
+// stopping returns the rules that keep an image from passing, then the warnings.
+func stopping(r *gate.Result) []policy.RuleResult {
+	var rules []policy.RuleResult
+	for _, result := range notPassed {
+		rules = append(rules, rulesOf(r, result)...)
+	}
+	return rules
+}
+
+// findingsOf returns the findings in the order of every report: blocking first,
+// then the worst severity, then by id, package, version and path.
+func findingsOf(r *gate.Result) []*policy.Judged {
+	if r.Err != nil {
+		return nil
+	}
+	sorted := make([]*policy.Judged, len(r.Verdict.Findings))
+	for i := range r.Verdict.Findings {
+		sorted[i] = &r.Verdict.Findings[i]
+	}
+	slices.SortStableFunc(sorted, compareFindings)
+	return sorted
+}
+
+func compareFindings(a, b *policy.Judged) int {
+	return cmp.Or(
+		cmp.Compare(classRank(a.Class), classRank(b.Class)),
+		cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)),
+		cmp.Compare(a.ID, b.ID),
+		cmp.Compare(a.Package.Name, b.Package.Name),
+		cmp.Compare(a.Package.Version, b.Package.Version),
+		cmp.Compare(a.Package.Path, b.Package.Path),
+	)
+}
+
+// classes lists the classes in the order of reports.
+func classes() []policy.Class {
+	return []policy.Class{
+		policy.ClassBlocking, policy.ClassGrace, policy.ClassUnfixed,
+		policy.ClassBelowThreshold, policy.ClassExcepted, policy.ClassIgnoredType,
+	}
+}
+
+// classRank orders classes; one that is not known counts as blocking.
+func classRank(c policy.Class) int { return max(slices.Index(classes(), c), 0) }
+
+// severityRank orders severities, 0 is the worst.
+func severityRank(s evidence.Severity) int {
+	if i := slices.Index(evidence.Severities(), s); i >= 0 {
+		return i
+	}
+	return len(evidence.Severities()) - 1
+}
+
+// severity returns s, or "unknown" when it is not one of the known words.
+func severity(s evidence.Severity) evidence.Severity { return evidence.Severities()[severityRank(s)] }
+
+func ofClass(findings []*policy.Judged, c policy.Class) []*policy.Judged {
+	var out []*policy.Judged
+	for _, f := range findings {
+		if f.Class == c {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// positionOf returns the repository's own path of a policy position and its
+// line. The path is "" when the rule comes from the built-in default or the file
+// lies outside of the repository: CI systems reject such paths, or misread them.
+func positionOf(p policy.Position, o Options) (file string, line int) {
+	if p.File == "" || p.Line < 1 {
+		return "", 0
+	}
+	file = p.File
+	if o.PolicyDir != "" {
+		rel, err := relative(o.PolicyDir, file)
+		if err != nil {
+			return "", 0
+		}
+		file = rel
+	}
+	file = path.Clean(filepath.ToSlash(file))
+	if path.IsAbs(file) || filepath.IsAbs(p.File) && o.PolicyDir == "" || file == ".." || strings.HasPrefix(file, "../") {
+		return "", 0
+	}
+	return file, p.Line
+}
+
+// relative is filepath.Rel for a file that may be relative to the working
+// directory while dir is absolute: then it is taken to be relative to dir.
+func relative(dir, file string) (string, error) {
+	if filepath.IsAbs(dir) && !filepath.IsAbs(file) {
+		return file, nil
+	}
+	return filepath.Rel(dir, file)
+}
+
+// place writes a position for people: as the policy was named, with the line.
+func place(p policy.Position) string {
+	switch {
+	case p.File == "" && p.Line < 1:
+		return "built-in default"
+	case p.Line < 1:
+		return p.File
+	}
+	return p.File + ":" + strconv.Itoa(p.Line)
+}
+
+// ruleOf returns the rule that blocks a finding.
+func ruleOf(r *gate.Result, id string) *policy.RuleResult {
+	for i := range r.Verdict.Rules {
+		if r.Verdict.Rules[i].Rule == id {
+			return &r.Verdict.Rules[i]
+		}
+	}
+	return nil
+}
+
+// toolName splits "imagegate 0.1.0" into its two words.
+func toolName(s, fallback string) (name, version string) {
+	name, version, _ = strings.Cut(strings.TrimSpace(s), " ")
+	return cmp.Or(name, fallback), cmp.Or(version, "unknown")
+}

@@ -1,0 +1,174 @@
+package scan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+const (
+	// maxNames is how many names a sentence lists before it only counts.
+	maxNames = 5
+	// maxUnattributed is how many paths the evidence keeps.
+	maxUnattributed = 1000
+)
+
+// assemble makes evidence of what we saw in the tree and what the worker found.
+func (f *feed) assemble(facts *layer.Facts, r *wire.Report) *evidence.Scan {
+	user := facts.User(f.target.Image.Config.User)
+	scan := &evidence.Scan{
+		Engine: f.worker.ready.Engine, Need: f.need,
+		OS: operatingSystem(r.OS), User: &user,
+		Packages: r.Packages, Findings: r.Findings, Secrets: r.Secrets, Licenses: r.Licenses,
+		Database: f.scanner.database,
+	}
+	if f.jars && f.wantsJava() && f.javaErr == nil {
+		scan.JavaDatabase = f.scanner.java.facts
+	}
+	// Never nil: nil would say that nobody looked.
+	gaps := append([]evidence.Gap{}, facts.Gaps...)
+	counts, mismatches := compareCounts(facts.Databases, r)
+	gaps = append(gaps, mismatches...)
+	gaps = append(gaps, osGaps(r)...)
+	gaps = append(gaps, feedGaps(r)...)
+	gaps = append(gaps, f.javaGaps(r)...)
+	gaps = append(gaps, logGaps(r)...)
+	scan.Coverage = evidence.Coverage{
+		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs,
+		Executables:       len(executables(facts)),
+		UnattributedCount: len(r.Unattributed),
+		Unattributed:      r.Unattributed[:min(len(r.Unattributed), maxUnattributed)],
+	}
+	return scan
+}
+
+func operatingSystem(os *wire.OS) *evidence.OS {
+	if os == nil {
+		return nil
+	}
+	return &evidence.OS{Family: os.Family, Release: os.Name, EndOfLife: endOfLife(os)}
+}
+
+// executables lists the programs that somebody should account for.
+func executables(facts *layer.Facts) []string {
+	var paths []string
+	for i := range facts.Executables {
+		if e := &facts.Executables[i]; e.Kind == layer.KindELF || e.Kind == layer.KindPE {
+			paths = append(paths, e.Path)
+		}
+	}
+	return paths
+}
+
+// osGaps: an OS that nobody knows, or whose advisories are not here.
+func osGaps(r *wire.Report) []evidence.Gap {
+	switch {
+	case r.OS == nil:
+		return []evidence.Gap{{Kind: evidence.GapUnknownOS, Subject: "os-release",
+			Detail: "no operating system was identified: there is no os-release or release file that Trivy knows"}}
+	case r.OS.Assumed:
+		return []evidence.Gap{{Kind: evidence.GapUnknownOS, Subject: "os-release",
+			Detail: fmt.Sprintf("only the package repositories say that this is %s %s", r.OS.Family, r.OS.Name)}}
+	case r.Stream == "":
+		return []evidence.Gap{{Kind: evidence.GapUnsupportedOS, Subject: r.OS.Family,
+			Detail: fmt.Sprintf("Trivy has no advisories for packages of %s %s", r.OS.Family, r.OS.Name)}}
+	case !r.StreamKnown:
+		return []evidence.Gap{{Kind: evidence.GapUnsupportedOS, Subject: r.OS.Family,
+			Detail: fmt.Sprintf("the database has no advisories for %s %s (feed %q)", r.OS.Family, r.OS.Name, r.Stream)}}
+	}
+	return nil
+}
+
+// feedGaps: packages that no feed answers for, and feeds that the image chose.
+func feedGaps(r *wire.Report) []evidence.Gap {
+	var gaps []evidence.Gap
+	for _, supplier := range r.Suppliers {
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapOSMismatch, Subject: supplier,
+			Detail: "the image asks to be judged by another vendor's advisories: " + supplier})
+	}
+	if n := len(r.ThirdParty); n > 0 {
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: r.ThirdParty[0],
+			Detail: fmt.Sprintf("%s not from the distribution, so no advisories apply: %s", count(n, "package is", "packages are"), names(r.ThirdParty))})
+	}
+	for _, kind := range r.Unmatched {
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: kind,
+			Detail: fmt.Sprintf("the database has no advisories for packages of type %s", kind)})
+	}
+	if n := len(r.Versionless); n > 0 {
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: r.Versionless[0],
+			Detail: fmt.Sprintf("%s no version and cannot be matched: %s", count(n, "package has", "packages have"), names(r.Versionless))})
+	}
+	return gaps
+}
+
+func (f *feed) javaGaps(r *wire.Report) []evidence.Gap {
+	if !f.wantsJava() || r.Jars == 0 || (f.jars && f.javaErr == nil) {
+		return nil
+	}
+	reason := "no Java database was obtained"
+	if f.javaErr != nil {
+		reason = f.javaErr.Error()
+	}
+	return []evidence.Gap{{Kind: evidence.GapJavaDatabase, Subject: "java-db",
+		Detail: fmt.Sprintf("%s could not be identified: %s", count(r.Jars, "jar", "jars"), reason)}}
+}
+
+// logGaps: Trivy's log is the only trace of a file that it could not read.
+func logGaps(r *wire.Report) []evidence.Gap {
+	var gaps []evidence.Gap
+	for _, l := range r.Logs {
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapScannerErrors, Subject: l.Message,
+			Detail: strings.TrimSpace("the scanner reports: " + l.Message + " " + l.Attrs), Layer: l.Layer})
+	}
+	return gaps
+}
+
+// compareCounts holds our own count of each package database against the
+// number of packages that Trivy read from it.
+func compareCounts(databases []layer.PackageDatabase, r *wire.Report) ([]evidence.Count, []evidence.Gap) {
+	byPath := make(map[string]int, len(r.Databases))
+	for _, c := range r.Databases {
+		byPath[c.Path] = c.Packages
+	}
+	var counts []evidence.Count
+	var gaps []evidence.Gap
+	for i := range databases {
+		d := &databases[i]
+		c := evidence.Count{Type: string(d.Type), Path: d.Path, Expected: d.Count, Got: byPath[d.Path]}
+		counts = append(counts, c)
+		if c.Got != c.Expected && d.Problem == "" {
+			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,
+				Detail: fmt.Sprintf("%s holds %s, but the scanner read %d of them", d.Path, count(c.Expected, "package", "packages"), c.Got)})
+		}
+	}
+	return counts, gaps
+}
+
+func sortGaps(gaps []evidence.Gap) []evidence.Gap {
+	slices.SortFunc(gaps, func(a, b evidence.Gap) int {
+		return strings.Compare(gapKey(a), gapKey(b))
+	})
+	return slices.Compact(gaps)
+}
+
+func gapKey(g evidence.Gap) string {
+	return strings.Join([]string{string(g.Kind), g.Subject, g.Detail, g.Layer}, "\x00")
+}
+
+func names(list []string) string {
+	if len(list) <= maxNames {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:maxNames], ", "), len(list)-maxNames)
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,119 @@
+package database
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// maxManifest bounds the artifact's manifest; a real one has 600 bytes.
+const maxManifest = 1 << 20
+
+// configTypes are the configs that builders put into these artifacts: Trivy's
+// own, and what oras writes when it is given none. An image's config means that
+// somebody names an image, not a database.
+var configTypes = []string{
+	"application/vnd.aquasec.trivy.config.v1+json",
+	"application/vnd.oci.empty.v1+json",
+	"application/vnd.unknown.config.v1+json",
+}
+
+// artifact is a database in a registry.
+type artifact struct {
+	digest string // of the manifest
+	layer  descriptor
+}
+
+type descriptor struct {
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
+	Size      int64  `json:"size"`
+}
+
+type manifest struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	Config        *descriptor  `json:"config"`
+	Layers        []descriptor `json:"layers"`
+	Manifests     []descriptor `json:"manifests"`
+}
+
+// parseArtifact checks the manifest raw, which a repository sent as mediaType.
+func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*artifact, error) {
+	if len(raw) > maxManifest {
+		return nil, fmt.Errorf("the manifest is too large: %d bytes", len(raw))
+	}
+	var m manifest
+	if err := decode(raw, &m); err != nil {
+		return nil, fmt.Errorf("the manifest is not valid: %w", err)
+	}
+	if err := m.checkType(mediaType); err != nil {
+		return nil, err
+	}
+	if m.Config == nil || !slices.Contains(configTypes, m.Config.MediaType) {
+		return nil, fmt.Errorf("not a Trivy database: the config is %q", configType(m.Config))
+	}
+	if len(m.Layers) != 1 {
+		return nil, fmt.Errorf("not a Trivy database: %d layers instead of one", len(m.Layers))
+	}
+	l := m.Layers[0]
+	switch {
+	case l.MediaType != t.layer:
+		return nil, fmt.Errorf("not a %s: the layer is %q instead of %q", t.name, l.MediaType, t.layer)
+	case !isDigest(l.Digest):
+		return nil, fmt.Errorf("the layer's digest %q is not a sha256", l.Digest)
+	case l.Size <= 0:
+		return nil, fmt.Errorf("the layer has an impossible size: %d bytes", l.Size)
+	case l.Size > limits.Artifact:
+		return nil, fmt.Errorf("the layer is too large: %d bytes, the limit is %d", l.Size, limits.Artifact)
+	}
+	return &artifact{digest: sumOf(raw), layer: l}, nil
+}
+
+// checkType wants the same media type in the header and in the document, and
+// one that is an image manifest.
+func (m *manifest) checkType(header string) error {
+	for _, t := range []string{header, m.MediaType} {
+		if types.MediaType(t).IsIndex() {
+			return errors.New("an index of images, not a database")
+		}
+	}
+	switch {
+	case m.SchemaVersion != 2:
+		return fmt.Errorf("not an image manifest: schemaVersion is %d", m.SchemaVersion)
+	case len(m.Manifests) > 0:
+		return errors.New("the manifest is an index as well: what it means is ambiguous")
+	case m.MediaType != "" && m.MediaType != header:
+		return fmt.Errorf("the manifest calls itself %q, the repository calls it %q", m.MediaType, header)
+	case !types.MediaType(header).IsImage():
+		return fmt.Errorf("not an image manifest but %q", header)
+	}
+	return nil
+}
+
+func configType(d *descriptor) string {
+	if d == nil {
+		return ""
+	}
+	return d.MediaType
+}
+
+// isDigest reports whether s is a sha256 digest in its one canonical form.
+func isDigest(s string) bool {
+	sum, ok := strings.CutPrefix(s, "sha256:")
+	if !ok || len(sum) != 64 || strings.ToLower(sum) != sum {
+		return false
+	}
+	_, err := hex.DecodeString(sum)
+	return err == nil
+}
+
+// pinned returns the digest that ref demands, "" when it is a tag.
+func pinned(ref string) string {
+	_, digest, _ := strings.Cut(ref, "@")
+	return digest
+}

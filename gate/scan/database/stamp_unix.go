@@ -1,0 +1,45 @@
+//go:build unix
+
+package database
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockFlags keep a lock file that somebody planted in a shared cache from
+// leading us elsewhere (a link) or from hanging us (a pipe).
+const lockFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+func stampOf(info fs.FileInfo) stamp {
+	s := stamp{Size: info.Size(), Mtime: info.ModTime().UnixNano()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.Inode, s.Ctime = uint64(st.Ino), changeTime(st)
+	}
+	return s
+}
+
+// freeSpace returns how much an ordinary user may still write to dir's file
+// system.
+func freeSpace(dir string) (int64, bool) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil || st.Bsize <= 0 {
+		return 0, false
+	}
+	blocks, size := uint64(st.Bavail), uint64(st.Bsize)
+	if blocks > math.MaxInt64/size {
+		return math.MaxInt64, true
+	}
+	return int64(blocks * size), true
+}
+
+// noLocks reports whether the file system has no locks at all, as some network
+// and user-space file systems.
+func noLocks(err error) bool {
+	return errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.ENOTSUP) ||
+		errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
+}

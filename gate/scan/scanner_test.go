@@ -1,0 +1,382 @@
+package scan_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan"
+	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// The test binary is its own worker: it misbehaves as the second argument says.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == scan.WorkerCommand {
+		os.Exit(behave(os.Args[2]))
+	}
+	os.Exit(m.Run())
+}
+
+// behave is a worker that speaks the protocol until its fault comes.
+func behave(fault string) int {
+	in, out := wire.NewReader(os.Stdin), wire.NewWriter(os.Stdout)
+	if _, _, err := in.Next(); err != nil {
+		return 3
+	}
+	ready := wire.Ready{Version: wire.Version, Engine: "fake 1", SelfTest: 1, Advisories: 1}
+	switch fault {
+	case "exit at start":
+		return 3
+	case "hang at start":
+		time.Sleep(time.Hour)
+	case "empty database":
+		ready.Problem = "the vulnerability database has no advisories"
+	case "no self-test":
+		ready.SelfTest = 0
+	case "another protocol":
+		ready.Version = 99
+	}
+	_ = out.JSON(wire.TypeReady, ready)
+	_ = out.Flush()
+	for {
+		kind, _, err := in.Next()
+		if err != nil {
+			return 0
+		}
+		if kind == wire.TypeEntry {
+			switch fault {
+			case "panic":
+				go panic("index out of range [7] with length 3")
+				time.Sleep(time.Hour)
+			case "out of memory":
+				fmt.Fprintln(os.Stderr, "fatal error: runtime: out of memory")
+				return 2
+			case "hang":
+				time.Sleep(time.Hour)
+			case "failure":
+				_ = out.JSON(wire.TypeFailure, wire.Failure{Message: "walk the layer: no"})
+				_ = out.Flush()
+				return 2
+			case "exit":
+				return 0
+			}
+		}
+		if kind == wire.TypeFinish {
+			if code, end := finish(fault, out); end {
+				return code
+			}
+		}
+	}
+}
+
+func finish(fault string, out *wire.Writer) (int, bool) {
+	report := &wire.Report{OS: &wire.OS{Family: "alpine", Name: "3.20"}, Stream: "alpine 3.20", StreamKnown: true}
+	switch fault {
+	case "garbage report":
+		_ = out.Frame(wire.TypeReport, []byte(`{"os":{"family":`))
+		_ = out.Frame(wire.TypeReport, nil)
+		_ = out.Flush()
+		return 0, true
+	case "half a report":
+		_ = out.Frame(wire.TypeReport, []byte(`{}`))
+		_ = out.Flush()
+		return 0, true
+	case "unknown field":
+		_ = out.Frame(wire.TypeReport, []byte(`{"verdict":"pass"}`))
+		_ = out.Frame(wire.TypeReport, nil)
+	case "environment":
+		report.ThirdParty = os.Environ()
+		wd, _ := os.Getwd()
+		report.Suppliers = []string{wd}
+	case "hang at the end":
+		time.Sleep(time.Hour)
+	}
+	if fault != "unknown field" {
+		_ = out.Report(report)
+	}
+	_ = out.Flush()
+	return 0, false
+}
+
+func open(t *testing.T, fault string, change func(*scan.Options)) (*scan.Scanner, error) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := gatetest.Database(t, gatetest.DBOptions{})
+	store, err := database.New(database.Options{CacheDir: cache, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := scan.Options{
+		TempDir: t.TempDir(), Databases: store, Offline: true, MaxAge: 24 * time.Hour,
+		Limits: layer.DefaultLimits(), Command: []string{exe, scan.WorkerCommand, fault}, Now: time.Now,
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := scan.Open(t.Context(), o)
+	if err == nil {
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(o.TempDir, "worker-*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+	return s, err
+}
+
+func target(t *testing.T, img v1.Image) *gate.Target {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg := &gate.Target{Image: evidence.Image{
+		Reference: evidence.Reference{Asked: "registry.example.no/app:1"}, Platform: "linux/amd64",
+		Config: &evidence.Config{},
+	}}
+	for _, l := range layers {
+		digest, err := l.Digest()
+		diffID, err2 := l.DiffID()
+		size, err3 := l.Size()
+		kind, err4 := l.MediaType()
+		if err := errors.Join(err, err2, err3, err4); err != nil {
+			t.Fatal(err)
+		}
+		tg.Layers = append(tg.Layers, gate.Blob{
+			Digest: digest.String(), DiffID: diffID.String(), Size: size, MediaType: string(kind),
+			Open: func(context.Context) (io.ReadCloser, error) { return l.Compressed() },
+		})
+	}
+	return tg
+}
+
+func alpine() v1.Image { return gatetest.Image(gatetest.Alpine("3.20")) }
+
+const need = evidence.NeedPackages | evidence.NeedUser
+
+// A worker can fail in any way: there is an error that says what happened, no
+// evidence, and the next image is judged by a new worker.
+func TestWorkerFaults(t *testing.T) {
+	tests := map[string]string{
+		"panic":          "the scanner crashed on this image: panic: index out of range",
+		"out of memory":  "the scanner needed more than 64 MiB of memory",
+		"failure":        "the scanner failed: walk the layer: no",
+		"exit":           "the scanner",
+		"garbage report": "report",
+		"half a report":  "the scanner",
+		"unknown field":  "unknown field",
+	}
+	for fault, want := range tests {
+		t.Run(fault, func(t *testing.T) {
+			s, err := open(t, fault, func(o *scan.Options) { o.Memory = 64 << 20 })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				got, err := s.Scan(t.Context(), target(t, alpine()), need)
+				if err == nil || got != nil {
+					t.Fatalf("Scan = %v, %v; want an error and nothing else", got, err)
+				}
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestOpenFaults(t *testing.T) {
+	tests := map[string]string{
+		"exit at start":    "the scanner",
+		"empty database":   "no advisories",
+		"no self-test":     "could not test",
+		"another protocol": "version 99",
+	}
+	for fault, want := range tests {
+		t.Run(fault, func(t *testing.T) {
+			_, err := open(t, fault, nil)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Fatalf("Open: %v, want an error that says %q", err, want)
+			}
+			var f *gate.Fault
+			if !errors.As(err, &f) {
+				t.Errorf("%v does not say in which phase", err)
+			}
+		})
+	}
+}
+
+// Neither a hanging worker nor a stalled registry outlives the deadline.
+func TestDeadlines(t *testing.T) {
+	stalled := func(tg *gate.Target) {
+		tg.Layers[0].Open = func(ctx context.Context) (io.ReadCloser, error) {
+			r, w := io.Pipe()
+			context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
+			return r, nil
+		}
+	}
+	tests := []struct {
+		fault  string
+		change func(*gate.Target)
+	}{{"hang", nil}, {"hang at the end", nil}, {"", stalled}}
+	for _, tt := range tests {
+		t.Run(tt.fault, func(t *testing.T) {
+			s, err := open(t, tt.fault, func(o *scan.Options) { o.Timeout = 300 * time.Millisecond })
+			if err != nil {
+				t.Fatal(err)
+			}
+			tg := target(t, alpine())
+			if tt.change != nil {
+				tt.change(tg)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := s.Scan(t.Context(), tg, need)
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				if err == nil || !strings.Contains(err.Error(), "did not end within 300ms") {
+					t.Errorf("error = %v", err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatal("the scan outlived its deadline")
+			}
+		})
+	}
+}
+
+func TestHangAtStartEndsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("out of time"))
+	defer cancel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := database.New(database.Options{CacheDir: gatetest.Database(t, gatetest.DBOptions{}), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = scan.Open(ctx, scan.Options{TempDir: t.TempDir(), Databases: store, Offline: true, MaxAge: time.Hour,
+		Command: []string{exe, scan.WorkerCommand, "hang at start"}, Now: time.Now, Limits: layer.DefaultLimits()})
+	if err == nil || !strings.Contains(err.Error(), "out of time") {
+		t.Errorf("error = %v, want the context's cause", err)
+	}
+}
+
+// Wrong bytes are an error even where the archive itself is fine.
+func TestUnverifiedBytes(t *testing.T) {
+	other, err := target(t, gatetest.Image(gatetest.Alpine("3.19"))).Layers[0].Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := io.ReadAll(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]func(*gate.Blob){
+		"another blob": func(b *gate.Blob) { b.Open = bytesOf(wrong); b.Size = int64(len(wrong)) },
+		"wrong size":   func(b *gate.Blob) { b.Size++ },
+		"wrong diffID": func(b *gate.Blob) { b.DiffID = "sha256:" + strings.Repeat("0", 64) },
+		"cannot be had": func(b *gate.Blob) {
+			b.Open = func(context.Context) (io.ReadCloser, error) { return nil, errors.New("404") }
+		},
+		"digest missing": func(b *gate.Blob) { b.Digest = "" },
+	}
+	s, err := open(t, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			tg := target(t, alpine())
+			change(&tg.Layers[0])
+			if got, err := s.Scan(t.Context(), tg, need); err == nil {
+				t.Errorf("accepted: %+v", got)
+			}
+		})
+	}
+	if _, err := s.Scan(t.Context(), target(t, alpine()), need); err != nil {
+		t.Errorf("an honest image after all that: %v", err)
+	}
+}
+
+func bytesOf(b []byte) func(context.Context) (io.ReadCloser, error) {
+	return func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+}
+
+// The worker sees nothing of our environment and stands in its own directory.
+func TestWorkerSeesNothing(t *testing.T) {
+	for _, name := range []string{"TRIVY_SEVERITY", "AWS_SECRET_ACCESS_KEY", "CI_JOB_TOKEN", "HTTPS_PROXY", "DOCKER_CONFIG"} {
+		t.Setenv(name, "canary")
+	}
+	var temp string
+	s, err := open(t, "environment", func(o *scan.Options) { temp = o.TempDir })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Scan(t.Context(), target(t, alpine()), need)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inTemp := false
+	for _, g := range got.Coverage.Gaps {
+		if strings.Contains(g.Detail, "canary") {
+			t.Errorf("the worker saw the canary: %s", g.Detail)
+		}
+		inTemp = inTemp || strings.Contains(g.Subject, filepath.Base(temp))
+	}
+	if !inTemp {
+		t.Errorf("the worker does not stand below %s: %+v", temp, got.Coverage.Gaps)
+	}
+}
+
+func TestScansSideBySide(t *testing.T) {
+	s, err := open(t, "", func(o *scan.Options) { o.Jobs = 3 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			got, err := s.Scan(t.Context(), target(t, alpine()), need)
+			if err != nil || got.OS == nil || got.Coverage.Gaps == nil {
+				t.Errorf("Scan = %+v, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCancelledRunHasNoEvidence(t *testing.T) {
+	s, err := open(t, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := s.Scan(ctx, target(t, alpine()), need); err == nil {
+		t.Errorf("a cancelled scan returned %+v", got)
+	}
+}

@@ -1,0 +1,269 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+)
+
+// maxReport bounds what a worker may answer for one image.
+const maxReport = 1 << 30
+
+// worker is one child process. It serves one image at a time.
+type worker struct {
+	cmd    *exec.Cmd
+	in     io.Closer // the worker's standard input
+	from   io.Closer // the worker's standard output
+	out    *wire.Reader
+	send   *wire.Writer
+	stderr *transcript
+	dir    string
+	ready  wire.Ready
+	memory int64
+
+	done chan struct{} // closed when the process has ended and its directory is gone
+	err  error         // of Wait, valid after done
+}
+
+// start runs a new worker and waits until it has opened the database.
+func (s *Scanner) start(ctx context.Context) (*worker, error) {
+	w, err := s.spawn()
+	if err != nil {
+		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("start the scan worker: %w", err)}
+	}
+	stop := context.AfterFunc(ctx, w.terminate)
+	defer stop()
+	if err := w.open(wire.Open{CacheDir: s.cacheDir, Memory: s.opt.Memory, Parallel: runtime.GOMAXPROCS(0)}); err != nil {
+		w.kill()
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, err
+	}
+	return w, nil
+}
+
+// spawn starts the process with nothing of ours but three pipes: an empty
+// environment but for what a Go program needs, and a directory of its own to
+// stand in and to write to.
+func (s *Scanner) spawn() (*worker, error) {
+	dir, err := os.MkdirTemp(s.opt.TempDir, "worker-")
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{dir: dir, stderr: &transcript{max: 64 << 10}, done: make(chan struct{}), memory: s.opt.Memory}
+	w.cmd = exec.Command(s.opt.Command[0], s.opt.Command[1:]...)
+	w.cmd.Dir = dir
+	w.cmd.Env = environment(dir)
+	w.cmd.Stderr = w.stderr
+	w.cmd.WaitDelay = time.Second
+	isolate(w.cmd)
+	if err := w.connect(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	go func() {
+		w.err = w.cmd.Wait()
+		_ = os.RemoveAll(dir)
+		close(w.done)
+	}()
+	return w, nil
+}
+
+// connect starts the process. The pipes are made by hand, because those of
+// exec.Cmd must not be read while Wait runs, and Wait has to run from the start
+// to notice a worker that dies while idle.
+func (w *worker) connect() error {
+	childIn, in, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, childIn.Close(), in.Close())
+	}
+	w.cmd.Stdin, w.cmd.Stdout = childIn, childOut
+	err = startProcess(w.cmd)
+	_, _ = childIn.Close(), childOut.Close()
+	if err != nil {
+		return errors.Join(err, in.Close(), out.Close())
+	}
+	w.in, w.from = in, out
+	w.out, w.send = wire.NewReader(out), wire.NewWriter(in)
+	return nil
+}
+
+// environment is all that a worker sees of ours. It is a list of what is
+// allowed, so that no TRIVY_*, proxy, token or credential can get through.
+func environment(dir string) []string {
+	env := []string{"HOME=" + dir, "TMPDIR=" + dir, "TMP=" + dir, "TEMP=" + dir, "TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single"}
+	for _, name := range []string{"SystemRoot", "GOCOVERDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+func (w *worker) open(o wire.Open) error {
+	if err := w.send.JSON(wire.TypeOpen, o); err != nil {
+		return w.died(err)
+	}
+	if err := w.send.Flush(); err != nil {
+		return w.died(err)
+	}
+	t, payload, err := w.out.Next()
+	if err != nil {
+		return w.died(err)
+	}
+	if t != wire.TypeReady {
+		return fmt.Errorf("the scan worker answered with a frame %q", t)
+	}
+	if err := wire.Decode(payload, &w.ready); err != nil {
+		return fmt.Errorf("the scan worker's answer: %w", err)
+	}
+	switch {
+	case w.ready.Version != wire.Version:
+		return fmt.Errorf("the scan worker speaks version %d of the protocol, not %d", w.ready.Version, wire.Version)
+	case w.ready.Problem != "":
+		return databaseFault(errors.New(w.ready.Problem))
+	case w.ready.SelfTest == 0 || w.ready.Advisories == 0:
+		return databaseFault(errors.New("the scan worker could not test the vulnerability database"))
+	}
+	return nil
+}
+
+// lastWords is how long a worker whose pipe broke has to say why.
+const lastWords = 2 * time.Second
+
+// died returns the best explanation of a conversation that broke off with err:
+// the worker's own last words, else how its process ended. It kills the worker.
+func (w *worker) died(err error) error {
+	var failure *workerFailure
+	if errors.As(err, &failure) {
+		w.kill()
+		return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
+	}
+	if brokenPipe(err) {
+		// A worker that gives up says why and exits, so its output ends.
+		timer := time.AfterFunc(lastWords, w.terminate)
+		t, payload, nerr := w.out.Next()
+		timer.Stop()
+		if nerr == nil && t == wire.TypeFailure {
+			failure := failureOf(payload)
+			w.kill()
+			return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
+		}
+		timer = time.AfterFunc(lastWords, w.terminate)
+		<-w.done // it is ending by itself: wait for its reason
+		timer.Stop()
+		w.kill()
+		return w.obituary(err)
+	}
+	w.kill()
+	return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scan worker answered with nonsense: %w", err)}
+}
+
+// brokenPipe reports whether err means that the other end has gone, and not
+// that it said something wrong.
+func brokenPipe(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed)
+}
+
+// workerFailure is what a worker said before it gave up.
+type workerFailure struct{ message string }
+
+func (f *workerFailure) Error() string { return "the scanner failed: " + f.message }
+
+func failureOf(payload []byte) error {
+	var f wire.Failure
+	if err := wire.Decode(payload, &f); err != nil {
+		return &workerFailure{"and its reason cannot be read"}
+	}
+	return &workerFailure{f.Message}
+}
+
+// obituary says how the process ended.
+func (w *worker) obituary(err error) error {
+	text := w.stderr.String()
+	switch {
+	case strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory"):
+		return &gate.Fault{Phase: gate.PhaseScan,
+			Err:  fmt.Errorf("the scanner needed more than %d MiB of memory", w.memory>>20),
+			Hint: "raise it with --memory"}
+	case crash(text) != "":
+		return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner crashed on this image: %s", crash(text)),
+			Hint: "something in the image is malformed, on purpose or not; it cannot be judged"}
+	case w.err != nil:
+		return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner died: %w", w.err)}
+	}
+	return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner stopped answering: %w", err)}
+}
+
+// crash returns the first line of a Go crash report, "" when there is none.
+func crash(text string) string {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") ||
+			strings.HasPrefix(line, "unexpected fault address") || strings.HasPrefix(line, "runtime: goroutine stack exceeds") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+// alive reports whether the process still runs.
+func (w *worker) alive() bool {
+	select {
+	case <-w.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// terminate kills the process group without waiting. Reads and writes on its
+// pipes then fail.
+func (w *worker) terminate() { killGroup(w.cmd) }
+
+// kill ends the process, waits for it and closes its pipes.
+func (w *worker) kill() {
+	w.terminate()
+	<-w.done
+	_, _ = w.in.Close(), w.from.Close()
+}
+
+// transcript keeps the first bytes that are written to it: a crash report
+// starts with its reason.
+type transcript struct {
+	mu   sync.Mutex
+	max  int
+	text bytes.Buffer
+}
+
+// Write implements io.Writer. What does not fit is dropped.
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if room := t.max - t.text.Len(); room > 0 {
+		t.text.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}

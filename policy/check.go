@@ -1,0 +1,170 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// check reports what is wrong with a policy whose every line is right by
+// itself: settings without effect, and settings that would blind the gate.
+func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) {
+	d.checkParts(p)
+	if len(d.diags) > 0 {
+		return
+	}
+	d.checkEffect(p, root)
+	d.checkVulnerabilities(p, seen["vulnerabilities"])
+	d.checkLevels(p)
+}
+
+// checkParts holds the checks that are still worth making in a policy with
+// other mistakes: none of them can be caused by a line that was not understood.
+func (d *decoder) checkParts(p *Policy) {
+	d.checkBlinding(p)
+	d.checkReach(p)
+	d.checkExceptions(p)
+}
+
+// checkBlinding keeps the rules that tell an empty image from an unreadable
+// one at fail, except for images that are named.
+func (d *decoder) checkBlinding(p *Policy) {
+	refuse := func(s *settings, cure, why string) {
+		for id, l := range s.gaps {
+			if blinding(id) && l.value != levelFail {
+				d.failPos(l.pos, cure, "%s is %s %s", id, l.value, why)
+			}
+		}
+	}
+	refuse(&p.base, "set it in an override that names the images: overrides: [{images: [\"registry.example.no/static/*\"], coverage: {...}}]",
+		"for every image, so an image whose packages cannot be read would pass")
+	for _, o := range p.overrides {
+		if i := slices.IndexFunc(o.images, namesNothing); i >= 0 {
+			refuse(&o.changes, "name the registry and repository of the images that are meant",
+				fmt.Sprintf("in an override for %q, which matches images whatever their name", clip(o.images[i])))
+		}
+	}
+}
+
+// checkReach reports overrides that never apply because an earlier one always
+// matches first.
+func (d *decoder) checkReach(p *Policy) {
+	for i, o := range p.overrides {
+		for _, earlier := range p.overrides[:i] {
+			hidden := len(o.images) > 0
+			for _, g := range o.images {
+				hidden = hidden && slices.ContainsFunc(earlier.images, func(e string) bool { return covered(g, e) })
+			}
+			if hidden {
+				d.failPos(o.pos, "the first override that matches applies: move this one before it, or remove it",
+					"override %d is never reached: the one on line %d matches all its images", i+1, earlier.pos.Line)
+				break
+			}
+		}
+	}
+}
+
+func (d *decoder) checkExceptions(p *Policy) {
+	denied := map[string]int{}
+	for _, s := range p.everySettings() {
+		for _, id := range s.deny.value {
+			denied[strings.ToUpper(id)] = s.deny.pos.Line
+		}
+	}
+	for i, e := range p.exceptions {
+		if line := denied[strings.ToUpper(e.ID)]; line > 0 && e.ID != "" {
+			d.failPos(e.Position, "remove one of the two", "exception %d is for %s, which line %d denies always", i+1, e.ID, line)
+		}
+		for _, key := range p.limits.require.value {
+			if e.keys[key] == nil && key != "reason" { // its absence is reported anyway
+				d.failPos(e.Position, fmt.Sprintf("add %s, or change exception-limits.require on line %d", key, p.limits.require.pos.Line),
+					"exception %d has no %q", i+1, key)
+			}
+		}
+	}
+}
+
+// checkEffect refuses a policy that asks nothing: everything would pass.
+func (d *decoder) checkEffect(p *Policy, root *yaml.Node) {
+	for _, s := range p.everySettings() {
+		if s.asks() {
+			return
+		}
+	}
+	d.at(root.Line, root.Column, "add a section such as vulnerabilities, or print the default with imagegate policy init",
+		"the policy asks nothing of any image")
+}
+
+// asks reports whether any rule is set and not off.
+func (s *settings) asks() bool {
+	return s.coverage.set || slices.ContainsFunc(Rules(), func(r *Rule) bool {
+		if r.Setting || r.where == nil || r.ID == ruleUnfixed || r.gap || s.level(r.ID) == levelOff {
+			return false
+		}
+		_, set := r.where(s)
+		return set
+	})
+}
+
+// everySettings returns the base and what it becomes under each override.
+func (p *Policy) everySettings() []*settings {
+	all := []*settings{&p.base}
+	for _, o := range p.overrides {
+		all = append(all, &o.settings)
+	}
+	return all
+}
+
+// checkVulnerabilities reports parts of the section that have no effect
+// because nothing limits what they shape.
+func (d *decoder) checkVulnerabilities(p *Policy, key *yaml.Node) {
+	judged, limited := false, map[string]bool{}
+	for _, s := range p.everySettings() {
+		judged = judged || len(s.max) > 0 || s.deny.set
+		for sev := range s.grace {
+			if _, _, ok := s.limited(sev); ok {
+				limited[string(sev)] = true
+			}
+		}
+	}
+	if key != nil && !judged {
+		d.at(key.Line, key.Column, "add max: {critical: 0, high: 0}", "vulnerabilities has neither max nor deny, so no finding can block")
+		return
+	}
+	for _, s := range p.everySettings() {
+		for _, sev := range inOrder(s.grace) {
+			if !limited[string(sev)] {
+				d.failPos(s.grace[sev].pos, fmt.Sprintf("add %s to vulnerabilities.max, or remove it here", sev),
+					"vulnerabilities.grace.%s has no effect: max does not limit %s", sev, sev)
+			}
+		}
+	}
+}
+
+// checkLevels reports levels of rules that are set nowhere.
+func (d *decoder) checkLevels(p *Policy) {
+	set := map[string]bool{}
+	for _, r := range Rules() {
+		for _, s := range p.everySettings() {
+			if r.where != nil {
+				_, ok := r.where(s)
+				set[r.ID] = set[r.ID] || ok
+			}
+		}
+	}
+	for _, s := range p.everySettings() {
+		if s.licenseLevel.set && !set[ruleLicenses] {
+			d.failPos(s.licenseLevel.pos, "add licenses.deny or licenses.allow, or remove it", "licenses.level has no effect without deny or allow")
+		}
+	}
+	set[ruleExceptionLimits] = p.limits.maxDays.set || p.limits.never.set
+	for _, s := range p.everySettings() {
+		for id, l := range s.levels {
+			if !set[id] {
+				d.failPos(l.pos, "set the rule, or remove its level", "levels.%s has no effect: the policy does not set %s", id, id)
+			}
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// answer is what a rule says. The zero value is undecided.
+type answer struct {
+	result  Result
+	message string
+	allowed string
+	cure    string // "" takes the rule's own
+	details []string
+	pos     Position // where the policy sets the rule, if not where the rule says
+	// missing is true when evidence was not collected. No level softens that: a
+	// warning would then stand for something nobody looked at.
+	missing bool
+}
+
+func passing(format string, args ...any) answer {
+	return answer{result: ResultPass, message: fmt.Sprintf(format, args...)}
+}
+
+func failing(format string, args ...any) answer {
+	return answer{result: ResultFail, message: fmt.Sprintf(format, args...)}
+}
+
+func undecided(format string, args ...any) answer {
+	return answer{message: fmt.Sprintf(format, args...)}
+}
+
+func off(format string, args ...any) answer {
+	return answer{result: ResultOff, message: fmt.Sprintf(format, args...)}
+}
+
+func missing(what string) answer {
+	return answer{message: what, missing: true, cure: "check the image again so that the evidence is collected for this policy"}
+}
+
+// judge is one evaluation.
+type judge struct {
+	policy   *Policy
+	s        *settings
+	img      *evidence.Image
+	now      time.Time
+	need     evidence.Need
+	findings []Judged
+	uses     []ExceptionUse
+	buckets  map[evidence.Severity]int // findings that count against each limit
+	denied   int
+	refused  []string // exceptions that the limits of the policy refuse
+	relied   bool     // a finding blocks that one of them was to cover
+}
+
+// Evaluate judges an image. The answer depends on nothing but the arguments.
+func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
+	if p == nil || p.rules == nil || img == nil {
+		return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
+	}
+	s, o := p.settingsFor(img.Reference.Name)
+	j := &judge{policy: p, s: s, img: img, now: now, need: s.needs()}
+	j.classify()
+	v := Verdict{Findings: j.findings, Exceptions: j.uses}
+	if o != nil {
+		v.Override = o.pos
+	}
+	for _, r := range p.rules {
+		if !r.Setting {
+			v.Rules = append(v.Rules, j.apply(r))
+		}
+	}
+	v.Decision = decide(v.Rules)
+	return v
+}
+
+// decide is the only place where an image passes. It demands that every rule
+// has answered and that at least one besides the evidence itself was asked.
+func decide(rules []RuleResult) Decision {
+	undecided, asked := false, false
+	for _, r := range rules {
+		switch r.Result {
+		case ResultFail:
+			return Denied
+		case ResultPass, ResultWarn:
+			asked = asked || r.Rule != ruleEvidence
+		case ResultOff:
+		default:
+			undecided = true
+		}
+	}
+	if undecided || !asked {
+		return Undecided
+	}
+	return Passed
+}
+
+// apply runs one rule and lets its level decide what not being met means.
+func (j *judge) apply(r *Rule) RuleResult {
+	res := RuleResult{Rule: r.ID}
+	set := true
+	if r.where != nil {
+		res.Position, set = r.where(j.s)
+	}
+	level := j.s.level(r.ID)
+	var a answer
+	switch {
+	case !set && !r.gap:
+		a = off("the policy does not ask")
+	case level == levelOff:
+		a = off("levels.%s is off", r.ID)
+		res.Position = j.s.levels[r.ID].pos
+	default:
+		a = r.check(j)
+	}
+	if level == levelWarn && !a.missing && (a.result == ResultFail || a.result == ResultUndecided) {
+		a.result = ResultWarn
+	}
+	if !a.pos.IsZero() {
+		res.Position = a.pos
+	}
+	res.Result, res.Message, res.Allowed, res.Details = a.result, a.message, a.allowed, few(a.details)
+	if a.result == ResultFail || a.result == ResultWarn || a.result == ResultUndecided {
+		if res.Cure = a.cure; res.Cure == "" {
+			res.Cure = r.How
+		}
+	}
+	return res
+}
+
+// few sorts details and cuts them to what a person reads.
+func few(details []string) []string {
+	slices.Sort(details)
+	if extra := len(details) - maxDetails; extra > 0 {
+		details = append(details[:maxDetails:maxDetails], fmt.Sprintf("... and %d more", extra))
+	}
+	return details
+}
+
+// scanned returns the scan if it holds what is wanted, or else the answer
+// that says what is missing.
+func (j *judge) scanned(want evidence.Need) (*evidence.Scan, *answer) {
+	var a answer
+	switch sc := j.img.Scan; {
+	case sc == nil:
+		a = missing("the layers were not scanned")
+	case !sc.Need.Has(want):
+		a = missing("the scan did not look for " + needText(want&^sc.Need))
+	default:
+		return sc, nil
+	}
+	return nil, &a
+}
+
+func needText(n evidence.Need) string {
+	var words []string
+	for _, w := range []struct {
+		bit  evidence.Need
+		name string
+	}{
+		{evidence.NeedUser, "the user"}, {evidence.NeedPackages, "packages"}, {evidence.NeedSecrets, "secrets"},
+		{evidence.NeedLicenses, "licences"}, {evidence.NeedJava, "jars"},
+	} {
+		if n.Has(w.bit) {
+			words = append(words, w.name)
+		}
+	}
+	return andList(words)
+}
+
+var digestForm = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
+
+// checkEvidence asks that there is something to judge and that it is about
+// one image.
+func checkEvidence(j *judge) answer {
+	img := j.img
+	var wrong []string
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			wrong = append(wrong, fmt.Sprintf(format, args...))
+		}
+	}
+	add(img.SchemaVersion != evidence.SchemaVersion, "evidence of schema version %d, this imagegate judges %d", img.SchemaVersion, evidence.SchemaVersion)
+	add(img.Reference.Name == "", "the image has no name")
+	add(!slices.Contains([]evidence.Source{evidence.SourceRegistry, evidence.SourceOCI, evidence.SourceTar}, img.Reference.Source),
+		"the source %q is not known", img.Reference.Source)
+	add(!digestForm.MatchString(img.Digest), "%q is no digest", img.Digest)
+	if want := img.Reference.Digest; want != "" {
+		add(want != img.Digest && want != img.IndexDigest, "digest %s was asked for, but %s was read", want, img.Digest)
+	}
+	add(img.Platform == "" || len(img.Platforms) == 0, "the platform is not known")
+	add(img.Config == nil, "the image config was not read")
+	add(j.now.IsZero(), "the time is not known")
+	add(j.need.Layers() && img.Scan == nil, "the layers were not scanned")
+	if img.Scan != nil {
+		add(!img.Scan.Need.Has(j.need), "the scan did not look for %s", needText(j.need&^img.Scan.Need))
+		add(j.need.Layers() && img.Scan.Coverage.Gaps == nil, "the scan does not say what it could not see")
+	}
+	if len(wrong) > 0 {
+		a := missing(strings.Join(wrong, "; "))
+		a.allowed = "complete evidence about one image"
+		return a
+	}
+	return passing("%s, %s", img.Digest, img.Platform)
+}

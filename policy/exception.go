@@ -1,0 +1,164 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// exception is an exception ready to be matched.
+type exception struct {
+	Exception
+	pkg  *packageMatcher       // nil: any package
+	keys map[string]*yaml.Node // the keys it has in the file
+}
+
+// exceptionLimits are the bounds that a policy sets for its own exceptions.
+type exceptionLimits struct {
+	maxDays option[int]
+	require option[[]string]
+	never   option[string] // this severity and worse
+}
+
+func exceptionFields() []field[*exception] {
+	return []field[*exception]{
+		{
+			key: "id", doc: "The vulnerability it is for; any alias matches.", required: true, cure: "name the vulnerability: id: CVE-2026-12345", schema: pattern(idForm.String()),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.ID, _ = d.id(n, name) },
+		},
+		{
+			key: "package", doc: "Package it holds for: a name, or a purl with an optional version range.", schema: textSchema(),
+			decode: decodePackage,
+		},
+		{
+			key: "images", doc: "Images it holds for. Globs on registry/repository.", schema: listOf(textSchema()),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
+				e.Images, _ = globs(imageGlob, false)(d, n, name)
+			},
+		},
+		{
+			key: "paths", doc: "Paths in the image it holds for. Globs.", schema: listOf(textSchema()),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
+				e.Paths, _ = globs(nameGlob, false)(d, n, name)
+			},
+		},
+		{
+			key: "reason", doc: "Why the finding may ship.", required: true, cure: "say why the finding may ship: reason: ...", schema: textSchema(),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Reason, _ = d.text(n, name) },
+		},
+		{
+			key: "owner", doc: "Who answers for it.", schema: textSchema(),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Owner, _ = d.text(n, name) },
+		},
+		{
+			key: "expires", doc: "The last day it applies, through its end in UTC.", required: true, cure: "say when it ends: expires: 2027-01-31",
+			schema: object{"type": "string", "pattern": dayForm.String(), "format": "date"},
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Expires, _ = d.day(n, name) },
+		},
+	}
+}
+
+func decodePackage(d *decoder, n *yaml.Node, name string, e *exception) {
+	s, ok := d.text(n, name)
+	if !ok {
+		return
+	}
+	m, err := parsePackage(s)
+	if err != nil {
+		d.fail(n, "write a package name, or a purl such as pkg:npm/lodash@>=4.17.0 <4.17.21", "%s is %q: %v", name, clip(s), err)
+		return
+	}
+	e.Package, e.pkg = s, m
+}
+
+func limitFields() []field[*exceptionLimits] {
+	return []field[*exceptionLimits]{
+		{
+			key: "max-days", doc: "How many days ahead an exception may end at most.", schema: object{"type": "integer", "minimum": 1},
+			decode: func(d *decoder, n *yaml.Node, name string, l *exceptionLimits) {
+				v, ok := d.count(n, name)
+				if ok && v == 0 {
+					d.fail(n, "write 1 or more; to allow no exception, write none", "%s is 0", name)
+					return
+				}
+				l.maxDays = option[int]{v, d.pos(n), ok}
+			},
+		},
+		{
+			key: "require", doc: "What an exception must have besides id, reason and expires.",
+			schema: listOf(enum("reason", "owner", "package", "images")),
+			decode: bind(words([]string{"reason", "owner", "package", "images"}), func(l *exceptionLimits) *option[[]string] { return &l.require }),
+		},
+		{
+			key: "never", doc: "Findings that no exception may cover.", fields: []field[*exceptionLimits]{{
+				key: "severity", doc: "This severity and anything worse.", required: true, cure: "write never: {severity: critical}",
+				schema: enum("critical", "high", "medium", "low"),
+				decode: bind(oneOf("critical", "high", "medium", "low"), func(l *exceptionLimits) *option[string] { return &l.never }),
+			}},
+		},
+	}
+}
+
+// decodeExceptions reads the list of exceptions and refuses repetitions.
+func decodeExceptions(d *decoder, n *yaml.Node, name string, p *Policy) {
+	if d.bad[n] {
+		return
+	}
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		d.fail(n, "write a list with one \"- id: ...\" for each, or leave it out", "%s is %s", name, emptyOr(n))
+		return
+	}
+	first := map[string]int{}
+	for i, c := range n.Content {
+		e := &exception{Exception: Exception{Position: d.pos(c)}}
+		mistakes := len(d.diags)
+		e.keys = mapping(d, c, fmt.Sprintf("exception %d", i+1), exceptionFields(), e)
+		p.exceptions = append(p.exceptions, e)
+		if len(d.diags) > mistakes {
+			continue
+		}
+		key := e.identity()
+		if line := first[key]; line > 0 {
+			d.at(c.Line, c.Column, fmt.Sprintf("the first is on line %d: keep one", line),
+				"exception %d is for the same id, package, images and paths as another", i+1)
+		} else {
+			first[key] = c.Line
+		}
+	}
+}
+
+func emptyOr(n *yaml.Node) string {
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		return "an empty list"
+	}
+	return describe(n)
+}
+
+// identity is equal for exceptions that match the same findings.
+func (e *exception) identity() string {
+	images, paths := slices.Sorted(slices.Values(e.Images)), slices.Sorted(slices.Values(e.Paths))
+	return fmt.Sprintf("%q %q %q %q", strings.ToUpper(e.ID), e.Package, images, paths)
+}
+
+// inScope reports whether the exception holds for a finding that has its id.
+func (e *exception) inScope(image string, f *evidence.Finding) bool {
+	return (len(e.Images) == 0 || matchesAny(e.Images, image, matchImage)) &&
+		(len(e.Paths) == 0 || matchesAny(e.Paths, f.Package.Path, matchPath)) &&
+		e.pkg.matches(&f.Package)
+}
+
+// daysLeft returns the whole days until the exception ends: 0 on its last
+// day, which is over at midnight UTC.
+func (e *Exception) daysLeft(now time.Time) int {
+	return int(e.Expires.Sub(dayOf(now)) / (24 * time.Hour))
+}
+
+// expired reports whether the last day is over.
+func (e *Exception) expired(now time.Time) bool {
+	return !now.Before(e.Expires.Add(24 * time.Hour))
+}

@@ -1,0 +1,244 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// clockSkew is how far a build date may lie in the future: clocks differ by
+// minutes. More means that one of them is wrong, and then no age is known.
+const clockSkew = 10 * time.Minute
+
+// asksFor reports whether a coverage rule has to be met. A policy that does
+// not look into the layers has nothing to miss there; one that looks only for
+// the user or secrets misses nothing with an unknown package manager.
+func (j *judge) asksFor(id string) bool {
+	switch id {
+	case ruleCoverage + string(evidence.GapScannerErrors), ruleCoverage + string(evidence.GapHiddenFiles):
+		return j.need.Layers()
+	case ruleCoverage + string(evidence.GapJavaDatabase):
+		return j.need.Has(evidence.NeedJava)
+	}
+	return j.need.Has(evidence.NeedPackages)
+}
+
+// checkGaps judges the gaps of one kind. At level fail they give no verdict:
+// what was not seen is neither good nor bad.
+func checkGaps(j *judge, kind evidence.GapKind) answer {
+	id := ruleCoverage + string(kind)
+	if !j.asksFor(id) {
+		return off("no rule of the policy looks at it")
+	}
+	sc, lack := j.scanned(gapNeed(kind))
+	if lack != nil {
+		return *lack
+	}
+	if sc.Coverage.Gaps == nil {
+		return missing("the scan does not say what it could not see")
+	}
+	var details []string
+	for _, g := range append(impliedGaps(j, kind), sc.Coverage.Gaps...) {
+		if gapRule(g.Kind) == id {
+			details = append(details, gapLine(g, kind))
+		}
+	}
+	if len(details) == 0 {
+		return whole(sc.OS, kind)
+	}
+	a := undecided("%s: %s", plural(len(details), "gap"), details[0])
+	a.details = details
+	if len(details) == 1 {
+		a.message, a.details = details[0], nil
+	}
+	a.allowed = "none"
+	if j.s.gapLevel(id) == levelWarn {
+		a.result = ResultWarn
+	}
+	return a
+}
+
+// whole says what a rule without gaps means for this image.
+func whole(os *evidence.OS, kind evidence.GapKind) answer {
+	if os == nil {
+		return passing("nothing was missed")
+	}
+	if kind == evidence.GapUnknownOS {
+		return passing("%s", strings.TrimSpace(os.Family+" "+os.Release))
+	}
+	title := ruleTitle(ruleCoverage + string(kind))
+	return passing("%s", strings.ToLower(title[:1])+strings.TrimSuffix(title[1:], "."))
+}
+
+func gapNeed(kind evidence.GapKind) evidence.Need {
+	switch kind {
+	case evidence.GapScannerErrors, evidence.GapHiddenFiles:
+		return 0
+	case evidence.GapJavaDatabase:
+		return evidence.NeedJava
+	}
+	return evidence.NeedPackages
+}
+
+func gapLine(g evidence.Gap, kind evidence.GapKind) string {
+	line := g.Detail
+	if line == "" {
+		line = "something could not be seen"
+	}
+	if g.Subject != "" {
+		line = g.Subject + ": " + line
+	}
+	if g.Kind != kind {
+		line = string(g.Kind) + ": " + line
+	}
+	return line
+}
+
+// impliedGaps are gaps that the evidence shows without naming them. The
+// collector should have; that it did not is no reason to pass.
+func impliedGaps(j *judge, kind evidence.GapKind) []evidence.Gap {
+	sc := j.img.Scan
+	named := func(kind evidence.GapKind) bool {
+		for _, g := range sc.Coverage.Gaps {
+			if g.Kind == kind {
+				return true
+			}
+		}
+		return false
+	}
+	var out []evidence.Gap
+	switch kind {
+	case evidence.GapUnknownOS:
+		if (sc.OS == nil || sc.OS.Family == "") && !named(kind) {
+			out = append(out, evidence.Gap{Kind: kind, Detail: "no operating system was identified"})
+		}
+	case evidence.GapPackageDatabase:
+		for _, c := range sc.Coverage.Counts {
+			if c.Got < c.Expected && !named(kind) {
+				out = append(out, evidence.Gap{Kind: kind, Subject: c.Path,
+					Detail: fmt.Sprintf("holds %s, but the scanner returned %d", plural(c.Expected, c.Type+" package"), c.Got)})
+			}
+		}
+	case evidence.GapJavaDatabase:
+		if db := sc.JavaDatabase; db != nil && (db.UpdatedAt.IsZero() || db.UpdatedAt.After(j.now.Add(clockSkew))) {
+			out = append(out, evidence.Gap{Kind: kind, Detail: "the Java database has no date, or one in the future"})
+		}
+	}
+	return out
+}
+
+func checkEndOfLife(j *judge) answer {
+	if !j.asksFor(ruleEndOfLife) {
+		return off("no rule of the policy looks at it")
+	}
+	sc, lack := j.scanned(evidence.NeedPackages)
+	if lack != nil {
+		return *lack
+	}
+	a := endOfLife(j, sc.OS)
+	a.allowed = "an operating system that is supported"
+	if a.result == ResultFail && j.s.gapLevel(ruleEndOfLife) == levelWarn {
+		a.result = ResultWarn
+	}
+	return a
+}
+
+func endOfLife(j *judge, os *evidence.OS) answer {
+	if os == nil || os.Family == "" {
+		if j.s.gapLevel(ruleCoverage+string(evidence.GapUnknownOS)) == levelWarn {
+			return passing("there is no operating system that could end")
+		}
+		a := undecided("the operating system is not known, so neither is its end")
+		a.cure = "see coverage.unknown-os"
+		return a
+	}
+	name := strings.TrimSpace(os.Family + " " + os.Release)
+	switch {
+	case os.EndOfLife != nil && !j.now.Before(dayOf(*os.EndOfLife).Add(24*time.Hour)):
+		return failing("%s is out of support since %s", name, os.EndOfLife.UTC().Format(time.DateOnly))
+	case os.Ended:
+		return failing("%s is out of support", name)
+	case os.EndOfLife == nil:
+		return passing("no end of support is published for %s", name)
+	}
+	return passing("%s is supported until %s", name, os.EndOfLife.UTC().Format(time.DateOnly))
+}
+
+func checkDatabaseAge(j *judge) answer {
+	if !j.asksFor(ruleDatabaseAge) {
+		return off("no rule of the policy looks at it")
+	}
+	sc, lack := j.scanned(evidence.NeedPackages)
+	if lack != nil {
+		return *lack
+	}
+	limit := j.s.maxAgeOfDatabase()
+	db := sc.Database
+	if db == nil {
+		return missing("no advisory database was used")
+	}
+	a := answer{allowed: "at most " + inText(limit) + " old"}
+	day := db.UpdatedAt.UTC().Format("2006-01-02 15:04 UTC")
+	switch age := j.now.Sub(db.UpdatedAt); {
+	case db.UpdatedAt.IsZero():
+		a.message = "the advisory database does not say when it was built"
+	case age < -clockSkew:
+		a.message = "the advisory database was built on " + day + ", which is in the future"
+		a.cure = "set the clock of this machine, or update the database: imagegate db update"
+	case age > limit:
+		a.message = "the advisory database was built on " + day + ", " + inText(age) + " ago"
+	default:
+		a.result, a.message = ResultPass, "the advisory database was built on "+day
+	}
+	return a
+}
+
+func checkUnattributed(j *judge) answer {
+	if !j.asksFor(ruleUnattributed) {
+		return off("no rule of the policy looks at it")
+	}
+	sc, lack := j.scanned(evidence.NeedPackages)
+	if lack != nil {
+		return *lack
+	}
+	n := max(sc.Coverage.UnattributedCount, len(sc.Coverage.Unattributed))
+	found := fmt.Sprintf("%d of %s accounted for by no package, build info or owner", n, plural(max(n, sc.Coverage.Executables), "executable"))
+	if !j.s.unattributed.set {
+		return off("%s; the policy sets no limit", found)
+	}
+	a := passing("%s", found)
+	a.allowed = fmt.Sprintf("at most %d", j.s.unattributed.value)
+	switch {
+	case sc.Coverage.Gaps == nil:
+		return missing("the scan does not say what it could not see")
+	case sc.Coverage.UnattributedCount < 0:
+		return undecided("the number of executables is not known")
+	case n > j.s.unattributed.value:
+		a.result, a.details = ResultFail, append([]string(nil), sc.Coverage.Unattributed...)
+	}
+	return a
+}
+
+func checkBundledSBOMs(j *judge) answer {
+	level := j.s.gapLevel(ruleBundledSBOMs)
+	if !j.asksFor(ruleBundledSBOMs) || level == levelIgnore {
+		return off("the policy does not ask")
+	}
+	sc, lack := j.scanned(evidence.NeedPackages)
+	switch {
+	case lack != nil:
+		return *lack
+	case sc.Coverage.Gaps == nil:
+		return missing("the scan does not say what it could not see")
+	case len(sc.Coverage.SBOMs) == 0:
+		return passing("none found")
+	}
+	a := failing("%s inside the image", plural(len(sc.Coverage.SBOMs), "bill")+" of materials")
+	a.details, a.allowed = append([]string(nil), sc.Coverage.SBOMs...), "none"
+	if level == levelWarn {
+		a.result = ResultWarn
+	}
+	return a
+}

@@ -1,0 +1,238 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// exceptionIndex finds exceptions by id and counts what became of each.
+type exceptionIndex struct {
+	byID   map[string][]int // upper-case id -> places in the policy
+	counts []exceptionCount
+}
+
+type exceptionCount struct {
+	seen    int // findings with the id
+	matches int // and in scope
+	applied int // and covered
+	refused string
+	tooLong []int // findings it would cover if it ended earlier
+}
+
+func newExceptionIndex(j *judge) *exceptionIndex {
+	x := &exceptionIndex{byID: map[string][]int{}, counts: make([]exceptionCount, len(j.policy.exceptions))}
+	for i, e := range j.policy.exceptions {
+		id := strings.ToUpper(e.ID)
+		x.byID[id] = append(x.byID[id], i)
+	}
+	return x
+}
+
+// candidates returns the exceptions for any of the finding's ids, in the order
+// of the policy.
+func (x *exceptionIndex) candidates(f *evidence.Finding) []int {
+	if len(x.counts) == 0 {
+		return nil
+	}
+	out := slices.Clone(x.byID[strings.ToUpper(f.ID)])
+	for _, a := range f.Aliases {
+		out = append(out, x.byID[strings.ToUpper(a)]...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// find returns the first exception that covers a finding, nil when none does,
+// and counts for all of them.
+func (x *exceptionIndex) find(j *judge, f *Judged) *exception {
+	var found *exception
+	for _, i := range x.candidates(&f.Finding) {
+		e, c := j.policy.exceptions[i], &x.counts[i]
+		c.seen++
+		if !e.inScope(j.img.Reference.Name, &f.Finding) {
+			continue
+		}
+		c.matches++
+		if e.expired(j.now) {
+			continue
+		}
+		if why := j.refusal(e, f); why != "" {
+			c.refused = why
+			if j.tooLong(e) != "" {
+				c.tooLong = append(c.tooLong, len(j.findings))
+			}
+			continue
+		}
+		c.applied++
+		if found == nil {
+			found = e
+		}
+	}
+	return found
+}
+
+// refusal says why the policy's own limits keep an exception from covering a
+// finding, or "".
+func (j *judge) refusal(e *exception, f *Judged) string {
+	if id := j.deniedID(&f.Finding); id != "" && j.s.level(ruleDeny) == levelFail {
+		return id + " is denied by vulnerabilities.deny"
+	}
+	if why := j.tooLong(e); why != "" {
+		return why
+	}
+	never := j.policy.limits.never
+	if !never.set {
+		return ""
+	}
+	worst := rank(f.Severity)
+	if f.Severity == evidence.SeverityUnknown {
+		worst = rank(evidence.SeverityHigh)
+	}
+	if worst >= rank(evidence.Severity(never.value)) {
+		return fmt.Sprintf("%s is %s, and exception-limits.never covers %s and worse", f.ID, f.Severity, never.value)
+	}
+	return ""
+}
+
+// tooLong says that an exception ends too far ahead.
+func (j *judge) tooLong(e *exception) string {
+	limit := j.policy.limits.maxDays
+	if days := e.daysLeft(j.now); limit.set && days > limit.value {
+		return fmt.Sprintf("it ends in %d days, exception-limits.max-days allows %d", days, limit.value)
+	}
+	return ""
+}
+
+// uses says what became of each exception. Without a look at the packages
+// nothing is known but which have expired.
+func (x *exceptionIndex) uses(j *judge) []ExceptionUse {
+	looked := j.img.Scan != nil && j.img.Scan.Need.Has(evidence.NeedPackages)
+	var out []ExceptionUse
+	for i, e := range j.policy.exceptions {
+		c := x.counts[i]
+		u := ExceptionUse{Exception: &e.Exception, Matches: c.matches, DaysLeft: e.daysLeft(j.now)}
+		long := j.tooLong(e)
+		switch {
+		case e.expired(j.now):
+			u.Status = ExceptionExpired
+		case c.applied > 0:
+			u.Status, u.Matches = ExceptionUsed, c.applied
+			u.EndsSoon = u.DaysLeft <= endsSoonDays
+		case c.matches > 0:
+			u.Status, u.Why = ExceptionRefused, c.refused
+		case c.seen > 0:
+			u.Status, u.Why = ExceptionOutOfScope, "the id is there, but in another package, image or path"
+		case !looked:
+			continue
+		default:
+			u.Status = ExceptionUnused
+		}
+		if long != "" && u.Status != ExceptionExpired {
+			j.refused = append(j.refused, fmt.Sprintf("%s (%s): %s", e.ID, e.Position, long))
+		}
+		j.relied = j.relied || slices.ContainsFunc(c.tooLong, func(k int) bool { return j.findings[k].Class == ClassBlocking })
+		out = append(out, u)
+	}
+	return out
+}
+
+func checkExceptionUse(j *judge) answer {
+	if len(j.policy.exceptions) == 0 {
+		return off("the policy has no exceptions")
+	}
+	var warn []string
+	used, first := 0, j.policy.exceptions[0].Position
+	for _, u := range j.uses {
+		name := fmt.Sprintf("%s (%s)", u.Exception.ID, u.Exception.Position)
+		switch {
+		case u.Status == ExceptionExpired && u.Matches > 0:
+			warn = append(warn, fmt.Sprintf("%s ended on %s and would cover %s", name, u.Exception.Expires.Format("2006-01-02"), plural(u.Matches, "finding")))
+		case u.Status == ExceptionRefused:
+			warn = append(warn, fmt.Sprintf("%s does not apply: %s", name, u.Why))
+		case u.EndsSoon:
+			warn = append(warn, fmt.Sprintf("%s ends on %s", name, u.Exception.Expires.Format("2006-01-02")))
+		}
+		if u.Status == ExceptionUsed {
+			used++
+		}
+	}
+	a := passing("%d of %s used", used, plural(len(j.policy.exceptions), "exception"))
+	if len(warn) > 0 {
+		a.result, a.details = ResultWarn, warn
+		a.allowed = "exceptions that apply and do not end soon"
+		a.message += fmt.Sprintf("; %d to look at", len(warn))
+	}
+	a.pos = first
+	return a
+}
+
+// checkExceptionLimits fails an image that is blocked by what an exception
+// was to cover which ends too late: it must not work silently, and whoever
+// looks at the finding must learn why it did not work.
+func checkExceptionLimits(j *judge) answer {
+	l := j.policy.limits
+	if !l.maxDays.set && !l.never.set {
+		return off("the policy sets no limits that depend on time or finding")
+	}
+	if len(j.refused) == 0 {
+		return passing("every exception is within the limits")
+	}
+	a := answer{result: ResultWarn, message: plural(len(j.refused), "exception") + " too far ahead, without effect"}
+	if j.relied {
+		a = failing("%s too far ahead, and what it was to cover blocks", plural(len(j.refused), "exception"))
+	}
+	a.details, a.pos = slices.Clone(j.refused), l.maxDays.pos
+	a.allowed = fmt.Sprintf("an end within %s", plural(l.maxDays.value, "day"))
+	return a
+}
+
+// MergeUses joins what became of the exceptions over many images: used in one
+// is used, and an exception is unused only if no image had its id.
+func MergeUses(all ...[]ExceptionUse) []ExceptionUse {
+	type key struct {
+		id, pkg string
+		pos     Position
+	}
+	place := map[key]int{}
+	var out []ExceptionUse
+	for _, uses := range all {
+		for _, u := range uses {
+			if u.Exception == nil {
+				continue
+			}
+			k := key{u.Exception.ID, u.Exception.Package, u.Exception.Position}
+			i, ok := place[k]
+			if !ok {
+				place[k] = len(out)
+				out = append(out, u)
+				continue
+			}
+			out[i] = mergeUse(out[i], u)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b ExceptionUse) int {
+		p, q := a.Exception.Position, b.Exception.Position
+		return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+	})
+	return out
+}
+
+func mergeUse(a, b ExceptionUse) ExceptionUse {
+	if useRank(b.Status) > useRank(a.Status) {
+		a, b = b, a
+	}
+	if a.Status == b.Status {
+		a.Matches += b.Matches
+	}
+	a.DaysLeft = min(a.DaysLeft, b.DaysLeft)
+	a.EndsSoon = a.EndsSoon || a.Status == ExceptionUsed && b.EndsSoon
+	return a
+}
+
+func useRank(s ExceptionStatus) int {
+	return slices.Index([]ExceptionStatus{ExceptionUnused, ExceptionOutOfScope, ExceptionRefused, ExceptionUsed, ExceptionExpired}, s)
+}

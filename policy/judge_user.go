@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// maxUID is the largest uid that is one: 1<<32 wraps to root in runtimes that
+// do not look, and 1<<32-1 means "leave as it is".
+const maxUID = 1<<32 - 2
+
+var digitsOnly = regexp.MustCompile(`^[0-9]+$`)
+
+// checkUser asks that the image does not run as root. What the image says
+// counts before what the scan resolved: a spec that is root by itself can never
+// be resolved to anyone else.
+func checkUser(j *judge) answer {
+	a := userAnswer(j)
+	a.allowed = "any user but root"
+	if j.s.user.value == userNumeric {
+		a.allowed = "a user that is not root, written as a number"
+	}
+	return a
+}
+
+func userAnswer(j *judge) answer {
+	c := j.img.Config
+	if c == nil {
+		return missing(noConfig)
+	}
+	user, group, _ := strings.Cut(c.User, ":")
+	number, numeric := atoi(user)
+	switch {
+	case c.User == "":
+		return failing("runs as root: USER is not set")
+	case user == "":
+		return failing("runs as root: USER %q names no user", c.User)
+	case numeric && number == 0:
+		return failing("runs as root: USER %q is uid 0", c.User)
+	}
+	sc := j.img.Scan
+	if sc == nil || !sc.Need.Has(evidence.NeedUser) || sc.User == nil {
+		return unresolvedUser(c.User, user, group)
+	}
+	u := sc.User
+	switch {
+	case u.Spec != c.User:
+		return missing(fmt.Sprintf("the evidence is about USER %q, the image has %q", u.Spec, c.User))
+	case u.UID == nil || u.Problem != "":
+		return answer{message: fmt.Sprintf("USER %q cannot be resolved: %s", c.User, orText(u.Problem, "no reason is given")),
+			cure: "write the user as a number: USER 10001"}
+	case *u.UID == 0:
+		return failing("runs as root: USER %q is uid 0 (%s)", c.User, orText(u.Via, "resolved in the image"))
+	case *u.UID < 0 || *u.UID > maxUID || numeric && *u.UID != number:
+		return answer{message: fmt.Sprintf("USER %q resolves to %d, which is no user", c.User, *u.UID), cure: "write the user as a number: USER 10001"}
+	case j.s.user.value == userNumeric && !(u.Numeric && digitsOnly.MatchString(user)):
+		return failing("runs as uid %d, but USER %q is a name, which Kubernetes cannot verify", *u.UID, c.User)
+	}
+	a := passing("runs as uid %d (USER %q)", *u.UID, c.User)
+	if u.GID != nil && *u.GID == 0 {
+		a.message += ", its group is root (gid 0)"
+	}
+	return a
+}
+
+// unresolvedUser answers without a look into the image: a plain number is who
+// it says in every runtime, a name may be anyone.
+func unresolvedUser(spec, user, group string) answer {
+	if user == "root" {
+		return failing("runs as root: USER %q", spec)
+	}
+	number, ok := atoi(user)
+	if _, plainGroup := atoi(group); ok && digitsOnly.MatchString(user) && number <= maxUID &&
+		(spec == user || plainGroup && digitsOnly.MatchString(group)) {
+		return passing("runs as uid %d (USER %q)", number, spec)
+	}
+	return missing(fmt.Sprintf("USER %q was not resolved", spec))
+}
+
+// atoi reads a number as containerd does, with strconv.Atoi: 00, +0 and -0 are
+// all root.
+func atoi(s string) (int64, bool) {
+	n, err := strconv.Atoi(s)
+	return int64(n), err == nil
+}
+
+func orText(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,294 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// classify puts every finding into exactly one class.
+func (j *judge) classify() {
+	j.buckets = map[evidence.Severity]int{}
+	index := newExceptionIndex(j)
+	if j.img.Scan != nil {
+		for i := range j.img.Scan.Findings {
+			f := Judged{Finding: j.img.Scan.Findings[i]}
+			f.Severity = j.severity(&f.Finding)
+			j.place(&f, index)
+			if f.Class == "" {
+				bucket, _, _ := j.s.limited(f.Severity)
+				j.buckets[bucket]++
+			}
+			j.findings = append(j.findings, f)
+		}
+	}
+	for i := range j.findings {
+		if j.findings[i].Class == "" {
+			j.weigh(&j.findings[i])
+		}
+	}
+	j.uses = index.uses(j)
+	j.findings = sorted(j.findings)
+}
+
+// place gives a finding the class it has by itself; those left without one
+// count against the limits.
+func (j *judge) place(f *Judged, index *exceptionIndex) {
+	e := index.find(j, f)
+	id := j.deniedID(&f.Finding)
+	switch {
+	case id != "" && j.s.level(ruleDeny) == levelFail:
+		f.Class, f.Rule, f.Reason = ClassBlocking, ruleDeny, id+" is denied"
+		j.denied++
+	case e != nil:
+		f.Class, f.Exception = ClassExcepted, &e.Exception
+		f.Reason = fmt.Sprintf("exception until %s: %s", e.Expires.Format(time.DateOnly), e.Reason)
+	case !j.s.judgesType(f.Package.Type, f.Package.Class):
+		f.Class, f.Reason = ClassIgnoredType, fmt.Sprintf("the policy does not judge packages of type %s", f.Package.Type)
+	case f.FixedVersion == "" && j.s.unfixed.set && j.s.unfixed.value != levelFail:
+		f.Class, f.Reason = ClassUnfixed, "there is no fixed version"
+	default:
+		j.grant(f)
+	}
+}
+
+// deniedID returns the id of the finding that the policy denies, or "".
+func (j *judge) deniedID(f *evidence.Finding) string {
+	for _, id := range j.s.deny.value {
+		if strings.EqualFold(id, f.ID) || slices.ContainsFunc(f.Aliases, func(a string) bool { return strings.EqualFold(id, a) }) {
+			return id
+		}
+	}
+	return ""
+}
+
+// grant gives grace. A date of publication in the future would give it for as
+// long as the date says, so it gives none.
+func (j *judge) grant(f *Judged) {
+	g := j.s.grace[f.Severity]
+	if !g.set || g.value == 0 || f.Published == nil || f.Published.IsZero() ||
+		f.Published.After(j.now.Add(futureToleranceHours*time.Hour)) {
+		return
+	}
+	until := f.Published.Add(g.value)
+	if !j.now.Before(until) {
+		return
+	}
+	f.Class, f.GraceUntil = ClassGrace, until
+	f.Reason = fmt.Sprintf("published %s, grace until %s", f.Published.UTC().Format(time.DateOnly), until.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+// weigh compares a finding's severity with the limit for it. Above the limit
+// all findings of the severity block: no one could say which of them are the
+// ones too many.
+func (j *judge) weigh(f *Judged) {
+	bucket, limit, ok := j.s.limited(f.Severity)
+	n := j.buckets[bucket]
+	level := j.s.level(ruleMax)
+	f.Class = ClassBelowThreshold
+	switch {
+	case !ok || level == levelOff:
+		f.Reason = fmt.Sprintf("the policy does not limit %s", f.Severity)
+	case n <= limit:
+		f.Reason = fmt.Sprintf("%d %s, %d allowed", n, bucket, limit)
+	case level == levelWarn:
+		f.Reason = fmt.Sprintf("%d %s, %d allowed, but vulnerabilities.max only warns", n, bucket, limit)
+	default:
+		f.Class, f.Rule = ClassBlocking, ruleMax
+		f.Reason = fmt.Sprintf("%d %s, %d allowed", n, bucket, limit)
+	}
+	if f.Severity != bucket {
+		f.Reason += "; not rated, so it counts as " + string(bucket)
+	}
+}
+
+// sorted brings findings into the order of reports. A finding is large, so
+// pointers are moved around and each finding only once.
+func sorted(findings []Judged) []Judged {
+	order := make([]*Judged, len(findings))
+	for i := range findings {
+		order[i] = &findings[i]
+	}
+	slices.SortStableFunc(order, compareJudged)
+	out := make([]Judged, len(findings))
+	for i, f := range order {
+		out[i] = *f
+	}
+	return out
+}
+
+func compareJudged(a, b *Judged) int {
+	block := func(f *Judged) int {
+		if f.Class == ClassBlocking {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(block(a), block(b)),
+		cmp.Compare(rank(b.Severity), rank(a.Severity)),
+		cmp.Compare(a.ID, b.ID),
+		cmp.Compare(a.Package.Name, b.Package.Name),
+		cmp.Compare(a.Package.Path, b.Package.Path),
+		cmp.Compare(a.Package.Version, b.Package.Version),
+		cmp.Compare(a.Package.Type, b.Package.Type),
+	)
+}
+
+// severity returns the severity that the policy goes by.
+func (j *judge) severity(f *evidence.Finding) evidence.Severity {
+	own := normalSeverity(f.Severity)
+	if !j.s.sources.set || j.s.sources.value[0] == wordAuto {
+		return own
+	}
+	if j.s.sources.value[0] == wordHighest {
+		for _, v := range f.VendorSeverity {
+			if v = normalSeverity(v); rank(v) > rank(own) {
+				own = v
+			}
+		}
+		return own
+	}
+	for _, source := range j.s.sources.value {
+		if v := normalSeverity(f.VendorSeverity[source]); rank(v) > 0 {
+			return v
+		}
+	}
+	return own
+}
+
+func checkMax(j *judge) answer {
+	over := overLimit(j.s.max, j.buckets)
+	a := passing("%s", foundText(j.s.max, j.buckets))
+	a.allowed = limitText(j.s.max)
+	if len(over) > 0 {
+		a.result, a.details = ResultFail, over
+		a.cure = j.updateCure()
+		return a
+	}
+	if sc, lack := j.scanned(evidence.NeedPackages); lack != nil {
+		return *lack
+	} else if sc.Database == nil {
+		return missing("no advisory database was used")
+	}
+	return a
+}
+
+// updateCure tells how far updating goes.
+func (j *judge) updateCure() string {
+	blocking, fixable := 0, 0
+	for i := range j.findings {
+		if f := &j.findings[i]; f.Rule == ruleMax {
+			blocking++
+			if f.FixedVersion != "" {
+				fixable++
+			}
+		}
+	}
+	switch {
+	case blocking == 0:
+		return ""
+	case fixable == blocking:
+		return "update the packages: every blocking finding has a fixed version"
+	case fixable == 0:
+		return "no blocking finding has a fix yet: choose another base image, remove the packages, or add exceptions that end"
+	}
+	return fmt.Sprintf("update the packages: %d of %d blocking findings have a fixed version; for the others choose another base image or add exceptions that end", fixable, blocking)
+}
+
+// overLimit says which limits are exceeded.
+func overLimit(limits map[evidence.Severity]option[int], counts map[evidence.Severity]int) []string {
+	sums := map[evidence.Severity]int{}
+	for sev, n := range counts {
+		bucket, _, _ := bucketOf(limits, sev)
+		sums[bucket] += n
+	}
+	var over []string
+	for sev, n := range sums {
+		if _, limit, ok := bucketOf(limits, sev); ok && n > limit {
+			over = append(over, fmt.Sprintf("%d %s, at most %d allowed", n, sev, limit))
+		}
+	}
+	return over
+}
+
+func limitText(limits map[evidence.Severity]option[int]) string {
+	var parts []string
+	for _, sev := range inOrder(limits) {
+		if n := limits[sev].value; n != unlimitedMax {
+			parts = append(parts, fmt.Sprintf("%d %s", n, sev))
+		}
+	}
+	if len(parts) == 0 {
+		return "any number"
+	}
+	return "at most " + strings.Join(parts, ", ")
+}
+
+// foundText says how many findings count for each limit.
+func foundText(limits map[evidence.Severity]option[int], counts map[evidence.Severity]int) string {
+	var parts []string
+	for _, sev := range inOrder(limits) {
+		if limits[sev].value != unlimitedMax {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[sev], sev))
+		}
+	}
+	if len(parts) == 0 {
+		return "no severity is limited"
+	}
+	return "what counts: " + strings.Join(parts, ", ")
+}
+
+func checkUnfixed(j *judge) answer {
+	level := j.s.unfixed.value
+	n := 0
+	for i := range j.findings {
+		_, _, limited := j.s.limited(j.findings[i].Severity)
+		if j.findings[i].Class == ClassUnfixed && limited {
+			n++
+		}
+	}
+	switch {
+	case level == levelFail:
+		return passing("findings without a fix count like any other")
+	case level == levelIgnore:
+		return off("%s without a fix would count and %s ignored", plural(n, "finding"), isAre(n))
+	case n == 0:
+		if _, lack := j.scanned(evidence.NeedPackages); lack != nil {
+			return *lack
+		}
+		return passing("no finding that would count lacks a fix")
+	}
+	return answer{result: ResultWarn, message: plural(n, "finding") + " without a fix would count, but the policy only warns", allowed: "any number, with a warning"}
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+func checkDeny(j *judge) answer {
+	var found []string
+	for i := range j.findings {
+		if f := &j.findings[i]; j.deniedID(&f.Finding) != "" {
+			found = append(found, strings.TrimSpace(fmt.Sprintf("%s in %s %s", f.ID, f.Package.Name, f.Package.Version)))
+		}
+	}
+	if len(found) > 0 {
+		a := failing("%s of denied vulnerabilities", plural(len(found), "finding"))
+		a.details, a.allowed = found, "none of "+andList(j.s.deny.value)
+		return a
+	}
+	if sc, lack := j.scanned(evidence.NeedPackages); lack != nil {
+		return *lack
+	} else if sc.Database == nil {
+		return missing("no advisory database was used")
+	}
+	return passing("no finding is %s", orList(j.s.deny.value))
+}

@@ -1,0 +1,217 @@
+// Package policy decides about images: it reads a policy file and judges
+// evidence by it.
+//
+// Everything here is pure. Nothing is read or fetched and the clock is an
+// argument, so that saved evidence can be judged again with the same answer.
+// A pass needs positive evidence: what is missing, unknown or contradictory is
+// undecided, and undecided is no pass.
+package policy
+
+import (
+	_ "embed" // the default policy and the schema
+	"fmt"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+//go:embed default.yaml
+var defaultSource string
+
+// Policy is a parsed policy file. It is never changed after [Parse], so it may
+// be used by several goroutines at once. The zero value lets nothing pass.
+type Policy struct {
+	base       settings
+	overrides  []*override
+	exceptions []*exception
+	limits     exceptionLimits
+	rules      []*Rule // nil until the policy was parsed without a mistake
+}
+
+// override is the settings for images with certain names.
+type override struct {
+	images   []string
+	pos      Position
+	changes  settings
+	settings settings // the base with the changes
+}
+
+// Parse reads a policy. file is only used in messages. The error is an
+// [*Error] that holds every mistake found, and then there is no policy: one
+// that was understood in parts would let pass what its author meant to stop.
+func Parse(file string, src []byte) (p *Policy, err error) {
+	if file == "" {
+		file = "policy"
+	}
+	d := &decoder{file: file, bad: map[*yaml.Node]bool{}}
+	defer func() {
+		if r := recover(); r != nil {
+			d.at(1, 1, "please report this file as a bug", "the policy could not be read: %v", r)
+			p, err = nil, &Error{Diagnostics: sortDiagnostics(d.diags)}
+		}
+	}()
+	p = &Policy{}
+	if root := d.load(src); root != nil {
+		seen := d.read(root, p)
+		for _, o := range p.overrides {
+			o.settings = p.base.with(&o.changes)
+		}
+		if len(d.diags) == 0 {
+			d.check(p, root, seen)
+		} else {
+			d.checkParts(p)
+		}
+	}
+	if len(d.diags) > 0 {
+		return nil, &Error{Diagnostics: sortDiagnostics(d.diags)}
+	}
+	p.rules = Rules()
+	return p, nil
+}
+
+// read reads the document, unless it is too large to be worth it.
+func (d *decoder) read(root *yaml.Node, p *Policy) map[string]*yaml.Node {
+	if d.lint(root, 0); d.elements >= maxElement {
+		return nil
+	}
+	return mapping(d, root, "", policyFields(), p)
+}
+
+// Default returns the built-in policy that applies when there is no file. The
+// places in its results are lines of [DefaultSource].
+func Default() *Policy {
+	p, err := Parse(builtIn, DefaultSource())
+	if err != nil {
+		panic(err) // a test parses it; and a gate without a policy must not run on
+	}
+	return p
+}
+
+// DefaultSource returns the built-in policy as a commented file, for people to
+// start from.
+func DefaultSource() []byte { return []byte(defaultSource) }
+
+// policyFields is the grammar of the whole file.
+func policyFields() []field[*Policy] {
+	fields := []field[*Policy]{{
+		key: "version", doc: "The version of the policy language.", required: true, cure: "begin the policy with version: 1",
+		schema: object{"const": 1}, decode: decodeVersion,
+	}}
+	fields = append(fields, lift(settingFields(), func(p *Policy) *settings { return &p.base })...)
+	return append(fields,
+		field[*Policy]{
+			key: "exceptions", doc: "Findings that may ship for now, each with a reason and an end.",
+			schema: listOf(schemaOf(exceptionFields())), decode: decodeExceptions,
+		},
+		field[*Policy]{
+			key: "exception-limits", doc: "What exceptions must have and may not do.",
+			fields: lift(limitFields(), func(p *Policy) *exceptionLimits { return &p.limits }),
+		},
+		field[*Policy]{
+			key: "overrides", doc: "Other settings for images with certain names. The first that matches applies.",
+			schema: listOf(schemaOf(overrideFields())), decode: decodeOverrides,
+		},
+	)
+}
+
+func decodeVersion(d *decoder, n *yaml.Node, name string, _ *Policy) {
+	if v, ok := d.count(n, name); ok && v != 1 {
+		d.fail(n, "write version: 1, or use the imagegate that reads it", "version %d of the policy language is not known", v)
+	}
+}
+
+// lift makes fields of a part into fields of the whole.
+func lift[P, T any](fields []field[T], part func(P) T) []field[P] {
+	out := make([]field[P], len(fields))
+	for i, f := range fields {
+		g := field[P]{key: f.key, doc: f.doc, required: f.required, cure: f.cure, schema: f.schema}
+		if f.fields != nil {
+			g.fields = lift(f.fields, part)
+		}
+		if f.enter != nil {
+			g.enter = func(p Position, whole P) { f.enter(p, part(whole)) }
+		}
+		if f.decode != nil {
+			g.decode = func(d *decoder, n *yaml.Node, name string, whole P) { f.decode(d, n, name, part(whole)) }
+		}
+		out[i] = g
+	}
+	return out
+}
+
+func overrideFields() []field[*override] {
+	images := field[*override]{
+		key: "images", doc: "Images it is for. Globs on registry/repository.", required: true,
+		cure:   "say which images it is for: images: [\"registry.example.no/static/*\"]",
+		schema: listOf(textSchema()),
+		decode: func(d *decoder, n *yaml.Node, name string, o *override) {
+			// Half a list would make the checks below report what is not so.
+			if images, ok := globs(imageGlob, false)(d, n, name); ok {
+				o.images = images
+			}
+		},
+	}
+	return append([]field[*override]{images}, lift(settingFields(), func(o *override) *settings { return &o.changes })...)
+}
+
+func decodeOverrides(d *decoder, n *yaml.Node, name string, p *Policy) {
+	if d.bad[n] {
+		return
+	}
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		d.fail(n, "write a list with one \"- images: [...]\" for each, or leave it out", "%s is %s", name, emptyOr(n))
+		return
+	}
+	if len(n.Content) > maxOverrides {
+		d.fail(n, "join those that say the same", "%s has more than %d entries", name, maxOverrides)
+		return
+	}
+	for i, c := range n.Content {
+		o := &override{pos: d.pos(c)}
+		title := fmt.Sprintf("override %d", i+1)
+		seen := mapping(d, c, title, overrideFields(), o)
+		if len(seen) == 1 && seen["images"] != nil && len(c.Content) == 2 {
+			d.at(c.Line, c.Column, "give it a section, such as coverage, or remove it", "%s changes nothing", title)
+		}
+		p.overrides = append(p.overrides, o)
+	}
+}
+
+// settingsFor returns the settings for an image and the override they come
+// from, nil when none matches.
+func (p *Policy) settingsFor(name string) (*settings, *override) {
+	for _, o := range p.overrides {
+		if matchesAny(o.images, name, matchImage) {
+			return &o.settings, o
+		}
+	}
+	return &p.base, nil
+}
+
+// Needs returns what has to be collected to judge any image by this policy.
+func (p *Policy) Needs() evidence.Need {
+	n := p.base.needs()
+	for _, o := range p.overrides {
+		n |= o.settings.needs()
+	}
+	return n
+}
+
+// NeedsFor returns what has to be collected to judge this image.
+func (p *Policy) NeedsFor(ref evidence.Reference) evidence.Need {
+	s, _ := p.settingsFor(ref.Name)
+	return s.needs()
+}
+
+// DatabaseMaxAge returns how old the advisory database may be for every image
+// to be judged: the smallest age that the policy or an override sets.
+func (p *Policy) DatabaseMaxAge() time.Duration {
+	ages := []time.Duration{p.base.maxAgeOfDatabase()}
+	for _, o := range p.overrides {
+		ages = append(ages, o.settings.maxAgeOfDatabase())
+	}
+	return slices.Min(ages)
+}

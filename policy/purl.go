@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// packageMatcher decides whether a package is the one an exception names.
+type packageMatcher struct {
+	name string // plain name, "" when purl is set
+	purl *packageurl.PackageURL
+	// versions is nil when any version will do.
+	versions versionRange
+}
+
+// parsePackage reads a package name or a purl with an optional version range.
+func parsePackage(s string) (*packageMatcher, error) {
+	if strings.ContainsAny(s, "*?[") && !strings.HasPrefix(s, "pkg:") {
+		return nil, errors.New("patterns are refused; name one package, or leave package out")
+	}
+	if !strings.HasPrefix(s, "pkg:") {
+		if i := strings.LastIndex(s, "@"); i > 0 {
+			return nil, errors.New("a version needs a purl, because each ecosystem orders versions differently: pkg:TYPE/" + s)
+		}
+		if strings.ContainsAny(s, " \t") {
+			return nil, errors.New("a package name has no spaces")
+		}
+		return &packageMatcher{name: s}, nil
+	}
+	base, versions, err := splitPURL(s)
+	if err != nil {
+		return nil, err
+	}
+	p, err := packageurl.FromString(base)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsAny(p.Name+p.Namespace, "*?[") {
+		return nil, errors.New("patterns are refused; name one package, or leave package out")
+	}
+	if p.Namespace == "" && (p.Type == "deb" || p.Type == "apk" || p.Type == "rpm") {
+		return nil, fmt.Errorf("it has no distribution, so it matches no package; write pkg:%s/DISTRIBUTION/%s", p.Type, p.Name)
+	}
+	m := &packageMatcher{purl: &p}
+	if versions != "" {
+		if m.versions, err = parseRange(p.Type, versions); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// splitPURL cuts the version range out of a purl. A purl proper has one
+// version there, so the library cannot read ours; an @ right after a slash
+// begins an npm scope and no version.
+func splitPURL(s string) (base, versions string, err error) {
+	head, subpath, hasSubpath := strings.Cut(s, "#")
+	head, qualifiers, hasQualifiers := strings.Cut(head, "?")
+	if hasSubpath || hasQualifiers && strings.ContainsAny(qualifiers, "<> ") {
+		return "", "", fmt.Errorf("%q cannot be matched; leave it out", clip(subpath+qualifiers))
+	}
+	if i := strings.LastIndex(head, "@"); i > 0 && head[i-1] != '/' {
+		versions, err = url.PathUnescape(head[i+1:])
+		if err != nil || strings.TrimSpace(versions) == "" {
+			return "", "", errors.New("no version after the @")
+		}
+		if strings.HasPrefix(versions, "vers:") {
+			return "", "", errors.New("write the range as >=1.0 <2.0")
+		}
+		head = head[:i]
+	}
+	if hasQualifiers {
+		head += "?" + qualifiers
+	}
+	return strings.Replace(head, "/@", "/%40", 1), versions, nil
+}
+
+// matches reports whether p is the package. A package without a purl is
+// matched by no purl: guessing its type could except another one.
+func (m *packageMatcher) matches(p *evidence.Package) bool {
+	if m == nil {
+		return true
+	}
+	if m.purl == nil {
+		return p.Name != "" && p.Name == m.name
+	}
+	got, err := packageurl.FromString(p.PURL)
+	if err != nil || got.Type != m.purl.Type || got.Namespace != m.purl.Namespace || got.Name != m.purl.Name {
+		return false
+	}
+	have := got.Qualifiers.Map()
+	for k, v := range m.purl.Qualifiers.Map() {
+		if have[k] != v {
+			return false
+		}
+	}
+	return m.versions == nil || m.versions.holds(m.purl.Type, p.Version)
+}

@@ -1,0 +1,156 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	generic "github.com/aquasecurity/go-version/pkg/version"
+	apk "github.com/knqyf263/go-apk-version"
+	deb "github.com/knqyf263/go-deb-version"
+	rpm "github.com/knqyf263/go-rpm-version"
+)
+
+// compareVersions compares two versions the way the ecosystem of a purl type
+// does. ok is false when either cannot be read: then nothing may be concluded,
+// and a range never matches.
+func compareVersions(purlType, a, b string) (order int, ok bool) {
+	// The libraries read runs of digits into an int without looking whether it
+	// fits, and an overflow would turn a huge version into a small one.
+	if !modest(a) || !modest(b) {
+		return 0, false
+	}
+	switch purlType {
+	case "deb":
+		x, err1 := deb.NewVersion(a)
+		y, err2 := deb.NewVersion(b)
+		return cmp.Compare(x.Compare(y), 0), err1 == nil && err2 == nil
+	case "apk":
+		// The library calls a bare letter a version.
+		if !plainStart.MatchString(a) || !plainStart.MatchString(b) {
+			return 0, false
+		}
+		x, err1 := apk.NewVersion(a)
+		y, err2 := apk.NewVersion(b)
+		return x.Compare(y), err1 == nil && err2 == nil
+	case "rpm":
+		if !rpmForm.MatchString(a) || !rpmForm.MatchString(b) {
+			return 0, false
+		}
+		return rpm.NewVersion(a).Compare(rpm.NewVersion(b)), true
+	case "npm", "cargo", "golang", "hex", "pub", "swift":
+		x, err1 := semver.StrictNewVersion(strings.TrimPrefix(a, "v"))
+		y, err2 := semver.StrictNewVersion(strings.TrimPrefix(b, "v"))
+		if err1 != nil || err2 != nil {
+			return 0, false
+		}
+		return x.Compare(y), true
+	default:
+		return compareGeneric(a, b)
+	}
+}
+
+var (
+	rpmForm    = regexp.MustCompile(`^([0-9]+:)?[A-Za-z0-9][A-Za-z0-9._+~^]*(-[A-Za-z0-9._+~^]+)?$`)
+	plainForm  = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)*$`)
+	plainStart = regexp.MustCompile(`^[0-9]`)
+	longRun    = regexp.MustCompile(`[0-9]{18}`)
+)
+
+func modest(v string) bool { return v != "" && len(v) <= 128 && !longRun.MatchString(v) }
+
+// compareGeneric compares versions made of numbers and dots alone. What else
+// PyPI, Maven or RubyGems write after them orders differently in each, so it
+// is left undecided.
+func compareGeneric(a, b string) (order int, ok bool) {
+	if !plainForm.MatchString(a) || !plainForm.MatchString(b) {
+		return 0, false
+	}
+	x, err1 := generic.Parse(a)
+	y, err2 := generic.Parse(b)
+	if err1 != nil || err2 != nil {
+		return 0, false
+	}
+	return x.Compare(y), true
+}
+
+// versionRange is alternatives of bounds that must all hold.
+type versionRange [][]bound
+
+type bound struct {
+	op      string
+	version string
+}
+
+var boundForm = regexp.MustCompile(`^(<=|>=|!=|==|=|<|>)?\s*([^\s<>=!|,^*]+)$`)
+
+// parseRange reads ">=4.17.0 <4.17.21 || =5.0.0". A blank or a comma means
+// and, || means or.
+func parseRange(purlType, s string) (versionRange, error) {
+	var out versionRange
+	for _, alternative := range strings.Split(s, "||") {
+		var all []bound
+		for _, part := range splitBounds(alternative) {
+			m := boundForm.FindStringSubmatch(part)
+			if m == nil || strings.HasPrefix(m[2], "~") {
+				return nil, fmt.Errorf("%q is no bound: use =, !=, <, <=, > or >= and a version", clip(part))
+			}
+			if _, ok := compareVersions(purlType, m[2], m[2]); !ok && m[1] != "" && m[1] != "=" && m[1] != "==" {
+				return nil, fmt.Errorf("%q is no %s version that can be ordered", clip(m[2]), purlType)
+			}
+			all = append(all, bound{op: m[1], version: m[2]})
+		}
+		if len(all) == 0 {
+			return nil, fmt.Errorf("a version is missing")
+		}
+		out = append(out, all)
+	}
+	return out, nil
+}
+
+var operatorGap = regexp.MustCompile(`([<>=!])\s+`)
+
+// splitBounds cuts at blanks and commas, but not between an operator and its
+// version.
+func splitBounds(s string) []string {
+	s = operatorGap.ReplaceAllString(s, "$1")
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' })
+}
+
+// holds reports whether a version lies in the range. What cannot be compared
+// does not.
+func (r versionRange) holds(purlType, version string) bool {
+	for _, all := range r {
+		ok := true
+		for _, b := range all {
+			ok = ok && b.holds(purlType, version)
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (b bound) holds(purlType, version string) bool {
+	order, ok := compareVersions(purlType, version, b.version)
+	if !ok {
+		return (b.op == "" || b.op == "=" || b.op == "==") && version == b.version && version != ""
+	}
+	switch b.op {
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case ">=":
+		return order >= 0
+	case "!=":
+		return order != 0
+	default:
+		return order == 0
+	}
+}
