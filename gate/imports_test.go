@@ -72,7 +72,8 @@ func TestImportsRunOneWay(t *testing.T) {
 
 // helper reports whether a package serves tests and examples only.
 func helper(name string) bool {
-	return name == "gate/gatetest" || strings.HasPrefix(name, "gate/gatetest/") || strings.HasPrefix(name, "examples/")
+	first, _, _ := strings.Cut(name, "/")
+	return name == "gate/gatetest" || strings.HasPrefix(name, "gate/gatetest/") || first == "examples"
 }
 
 // Trivy is linked by the worker's package alone: its 90 init functions and its

@@ -279,6 +279,7 @@ func license(names ...string) func(*evidence.Image) {
 func TestContentRules(t *testing.T) {
 	const zero, per = "secrets: {max: 0}", "secrets: {max: {high: 0, low: 1}}"
 	const deny, allow = "licenses: {deny: [AGPL-3.0, \"SSPL-*\"]}", "licenses: {allow: [Zlib, MIT, Apache-2.0]}"
+	const only = "licenses: {deny: [AGPL-3.0-only]}"
 	noNeed := scan(func(s *evidence.Scan) { s.Need = evidence.NeedUser })
 	runRuleCases(t, map[string]ruleCase{
 		"no secret":          {zero, nil, ruleSecrets, ResultPass, "0 secrets"},
@@ -297,6 +298,12 @@ func TestContentRules(t *testing.T) {
 		"licence only":       {deny, license("AGPL-3.0-only"), ruleLicenses, ResultFail, ""},
 		"licence later":      {deny, license("agpl-3.0-or-later"), ruleLicenses, ResultFail, ""},
 		"licence plus":       {deny, license("AGPL-3.0+"), ruleLicenses, ResultFail, ""},
+		"only, bare":         {only, license("AGPL-3.0"), ruleLicenses, ResultFail, ""},
+		"only, only":         {only, license("AGPL-3.0-only"), ruleLicenses, ResultFail, ""},
+		"only, later":        {only, license("AGPL-3.0-or-later"), ruleLicenses, ResultPass, ""},
+		"only, other":        {only, license("MIT"), ruleLicenses, ResultPass, ""},
+		"later, plus":        {"licenses: {deny: [AGPL-3.0+]}", license("AGPL-3.0-or-later"), ruleLicenses, ResultFail, ""},
+		"later, only":        {"licenses: {deny: [AGPL-3.0+]}", license("AGPL-3.0-only"), ruleLicenses, ResultPass, ""},
 		"licence glob":       {deny, license("SSPL-1.0"), ruleLicenses, ResultFail, ""},
 		"licence or":         {deny, license("MIT OR AGPL-3.0"), ruleLicenses, ResultPass, ""},
 		"licence and":        {deny, license("MIT AND AGPL-3.0"), ruleLicenses, ResultFail, ""},

@@ -266,6 +266,31 @@ func TestCompareVersions(t *testing.T) {
 	}
 }
 
+func TestRanges(t *testing.T) {
+	for text, inside := range map[string]map[string]bool{
+		">1.0.0":          {"0.9.0": false, "1.0.0": false, "1.0.1": true},
+		">=1.0.0":         {"0.9.0": false, "1.0.0": true, "1.0.1": true},
+		"<1.0.0":          {"0.9.0": true, "1.0.0": false, "1.0.1": false},
+		"<=1.0.0":         {"0.9.0": true, "1.0.0": true, "1.0.1": false},
+		"=1.0.0":          {"0.9.0": false, "1.0.0": true, "1.0.1": false},
+		"==1.0.0":         {"1.0.0": true, "1.0.1": false},
+		"1.0.0":           {"1.0.0": true, "1.0.1": false},
+		"!=1.0.0":         {"0.9.0": true, "1.0.0": false, "odd": false},
+		">1.0.0 <2.0.0":   {"1.5.0": true, "2.0.0": false, "odd": false, "": false},
+		"<1.0.0 || 3.0.0": {"0.1.0": true, "2.0.0": false, "3.0.0": true},
+	} {
+		r, err := parseRange("npm", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for version, want := range inside {
+			if got := r.holds("npm", version); got != want {
+				t.Errorf("%q in %q = %v, want %v", version, text, got, want)
+			}
+		}
+	}
+}
+
 func TestDaysLeft(t *testing.T) {
 	e := Exception{Expires: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 	for day, want := range map[string]int{"2026-02-28T23:59:59Z": 1, "2026-03-01T00:00:00Z": 0, "2026-03-01T23:59:59+02:00": 0, "2026-03-02T00:30:00+02:00": 0, "2026-03-02T00:00:00Z": -1} {

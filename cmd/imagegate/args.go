@@ -111,24 +111,34 @@ func (p *argumentParser) flag(arg string) error {
 	if _, isBool := f.(*cli.BoolFlag); isBool {
 		return p.boolFlag(long, value, hasValue)
 	}
-	if !hasValue {
-		if len(p.args) == 0 {
-			return usagef("flag --%s needs a value", long)
-		}
-		value, p.args = p.args[0], p.args[1:]
-		if len(value) > 1 && value[0] == '-' {
-			return usagef("flag --%s needs a value, but %s follows", long, value).
-				withHint("is a variable empty? a value that begins with - is written --%s=%s", long, value)
-		}
+	value, err := p.value(long, value, hasValue)
+	if err == nil {
+		err = checkValue(f, long, value)
 	}
-	if strings.TrimSpace(value) == "" {
-		return usagef("flag --%s has an empty value", long).withHint("is a variable unset? leave the flag out to use the default")
-	}
-	if err := checkValue(f, long, value); err != nil {
+	if err != nil {
 		return err
 	}
 	p.flags = append(p.flags, "--"+long+"="+value)
 	return nil
+}
+
+// value returns the value of a flag: what stands behind "=", else the next
+// argument.
+func (p *argumentParser) value(long, value string, hasValue bool) (string, error) {
+	if !hasValue {
+		if len(p.args) == 0 {
+			return "", usagef("flag --%s needs a value", long)
+		}
+		value, p.args = p.args[0], p.args[1:]
+		if len(value) > 1 && value[0] == '-' {
+			return "", usagef("flag --%s needs a value, but %s follows", long, value).
+				withHint("is a variable empty? a value that begins with - is written --%s=%s", long, value)
+		}
+	}
+	if strings.TrimSpace(value) == "" {
+		return "", usagef("flag --%s has an empty value", long).withHint("is a variable unset? leave the flag out to use the default")
+	}
+	return value, nil
 }
 
 func (p *argumentParser) boolFlag(long, value string, hasValue bool) error {

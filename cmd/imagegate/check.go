@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,10 +33,7 @@ func (p *program) checkCommand() *cli.Command {
 		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "end the whole run after `DURATION` (default: 15m)"},
 		&cli.DurationFlag{Name: "scan-timeout", Value: defaultScanTimeout, Usage: "end the scan of one image after `DURATION` (default: 10m)"},
 	}
-	flags = append(policyFlags(), flags...)
-	flags = append(flags, reportFlags()...)
-	flags = append(flags, databaseFlags()...)
-	flags = append(flags, networkFlags()...)
+	flags = slices.Concat(policyFlags(), flags, reportFlags(), databaseFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images",

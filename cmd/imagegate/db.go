@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,48 +20,62 @@ import (
 const defaultLockTimeout = 5 * time.Minute
 
 func (p *program) dbCommand() *cli.Command {
-	java := &cli.BoolFlag{Name: "java", Usage: "also the database of Java archives, which is needed for images with jars"}
-	javaOnly := &cli.BoolFlag{Name: "java", Usage: "the database of Java archives instead"}
-	timeout := &cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "give up after `DURATION` (default: 15m)"}
-	quiet := &cli.BoolFlag{Name: "quiet", Usage: "print no progress and no warnings"}
-	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
-	update := append([]cli.Flag{java, timeout, quiet}, downloadFlags()...)
-	update = append(update, networkFlags()...)
 	return &cli.Command{
-		Name:  "db",
-		Usage: "look after the advisory databases",
-		Subcommands: []*cli.Command{
-			{
-				Name:        "update",
-				Usage:       "fetch the newest advisory database",
-				Description: "imagegate check does this by itself when the database is old.",
-				Flags:       append(update, cacheFlags()...),
-				Action:      p.dbUpdate,
-			},
-			{
-				Name:   "status",
-				Usage:  "tell which databases are installed, how old they are and where they are from",
-				Flags:  append([]cli.Flag{asJSON}, cacheFlags()...),
-				Action: p.dbStatus,
-			},
-			{
-				Name:      "import",
-				Usage:     "install a database from a file, for machines without a network",
-				ArgsUsage: "FILE",
-				Description: `FILE is what imagegate db export, oras, crane or skopeo wrote (an OCI layout in a
+		Name:        "db",
+		Usage:       "look after the advisory databases",
+		Subcommands: []*cli.Command{p.dbUpdateCommand(), p.dbStatusCommand(), p.dbImportCommand(), p.dbExportCommand()},
+	}
+}
+
+// patience are the flags of a command that can take long.
+func patience() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "give up after `DURATION` (default: 15m)"},
+		&cli.BoolFlag{Name: "quiet", Usage: "print no progress and no warnings"},
+	}
+}
+
+func (p *program) dbUpdateCommand() *cli.Command {
+	java := &cli.BoolFlag{Name: "java", Usage: "also the database of Java archives, which is needed for images with jars"}
+	return &cli.Command{
+		Name:        "update",
+		Usage:       "fetch the newest advisory database",
+		Description: "imagegate check does this by itself when the database is old.",
+		Flags:       slices.Concat([]cli.Flag{java}, patience(), cacheFlags(), downloadFlags(), networkFlags()),
+		Action:      p.dbUpdate,
+	}
+}
+
+func (p *program) dbStatusCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "status",
+		Usage:  "tell which databases are installed, how old they are and where they are from",
+		Flags:  append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}, cacheFlags()...),
+		Action: p.dbStatus,
+	}
+}
+
+func (p *program) dbImportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "import",
+		Usage:     "install a database from a file, for machines without a network",
+		ArgsUsage: "FILE",
+		Description: `FILE is what imagegate db export, oras, crane or skopeo wrote (an OCI layout in a
 tar archive), or the artifact's layer db.tar.gz itself.`,
-				Flags:  append([]cli.Flag{timeout, quiet}, append(cacheFlags(), sharedFlags()...)...),
-				Action: p.dbImport,
-			},
-			{
-				Name:        "export",
-				Usage:       "write the installed database to a file",
-				ArgsUsage:   "FILE",
-				Description: "The file can be imported elsewhere, or pushed to a mirror with oras, crane or skopeo.",
-				Flags:       append([]cli.Flag{javaOnly, timeout, quiet}, cacheFlags()...),
-				Action:      p.dbExport,
-			},
-		},
+		Flags:  slices.Concat(patience(), cacheFlags(), sharedFlags()),
+		Action: p.dbImport,
+	}
+}
+
+func (p *program) dbExportCommand() *cli.Command {
+	java := &cli.BoolFlag{Name: "java", Usage: "the database of Java archives instead"}
+	return &cli.Command{
+		Name:        "export",
+		Usage:       "write the installed database to a file",
+		ArgsUsage:   "FILE",
+		Description: "The file can be imported elsewhere, or pushed to a mirror with oras, crane or skopeo.",
+		Flags:       slices.Concat([]cli.Flag{java}, patience(), cacheFlags()),
+		Action:      p.dbExport,
 	}
 }
 

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
 
 func policyFlags() []cli.Flag {
 	return []cli.Flag{
@@ -21,7 +25,7 @@ func reportFlags() []cli.Flag {
 // databaseFlags are the flags about the advisory databases that check has.
 func databaseFlags() []cli.Flag {
 	flags := []cli.Flag{&cli.BoolFlag{Name: "offline", Usage: "use the advisory database in the cache directory and fetch none"}}
-	return append(append(flags, cacheFlags()...), downloadFlags()...)
+	return slices.Concat(flags, cacheFlags(), downloadFlags())
 }
 
 func cacheFlags() []cli.Flag {

@@ -78,7 +78,8 @@ func writeFlag(b *strings.Builder, f cli.Flag) {
 		placeholder, usage = placeholderOf(usage)
 	}
 	if _, many := f.(*cli.StringSliceFlag); many {
-		usage += " (repeatable)"
+		first, rest, _ := strings.Cut(usage, "\n")
+		usage = strings.TrimRight(first+" (repeatable)\n"+rest, "\n")
 	}
 	fmt.Fprintf(b, "  %s%s\n", strings.Join(names, ", "), placeholder)
 	for line := range strings.Lines(usage) {

@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,7 +85,7 @@ func TestSamples(t *testing.T) {
 	for _, s := range samples {
 		t.Run(s.Name, func(t *testing.T) {
 			ref := o.reg.MustPush(t, s.Image, "oracle/"+s.Name+":1.0.0")
-			code, out := o.check(ref.Tagged)
+			code, out := o.check(ref.Tagged, "-o", "json")
 			if s.Clean() {
 				if code != exitPass {
 					t.Errorf("a clean image ended in %d:\n%s", code, out)
@@ -95,10 +95,24 @@ func TestSamples(t *testing.T) {
 			if code != exitFail {
 				t.Errorf("a bad image ended in %d:\n%s", code, out)
 			}
-			for _, finding := range s.Findings {
-				id, pkg, _ := strings.Cut(finding, " ")
-				if !strings.Contains(out, id) || !strings.Contains(out, pkg) {
-					t.Errorf("the report does not name %s:\n%s", finding, out)
+			var report struct {
+				Results []struct {
+					Findings []struct {
+						ID      string
+						Package struct{ Name string }
+					}
+				}
+			}
+			if err := json.Unmarshal([]byte(out), &report); err != nil || len(report.Results) != 1 {
+				t.Fatalf("no report: %v\n%s", err, out)
+			}
+			found := map[string]bool{}
+			for _, f := range report.Results[0].Findings {
+				found[f.ID+" "+f.Package.Name] = true
+			}
+			for _, want := range s.Findings {
+				if !found[want] {
+					t.Errorf("the report does not name %s", want)
 				}
 			}
 		})

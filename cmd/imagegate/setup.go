@@ -94,7 +94,7 @@ func place(path string) string {
 // outputUsage lists the formats and where each goes.
 func outputUsage() string {
 	var b strings.Builder
-	b.WriteString("write a report as `FORMAT[=FILE]`, on standard output without FILE:\n")
+	b.WriteString("write a report as `FORMAT[=FILE]`, on standard output without =FILE\n")
 	for _, f := range report.Formats() {
 		fmt.Fprintf(&b, "  %-17s %s\n  %-17s -> %s\n", f.Name, f.Title, "", f.Where)
 	}

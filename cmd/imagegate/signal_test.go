@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
 // process is a running imagegate.
@@ -191,4 +194,83 @@ func TestABrokenPipeIsNoPass(t *testing.T) {
 			t.Errorf("exit code %d, want %d (%v)\n%s", got, tt.want, cmd.ProcessState, stderr.String())
 		}
 	}
+}
+
+// stallLayers makes a registry with an image whose layers never come, and tells
+// when somebody waits for one. A worker is running by then.
+func stallLayers(t *testing.T) (ref, cache string, waiting <-chan struct{}) {
+	t.Helper()
+	reg := gatetest.Registry(t)
+	img := gatetest.Spec{Layers: []gatetest.Layer{gatetest.Base()}, User: "65532"}.Image()
+	pushed := reg.MustPush(t, img, "app:1.0.0")
+	cache = gatetest.Database(t, gatetest.DBOptions{DownloadedAt: time.Now()})
+	seen := make(chan struct{}, 100)
+	reg.Inject(gatetest.KindLayer, gatetest.Fault{Name: "stall", Serve: func(_ http.ResponseWriter, q *http.Request, _ http.Handler) {
+		seen <- struct{}{}
+		<-q.Context().Done()
+	}})
+	return pushed.Tagged, cache, seen
+}
+
+func await(t *testing.T, p *process, event <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-event:
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("the program did not get that far\n%s", p.stderr.String())
+	}
+}
+
+// A signal in the middle of a scan ends the workers and removes every file.
+func TestASignalDuringAScanLeavesNothingBehind(t *testing.T) {
+	ref, cache, waiting := stallLayers(t)
+	p := startProgram(t, "check", ref, "--offline", "--cache-dir", cache, "--quiet")
+	await(t, p, waiting)
+	if left, _ := os.ReadDir(p.tmp); len(left) != 1 || !strings.HasPrefix(left[0].Name(), runPrefix) {
+		t.Errorf("temporary files during the run: %v, want one root", left)
+	}
+	worker := childOf(p.Process.Pid)
+	if _, err := os.Stat("/proc/self/task"); err == nil && worker == 0 {
+		t.Error("no worker is running")
+	}
+	_ = p.Process.Signal(syscall.SIGTERM)
+	if got := p.wait(t, grace); got != exitNoVerdict {
+		t.Errorf("exit code %d, want 2\n%s", got, p.stderr.String())
+	}
+	if state := processState(worker); worker != 0 && state != "" && state != "Z" {
+		t.Errorf("the worker is still running (state %s)", state)
+	}
+}
+
+// What a killed run leaves behind goes with the next one.
+func TestTheNextRunSweepsAfterAKilledOne(t *testing.T) {
+	ref, cache, waiting := stallLayers(t)
+	killed := startProgram(t, "check", ref, "--offline", "--cache-dir", cache, "--quiet")
+	await(t, killed, waiting)
+	_ = killed.Process.Kill()
+	_ = killed.Wait()
+	if left, _ := os.ReadDir(killed.tmp); len(left) == 0 {
+		t.Fatal("a killed run left nothing: the test proves nothing")
+	}
+	next := startProgram(t, "check", ref, "--offline", "--cache-dir", cache, "--quiet", "--tmp-dir", killed.tmp, "--timeout", "2s")
+	await(t, next, waiting)
+	if got := next.wait(t, time.Minute); got != exitNoVerdict {
+		t.Errorf("exit code %d, want 2\n%s", got, next.stderr.String())
+	}
+	if left, _ := os.ReadDir(killed.tmp); len(left) > 0 {
+		t.Errorf("still there: %v", left)
+	}
+}
+
+// childOf returns a child of process pid, 0 when there is none.
+func childOf(pid int) int {
+	tasks, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "children"))
+	for _, name := range tasks {
+		data, _ := os.ReadFile(name)
+		first, _, _ := strings.Cut(string(data), " ")
+		if child, err := strconv.Atoi(first); err == nil {
+			return child
+		}
+	}
+	return 0
 }

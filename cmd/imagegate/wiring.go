@@ -152,11 +152,13 @@ func (o *scanOptions) resolver(platforms []string) (gate.Resolver, error) {
 // limitNames lists every limit that --limit can change.
 func limitNames() []string {
 	r, l := registry.DefaultLimits(), layer.DefaultLimits()
-	return append(r.Names(), l.Names()...)
+	names := append(r.Names(), l.Names()...)
+	slices.Sort(names)
+	return slices.Compact(names) // some limits hold in both
 }
 
 func limitUsage() string {
-	return "change a limit, `NAME=VALUE`; the names are\n" + wrap(strings.Join(limitNames(), ", "), 70)
+	return "change a limit by `NAME=VALUE`; the names are\n" + wrap(strings.Join(limitNames(), ", "), 70)
 }
 
 // wrap breaks text at spaces into lines of at most width letters.

@@ -23,7 +23,7 @@ const (
 	shopFixed        = "shop/web:1.4.2"
 	museumAlpine     = "museum/alpine:3.10.4"
 	museumStripped   = "museum/alpine:3.10.4-slim"
-	museumDistroless = "museum/distroless-base:9.12"
+	museumDistroless = "museum/distroless-base:9.12.0"
 	museumApp        = "museum/ruby-app:1.0.0"
 	databaseName     = "trivy-db:2"
 )

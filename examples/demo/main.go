@@ -53,6 +53,9 @@ func run(ctx context.Context, out io.Writer, program string, keep bool) error {
 
 	fmt.Fprintf(out, "Starting a registry at %s and pushing images to it ...\n", registry.Host)
 	if err := push(ctx, registry, tmp); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
 		return err
 	}
 	s := &show{out: out, program: program}
@@ -77,10 +80,10 @@ func next(program string) string {
 	return fmt.Sprintf(`
 Every verdict was the expected one. Try next:
 
-    %[1]s policy init > imagegate.yaml       # the default policy, to edit
-    %[1]s policy explain config.user         # what a rule checks, why, how to satisfy it
+    %[1]s policy init > imagegate.yaml   # the default policy, to edit
+    %[1]s policy explain config.user     # what a rule checks, why, how to satisfy it
     %[1]s policy validate examples/policies/*.yaml
-    %[1]s check alpine:3.22                  # fetches Trivy's database (about 90 MB) the first time
-    go run ./examples/demo -keep                # the same once more, with a registry that stays
+    %[1]s check alpine:3.22              # fetches Trivy's database (about 90 MB) the first time
+    go run ./examples/demo -keep             # the same once more, with a registry that stays
 `, program)
 }

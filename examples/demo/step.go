@@ -46,7 +46,7 @@ func steps(host, cache string) []step {
 		{
 			title: "Three real images from a few years ago.",
 			args:  check(museumAlpine, museumDistroless, museumApp), exit: 1,
-			says: []string{"CVE-2021-36159", "apk-tools", "CVE-2021-3711", "libssl1.1"},
+			says: []string{"CVE-2021-36159", "apk-tools", "CVE-2022-0778", "libssl1.1"},
 		},
 		{
 			title: "The first of them again, with its package database deleted. Scanners find nothing in it; that is no reason to let it through.",

@@ -1,6 +1,7 @@
 package gatetest
 
 import (
+	"bytes"
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -41,14 +42,33 @@ type document struct {
 type content struct {
 	top       v1.Hash
 	documents map[v1.Hash]document
-	order     []v1.Hash // children before parents
 	blobs     map[v1.Hash][]byte
 	kinds     map[v1.Hash]Kind
 }
 
+func newContent() *content {
+	return &content{documents: map[v1.Hash]document{}, blobs: map[v1.Hash][]byte{}, kinds: map[v1.Hash]Kind{}}
+}
+
+// contradicts returns an error when both have different content under one
+// digest, or different media types for one document.
+func (c *content) contradicts(other *content) error {
+	for h, body := range other.blobs {
+		if old, ok := c.blobs[h]; ok && !bytes.Equal(old, body) {
+			return fmt.Errorf("the repository has other bytes under %s", h)
+		}
+	}
+	for h, d := range other.documents {
+		if old, ok := c.documents[h]; ok && old.mediaType != d.mediaType {
+			return fmt.Errorf("the repository serves %s as %s", h, old.mediaType)
+		}
+	}
+	return nil
+}
+
 // contentOf reads a [v1.Image] or a [v1.ImageIndex] into memory.
 func contentOf(what any) (*content, error) {
-	c := &content{documents: map[v1.Hash]document{}, blobs: map[v1.Hash][]byte{}, kinds: map[v1.Hash]Kind{}}
+	c := newContent()
 	top, err := c.add(what)
 	c.top = top
 	return c, err
@@ -125,9 +145,6 @@ func childrenOf(x v1.ImageIndex) []any {
 
 func (c *content) addDocument(d document) v1.Hash {
 	h := HashOf(d.body)
-	if _, seen := c.documents[h]; !seen {
-		c.order = append(c.order, h)
-	}
 	c.documents[h], c.kinds[h] = d, d.kind
 	return h
 }

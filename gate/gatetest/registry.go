@@ -32,7 +32,7 @@ type Reg struct {
 	done   chan struct{} // closed by Close, so that stalled requests end
 
 	mu       sync.Mutex
-	content  content
+	repos    map[string]*content
 	tags     map[string]v1.Hash // "repo:tag"
 	faults   map[Kind]Fault
 	requests []Request
@@ -74,11 +74,11 @@ type Option func(*Reg)
 // NewRegistry starts a registry on a free port of 127.0.0.1.
 func NewRegistry(options ...Option) *Reg {
 	r := &Reg{
-		behind:  registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)),
-		done:    make(chan struct{}),
-		content: content{documents: map[v1.Hash]document{}, blobs: map[v1.Hash][]byte{}, kinds: map[v1.Hash]Kind{}},
-		tags:    map[string]v1.Hash{},
-		faults:  map[Kind]Fault{},
+		behind: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)),
+		done:   make(chan struct{}),
+		repos:  map[string]*content{},
+		tags:   map[string]v1.Hash{},
+		faults: map[Kind]Fault{},
 	}
 	for _, o := range options {
 		o(r)
@@ -96,7 +96,9 @@ func (r *Reg) Close() {
 }
 
 // Push stores an image or an index under name, "repo:tag". Nothing is checked:
-// blobs are served under the digests that are claimed for them.
+// blobs are served under the digests that are claimed for them. Only what
+// contradicts something in the same repository is refused, because the two
+// could not be told apart: give every liar a repository of its own.
 func (r *Reg) Push(what any, name string) (Ref, error) {
 	c, err := contentOf(what)
 	if err != nil {
@@ -116,41 +118,64 @@ func (r *Reg) MustPush(t testing.TB, what any, name string) Ref {
 }
 
 func (r *Reg) store(c *content, name string) (Ref, error) {
-	if repo, tag, ok := strings.Cut(name, ":"); !ok || repo == "" || tag == "" {
+	repo, tag, ok := strings.Cut(name, ":")
+	if !ok || repo == "" || tag == "" {
 		return Ref{}, fmt.Errorf("push %q: name must be repo:tag", name)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.Copy(r.content.documents, c.documents)
-	maps.Copy(r.content.blobs, c.blobs)
-	maps.Copy(r.content.kinds, c.kinds)
+	into := r.repo(repo)
+	if err := into.contradicts(c); err != nil {
+		return Ref{}, fmt.Errorf("push %s: %w: push it to a repository of its own", name, err)
+	}
+	maps.Copy(into.documents, c.documents)
+	maps.Copy(into.blobs, c.blobs)
+	maps.Copy(into.kinds, c.kinds)
 	r.tags[name] = c.top
-	tagged := r.Host + "/" + name
-	return Ref{Tagged: tagged, Pinned: tagged + "@" + c.top.String(), Digest: c.top}, nil
+	return r.ref(name, c.top), nil
 }
 
-// SetBlob changes what is served for a digest, without changing the digest.
+// repo returns what a repository holds. The caller holds the lock.
+func (r *Reg) repo(name string) *content {
+	if r.repos[name] == nil {
+		r.repos[name] = newContent()
+	}
+	return r.repos[name]
+}
+
+func (r *Reg) ref(name string, h v1.Hash) Ref {
+	tagged := r.Host + "/" + name
+	return Ref{Tagged: tagged, Pinned: tagged + "@" + h.String(), Digest: h}
+}
+
+// SetBlob changes what every repository serves for a digest, without changing
+// the digest.
 func (r *Reg) SetBlob(digest v1.Hash, body []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.content.blobs[digest] = body
+	for _, c := range r.repos {
+		if _, ok := c.blobs[digest]; ok {
+			c.blobs[digest] = body
+		}
+	}
 }
 
 // SetDocument serves body as the manifest or index called name, with any
-// media type: the two need not fit.
+// media type: the two need not fit. What it names must have been pushed to the
+// same repository.
 func (r *Reg) SetDocument(name, mediaType string, body []byte) Ref {
 	h := HashOf(body)
-	kind := KindManifest
-	if t := types.MediaType(mediaType); t.IsIndex() {
-		kind = KindIndex
+	d := document{KindManifest, types.MediaType(mediaType), body}
+	if d.mediaType.IsIndex() {
+		d.kind = KindIndex
 	}
+	repo, _, _ := strings.Cut(name, ":")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.content.documents[h] = document{kind, types.MediaType(mediaType), body}
-	r.content.kinds[h] = kind
+	c := r.repo(repo)
+	c.documents[h], c.kinds[h] = d, d.kind
 	r.tags[name] = h
-	tagged := r.Host + "/" + name
-	return Ref{Tagged: tagged, Pinned: tagged + "@" + h.String(), Digest: h}
+	return r.ref(name, h)
 }
 
 // Requests returns what was asked so far, oldest first.

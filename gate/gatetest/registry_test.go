@@ -98,6 +98,27 @@ func TestLiesAreServed(t *testing.T) {
 	}
 }
 
+// Two images that cannot be told apart by their requests would make a test
+// judge another image than the one it names.
+func TestContradictionsNeedRepositoriesOfTheirOwn(t *testing.T) {
+	r := Registry(t)
+	honest := Image(Base()).(*Parts)
+	r.MustPush(t, honest, "app:1")
+	liar := honest.clone()
+	liar.Blobs[0].Content = []byte("other")
+	served := honest.clone()
+	served.Type = "text/plain"
+	for name, img := range map[string]v1.Image{"other bytes": liar, "other type": served} {
+		if _, err := r.Push(img, "app:2"); err == nil || !strings.Contains(err.Error(), "repository of its own") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r.MustPush(t, liar, "liar:1")
+	if _, err := pull(t, r.Host+"/app:1"); err != nil {
+		t.Errorf("the honest image beside a liar: %v", err)
+	}
+}
+
 func TestDatabaseArtifact(t *testing.T) {
 	r := Registry(t)
 	dir := Database(t, DBOptions{})

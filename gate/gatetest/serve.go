@@ -56,14 +56,9 @@ func (r *Reg) honest(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	r.mu.Lock()
-	var h v1.Hash
-	if class == "manifests" {
-		h = r.resolve(repo, name)
-	} else {
-		h, _ = v1.NewHash(name)
-	}
-	doc, isDoc := r.content.documents[h]
-	blob, isBlob := r.content.blobs[h]
+	h, here := r.resolve(repo, name), r.repo(repo)
+	doc, isDoc := here.documents[h]
+	blob, isBlob := here.blobs[h]
 	r.mu.Unlock()
 	switch {
 	case class == "manifests" && isDoc:
@@ -99,7 +94,7 @@ func (r *Reg) kindOf(q *http.Request) Kind {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.resolve(repo, name)
-	if kind, ok := r.content.kinds[h]; ok && (class == "manifests" || class == "blobs") {
+	if kind, ok := r.repo(repo).kinds[h]; ok && (class == "manifests" || class == "blobs") {
 		return kind
 	}
 	return KindOther

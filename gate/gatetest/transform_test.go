@@ -1,6 +1,7 @@
 package gatetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -68,7 +69,7 @@ func TestDisguisesAreRepeatableAndCanBePushed(t *testing.T) {
 			if err != nil || !slices.Equal(names, same) || p.fingerprint() != again.fingerprint() {
 				t.Errorf("%s, seed %d: %v, then %v (%v)", s.Name, seed, names, same, err)
 			}
-			r.MustPush(t, p, "app:disguised")
+			r.MustPush(t, p, fmt.Sprintf("%s-%d:1.0.0", s.Name, seed))
 		}
 	}
 }

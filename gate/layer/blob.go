@@ -21,6 +21,7 @@ const chunksInFlight = 4
 // chunks hands buffers from one goroutine to another, in order. It differs from
 // io.Pipe in that the writer may run ahead.
 type chunks struct {
+	ctx   context.Context
 	full  chan []byte
 	spare chan []byte
 	err   error // set before full is closed
@@ -28,22 +29,22 @@ type chunks struct {
 	whole []byte // the buffer that rest is part of
 }
 
-func newChunks() *chunks {
-	return &chunks{full: make(chan []byte, chunksInFlight), spare: make(chan []byte, chunksInFlight+2)}
+func newChunks(ctx context.Context) *chunks {
+	return &chunks{ctx: ctx, full: make(chan []byte, chunksInFlight), spare: make(chan []byte, chunksInFlight+2)}
 }
 
-// fill reads src until it ends or fails, or ctx is done, and then closes the pipe.
-// io.EOF is the good end.
-func (c *chunks) fill(ctx context.Context, src io.Reader) {
+// fill reads src until it ends or fails, or the context is done, and then
+// closes the pipe. io.EOF is the good end.
+func (c *chunks) fill(src io.Reader) {
 	defer close(c.full)
 	for {
 		buf := c.buffer()
-		n, err := readSome(ctx, src, buf)
+		n, err := readSome(c.ctx, src, buf)
 		if n > 0 {
 			select {
 			case c.full <- buf[:n]:
-			case <-ctx.Done():
-				c.err = context.Cause(ctx)
+			case <-c.ctx.Done():
+				c.err = context.Cause(c.ctx)
 				return
 			}
 		}
@@ -85,7 +86,8 @@ func (c *chunks) buffer() []byte {
 	}
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. It does not wait for a writer that is stuck in its
+// source when the context is done.
 func (c *chunks) Read(p []byte) (int, error) {
 	for len(c.rest) == 0 {
 		if c.whole != nil {
@@ -95,11 +97,15 @@ func (c *chunks) Read(p []byte) (int, error) {
 			}
 			c.whole = nil
 		}
-		buf, ok := <-c.full
-		if !ok {
-			return 0, c.err
+		select {
+		case buf, ok := <-c.full:
+			if !ok {
+				return 0, c.err
+			}
+			c.whole, c.rest = buf, buf
+		case <-c.ctx.Done():
+			return 0, context.Cause(c.ctx)
 		}
-		c.whole, c.rest = buf, buf
 	}
 	n := copy(p, c.rest)
 	c.rest = c.rest[n:]
@@ -181,6 +187,20 @@ func (a *archive) Read(p []byte) (int, error) {
 		return 0, limit
 	}
 	return n, err
+}
+
+// inflate decompresses from stored to plain and returns the compression.
+func (a *archive) inflate(stored io.Reader, plain *chunks, mediaType string) string {
+	z, compression, err := decompress(stored, mediaType)
+	if err != nil {
+		plain.err = err
+		close(plain.full)
+		return compression
+	}
+	defer z.Close()
+	a.src = z
+	plain.fill(a)
+	return compression
 }
 
 // stage runs f in a goroutine of wg.

@@ -41,33 +41,22 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	defer cancel(errStopped)
 
 	src := newBlob(r, s)
-	stored, plain := newChunks(), newChunks()
+	stored, plain := newChunks(ctx), newChunks(ctx)
 	var fetching, inflating sync.WaitGroup
-	stage(&fetching, func() { stored.fill(ctx, src) })
-	l := &lint{spec: s, budget: b, visit: visit}
+	stage(&fetching, func() { stored.fill(src) })
 	out := &archive{blob: src, budget: b, sum: sha256.New()}
 	var compression string
-	stage(&inflating, func() {
-		var z io.ReadCloser
-		var err error
-		if z, compression, err = decompress(stored, s.MediaType); err != nil {
-			plain.err = err
-			close(plain.full)
-			return
-		}
-		defer z.Close()
-		out.src = z
-		plain.fill(ctx, out)
-	})
+	stage(&inflating, func() { compression = out.inflate(stored, plain, s.MediaType) })
+	l := &lint{spec: s, budget: b, visit: visit}
 	err := l.walk(ctx, plain)
 	cancel(errStopped)
-	waitFor(&fetching)
-	// The decompressor reads only from stored, which the fetching stage or its
-	// end closes; if that stage is stuck in its source, so may this one be.
-	waitFor(&inflating)
 	if err != nil {
+		waitFor(&fetching)
+		waitFor(&inflating)
 		return Stats{}, err
 	}
+	fetching.Wait() // the source has ended, so neither can be stuck
+	inflating.Wait()
 	if got := digestOf(out.sum); got != s.DiffID {
 		return Stats{}, fmt.Errorf("the uncompressed layer has the digest %s, not the diffID %s that the config says", got, s.DiffID)
 	}

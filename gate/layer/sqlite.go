@@ -234,21 +234,23 @@ func parseSchemaCell(cell []byte) (schemaRow, bool) {
 		}
 		value := values[:width]
 		values = values[width:]
-		switch column {
-		case 0:
-			row.kind = string(value)
-		case 1:
-			row.name = string(value)
-		case 3:
-			for _, b := range value {
-				row.root = row.root<<8 | uint32(b)
-			}
-			if kind == 9 {
-				row.root = 1
-			}
-		}
+		row.set(column, value)
 	}
 	return row, true
+}
+
+// set takes one column: type, name, tbl_name, rootpage.
+func (r *schemaRow) set(column int, value []byte) {
+	switch column {
+	case 0:
+		r.kind = string(value)
+	case 1:
+		r.name = string(value)
+	case 3:
+		for _, b := range value {
+			r.root = r.root<<8 | uint32(b)
+		}
+	}
 }
 
 // sqliteWidth is the number of bytes of a value of the given serial type.

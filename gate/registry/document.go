@@ -33,13 +33,12 @@ func isSchema1Type(t string) bool { return t == typeSchema1 || t == typeSchema1S
 
 // descriptor names a document or a blob.
 type descriptor struct {
-	MediaType    string            `json:"mediaType"`
-	Digest       string            `json:"digest"`
-	Size         int64             `json:"size"`
-	URLs         []string          `json:"urls"`
-	Annotations  map[string]string `json:"annotations"`
-	ArtifactType string            `json:"artifactType"`
-	Platform     *platform         `json:"platform"`
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Size        int64             `json:"size"`
+	URLs        []string          `json:"urls"`
+	Annotations map[string]string `json:"annotations"`
+	Platform    *platform         `json:"platform"`
 }
 
 // document is a manifest or an index, and which of the two: exactly one of
@@ -47,7 +46,6 @@ type descriptor struct {
 type document struct {
 	SchemaVersion int           `json:"schemaVersion"`
 	Type          string        `json:"mediaType"`
-	ArtifactType  string        `json:"artifactType"`
 	Config        *descriptor   `json:"config"`
 	Layers        *[]descriptor `json:"layers"`
 	Manifests     *[]descriptor `json:"manifests"`

@@ -109,10 +109,8 @@ func (n *resolution) sort(x *index, c *child, all []child) error {
 		return refuse("manifest %s is a schema 1 manifest, which cannot be verified (push the image again with a current tool)", c.Digest)
 	case !isManifestType(c.MediaType):
 		return refuse("manifest %s has the media type %s, which is not that of an image", c.Digest, quote(c.MediaType))
-	case c.Platform == nil && c.ArtifactType != "":
-		return refuse("manifest %s is an artifact of type %s, and nothing says which image it belongs to", c.Digest, quote(c.ArtifactType))
 	case c.Platform == nil:
-		return x.add(c) // runtimes look into its config, and so do we
+		return x.add(c) // runtimes look into its config, and so do we: an artifact is found out there
 	case !c.Platform.runnable():
 		if !isAttestation(c, all) {
 			return refuse("manifest %s is for the platform %s, and it is not marked as an attestation of another manifest of the index", c.Digest, quote(c.Platform.String()))

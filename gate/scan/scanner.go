@@ -118,7 +118,8 @@ func (s *Scanner) Database() *evidence.Database { return s.database }
 // Engine names the scanner and its version.
 func (s *Scanner) Engine() string { return s.engine }
 
-// Close ends the workers. The caller removes TempDir.
+// Close ends the workers and closes Databases, whose private views they read.
+// The caller removes TempDir.
 func (s *Scanner) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +127,7 @@ func (s *Scanner) Close() error {
 		w.kill()
 	}
 	s.idle = nil
-	return nil
+	return s.opt.Databases.Close()
 }
 
 // Scan reads t's layers. Any error means that there is no evidence at all: a
@@ -145,6 +146,9 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 			Hint: "raise it with --scan-timeout"})
 		defer cancel()
 	}
+	if err := checkSpace(s.opt.TempDir, t); err != nil {
+		return nil, err
+	}
 	w, err := s.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -156,6 +160,11 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 			err = cause // what the worker says then is only the echo
 		}
 		return nil, err
+	}
+	// Evidence counts only if the database is still the one that was hashed.
+	if err := s.opt.Databases.Verify(ctx, database.Vulnerability, s.cacheDir); err != nil {
+		w.kill()
+		return nil, databaseFault(err)
 	}
 	// The context may have ended while the last words were exchanged: a run that
 	// was told to stop must not end in a pass.

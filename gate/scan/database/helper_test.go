@@ -232,7 +232,7 @@ func (n *notes) String() string {
 func newStore(t testing.TB, dir string, change func(*Options), refs ...string) *Store {
 	t.Helper()
 	o := Options{CacheDir: dir, Source: httpSource{}, Now: func() time.Time { return today },
-		Repositories: map[Kind][]string{Vulnerability: refs, Java: refs}, StallTimeout: 5 * time.Second, LockTimeout: 10 * time.Second}
+		Repositories: map[Kind][]string{Vulnerability: refs, Java: refs}, StallTimeout: time.Minute, LockTimeout: time.Minute}
 	if change != nil {
 		change(&o)
 	}

@@ -191,7 +191,7 @@ func TestKilledUpdater(t *testing.T) {
 		srv.mu.Lock()
 		seen := append([]build(nil), all...)
 		srv.mu.Unlock()
-		s := newStore(t, dir, func(o *Options) { o.Source, o.LockTimeout = noSource{t}, time.Second })
+		s := newStore(t, dir, func(o *Options) { o.Source, o.LockTimeout = noSource{t}, 20*time.Second })
 		wantPair(t, s, seen...)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

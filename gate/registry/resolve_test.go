@@ -1,0 +1,371 @@
+package registry
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// forPlatform is an image whose config is for the platform.
+func forPlatform(t testing.TB, s string) gatetest.Child {
+	t.Helper()
+	p, err := v1.ParsePlatform(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := gatetest.Spec{Platform: *p, Layers: []gatetest.Layer{{Files: []gatetest.File{{Path: s, Body: []byte(s)}}}}}.Image()
+	return gatetest.Child{Image: img, Platform: p}
+}
+
+func TestResolveImage(t *testing.T) {
+	created := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	spec := gatetest.Spec{
+		User: "app:app", Env: []string{"PATH=/bin", "TOKEN=s3cret", "EMPTY"}, Entrypoint: []string{"/app"}, Cmd: []string{"-v"},
+		Ports: []string{"9000/tcp", "22/tcp"}, Labels: map[string]string{"a": "1", "A": "2"}, Created: created,
+		Platform: v1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"},
+		Layers:   []gatetest.Layer{{Files: []gatetest.File{{Path: "base"}}, CreatedBy: "ADD rootfs"}, {Files: []gatetest.File{{Path: "own"}}, CreatedBy: "COPY app"}},
+		Config: func(c *v1.ConfigFile) {
+			c.Config.Volumes = map[string]struct{}{"/data": {}, "/a": {}}
+			c.Config.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "true"}}
+			c.History = []v1.History{c.History[0], {CreatedBy: `CMD ["sh"]`, EmptyLayer: true}, c.History[1], {CreatedBy: "USER app", EmptyLayer: true}}
+		},
+	}
+	for _, docker := range []bool{false, true} {
+		spec.Docker = docker
+		img, err := spec.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reg := gatetest.Registry(t)
+		ref := reg.MustPush(t, img, "team/app:1.0")
+		res, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers := []evidence.Layer{}
+		for i, b := range img.Blobs {
+			layers = append(layers, evidence.Layer{
+				Digest: b.ClaimHash.String(), DiffID: b.ClaimDiff.String(), MediaType: string(b.ClaimType), Size: int64(len(b.Content)),
+				CreatedBy: []string{"ADD rootfs", "COPY app"}[i], Base: i == 0,
+			})
+		}
+		want := &gate.Resolution{
+			Reference: evidence.Reference{
+				Asked: ref.Tagged, Source: evidence.SourceRegistry, Name: reg.Host + "/team/app",
+				Registry: reg.Host, Repository: "team/app", Tag: "1.0",
+			},
+			Digest: ref.Digest.String(),
+		}
+		want.Targets = []gate.Target{{RawConfig: img.ConfigJSON, Image: evidence.Image{
+			SchemaVersion: 1, Reference: want.Reference, Digest: ref.Digest.String(), Platform: "linux/arm64/v8", Platforms: []string{"linux/arm64/v8"},
+			Config: &evidence.Config{
+				User: "app:app", Entrypoint: []string{"/app"}, Cmd: []string{"-v"}, ExposedPorts: []string{"22/tcp", "9000/tcp"},
+				Labels: map[string]string{"a": "1", "A": "2"}, EnvNames: []string{"PATH", "TOKEN", "EMPTY"}, Volumes: []string{"/a", "/data"},
+				Healthcheck: true, Created: &created, Size: layers[0].Size + layers[1].Size, Layers: layers,
+			},
+		}}}
+		blobs := res.Targets[0].Layers
+		res.Targets[0].Layers = nil
+		if diff := cmp.Diff(want, res); diff != "" {
+			t.Errorf("docker %v: %s", docker, diff)
+		}
+		for i, b := range blobs {
+			if b.Digest != layers[i].Digest || b.DiffID != layers[i].DiffID || b.Size != layers[i].Size || b.MediaType != layers[i].MediaType {
+				t.Errorf("blob %d: %+v, want %+v", i, b, layers[i])
+			}
+		}
+	}
+}
+
+func TestResolveIndex(t *testing.T) {
+	amd, arm, armv6 := forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"), forPlatform(t, "linux/arm/v6")
+	nowhere := func(c gatetest.Child, p *v1.Platform) gatetest.Child { c.Platform = p; return c }
+	described := func(c gatetest.Child, f func(*v1.Descriptor)) gatetest.Child { c.Descriptor = f; return c }
+	artifact := testImage()
+	artifact.ConfigType = "application/vnd.cncf.helm.config.v1+json"
+	if err := artifact.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	unmarked := gatetest.Attestation(amd.Image)
+	unmarked.Annotations = nil
+	nested := gatetest.Child{Index: gatetest.Index(arm)}
+	twice := gatetest.Child{Index: gatetest.Index(nested)}
+	win1, win2 := forPlatform(t, "windows/amd64:10.0.17763.1"), forPlatform(t, "windows/amd64:10.0.20348.1")
+	for name, c := range map[string]struct {
+		children []gatetest.Child
+		asked    []string
+		targets  string // platforms, in order
+		skipped  int
+		want     string // in the error
+	}{
+		"one":                         {children: []gatetest.Child{amd}, targets: "linux/amd64"},
+		"all platforms, their order":  {children: []gatetest.Child{arm, amd, armv6}, targets: "linux/arm64 linux/amd64 linux/arm/v6"},
+		"attestations are skipped":    {children: []gatetest.Child{amd, arm, gatetest.Attestation(amd.Image), gatetest.Attestation(arm.Image)}, targets: "linux/amd64 linux/arm64", skipped: 2},
+		"one is asked for":            {children: []gatetest.Child{amd, arm}, asked: []string{"linux/arm64/v8"}, targets: "linux/arm64", skipped: 1},
+		"two are asked for":           {children: []gatetest.Child{amd, arm, armv6}, asked: []string{"linux/arm64", "linux/x86_64"}, targets: "linux/amd64 linux/arm64", skipped: 1},
+		"one is missing":              {children: []gatetest.Child{amd, arm}, asked: []string{"linux/arm64", "linux/s390x"}, want: "no image for linux/s390x; it has linux/amd64, linux/arm64"},
+		"all are missing":             {children: []gatetest.Child{amd}, asked: []string{"linux/riscv64"}, want: "no image for linux/riscv64; it has linux/amd64"},
+		"a variant is missing":        {children: []gatetest.Child{armv6}, asked: []string{"linux/arm"}, want: "it has linux/arm/v6"},
+		"platform told by the config": {children: []gatetest.Child{nowhere(amd, nil), arm}, targets: "linux/amd64 linux/arm64"},
+		"asked for, told by config":   {children: []gatetest.Child{nowhere(amd, nil), arm}, asked: []string{"linux/arm64"}, targets: "linux/arm64", skipped: 1},
+		"nested":                      {children: []gatetest.Child{amd, nested}, targets: "linux/amd64 linux/arm64"},
+		"windows versions":            {children: []gatetest.Child{win1, win2}, targets: "windows/amd64:10.0.17763.1 windows/amd64:10.0.20348.1"},
+		"all windows versions":        {children: []gatetest.Child{amd, win1, win2}, asked: []string{"windows/amd64"}, targets: "windows/amd64:10.0.17763.1 windows/amd64:10.0.20348.1", skipped: 1},
+		"one child twice":             {children: []gatetest.Child{amd, amd}, targets: "linux/amd64"},
+		"nested twice":                {children: []gatetest.Child{twice}, want: "indexes within each other"},
+		"empty":                       {want: "no image that could run"},
+		"attestation without image":   {children: []gatetest.Child{gatetest.Attestation(amd.Image)}, want: "not marked as an attestation of another manifest"},
+		"unknown without marks":       {children: []gatetest.Child{amd, unmarked}, want: "not marked as an attestation"},
+		"a platform that is unknown":  {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "unknown", Architecture: "unknown"})}, want: "not marked as an attestation"},
+		"half unknown":                {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "linux", Architecture: "unknown"})}, want: "not marked as an attestation"},
+		"empty platform":              {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{})}, want: "not marked as an attestation"},
+		"two for one platform":        {children: []gatetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), &v1.Platform{OS: "linux", Architecture: "amd64"})}, want: "two manifests for linux/amd64"},
+		"two spellings":               {children: []gatetest.Child{arm, forPlatform(t, "linux/arm64/v8")}, want: "two manifests for linux/arm64"},
+		"two, one told by config":     {children: []gatetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), nil)}, want: "two manifests for linux/amd64"},
+		"two, one not asked for":      {children: []gatetest.Child{arm, amd, forPlatform(t, "linux/amd64/v1")}, asked: []string{"linux/arm64"}, want: "two manifests for linux/amd64"},
+		"two, one nested":             {children: []gatetest.Child{forPlatform(t, "linux/arm64/v8"), nested}, want: "two manifests for linux/arm64"},
+		"config of another machine":   {children: []gatetest.Child{nowhere(amd, arm.Platform)}, want: "it is for linux/amd64, but the index offers the image for linux/arm64"},
+		"config of another system":    {children: []gatetest.Child{nowhere(amd, &v1.Platform{OS: "windows", Architecture: "amd64"})}, want: "but the index offers the image for windows/amd64"},
+		"config of another variant":   {children: []gatetest.Child{nowhere(armv6, &v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"})}, want: "but the index offers the image for linux/arm/v7"},
+		"child of another size":       {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.Size++ })}, want: "its descriptor announces"},
+		"child smaller than told":     {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.Size-- })}, want: "sent more than"},
+		"child of another type":       {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = typeDockerManifest })}, want: "in one place"},
+		"child is said to be index":   {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = typeOCIIndex })}, want: "tools disagree"},
+		"child is schema 1":           {children: []gatetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = typeSchema1Signed })}, want: "schema 1"},
+		"child is something else":     {children: []gatetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = "application/x" })}, want: "not that of an image"},
+		"child lies elsewhere":        {children: []gatetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.URLs = []string{"http://127.0.0.1:1/"} })}, want: "never fetched"},
+		"child is an artifact":        {children: []gatetest.Child{amd, {Image: artifact}}, want: "this is an artifact, not an image"},
+		"huge child":                  {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.Size = 1 << 40 })}, want: "over the limit"},
+		"platform with a newline":     {children: []gatetest.Child{nowhere(amd, &v1.Platform{OS: "linux\n", Architecture: "amd64"})}, want: "is not a platform"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := gatetest.Registry(t)
+			ref := reg.MustPush(t, gatetest.Index(c.children...), "app:1")
+			res, err := pull(t.Context(), newResolver(t, newClient(t, nil), c.asked...), ref.Tagged)
+			checkError(t, name, err, c.want)
+			if err != nil || c.want != "" {
+				return
+			}
+			var got []string
+			for _, target := range res.Targets {
+				got = append(got, target.Image.Platform)
+				if target.Image.IndexDigest != ref.Digest.String() || target.Image.Digest == "" || len(target.Image.Platforms) == 0 {
+					t.Errorf("target %+v", target.Image)
+				}
+			}
+			if strings.Join(got, " ") != c.targets || len(res.Skipped) != c.skipped || res.Digest != ref.Digest.String() {
+				t.Errorf("got %v and skipped %+v", got, res.Skipped)
+			}
+		})
+	}
+}
+
+// A tag is asked for once; everything after goes by digest, even if the tag
+// has moved meanwhile.
+func TestTagIsResolvedOnce(t *testing.T) {
+	first, second := gatetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64")), forPlatform(t, "linux/s390x").Image
+	reg := gatetest.Registry(t)
+	ref := reg.MustPush(t, first, "app:1")
+	reg.Inject(gatetest.KindIndex, gatetest.Fault{Name: "tag moves", Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+		next.ServeHTTP(w, q)
+		if _, err := reg.Push(second, "app:1"); err != nil {
+			t.Error(err)
+		}
+	}})
+	res, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Digest != ref.Digest.String() || len(res.Targets) != 2 {
+		t.Errorf("got %s with %d targets", res.Digest, len(res.Targets))
+	}
+	byTag := 0
+	for _, q := range reg.Requests() {
+		if strings.HasSuffix(q.Path, "/manifests/1") {
+			byTag++
+		} else if strings.Contains(q.Path, "/manifests/") && !strings.Contains(q.Path, "/manifests/sha256:") {
+			t.Errorf("unexpected request %s", q)
+		}
+	}
+	if byTag != 1 {
+		t.Errorf("the tag was asked for %d times", byTag)
+	}
+}
+
+func TestResolveByDigest(t *testing.T) {
+	reg := gatetest.Registry(t)
+	img := testImage()
+	ref := reg.MustPush(t, img, "app:1")
+	r := newResolver(t, newClient(t, nil))
+	res, err := r.Resolve(t.Context(), ref.Pinned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Reference.Tag != "1" || res.Reference.Digest != ref.Digest.String() {
+		t.Errorf("tag and digest are not both kept: %+v", res.Reference)
+	}
+	for _, q := range reg.Requests() {
+		if strings.HasSuffix(q.Path, "/manifests/1") {
+			t.Errorf("the tag was asked for: %s", q)
+		}
+	}
+	// The registry serves something else under the digest.
+	reg.Inject(gatetest.KindManifest, gatetest.FaultByName("trailing-space"))
+	_, err = r.Resolve(t.Context(), ref.Pinned)
+	checkError(t, "changed manifest", err, "not what its digest says")
+}
+
+// A foreign layer's addresses are never asked, not even when the registry
+// lacks the layer.
+func TestForeignLayersAreNotFetched(t *testing.T) {
+	asked := 0
+	canary := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer canary.Close()
+	for _, mediaType := range []string{"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "application/vnd.oci.image.layer.v1.tar+gzip"} {
+		img := testImage()
+		img.Blobs[0].URLs = []string{canary.URL + "/layer"}
+		img.ManifestJSON = nil
+		if err := img.SealManifest(); err != nil {
+			t.Fatal(err)
+		}
+		img.ManifestJSON = []byte(strings.ReplaceAll(string(img.ManifestJSON), "application/vnd.oci.image.layer.v1.tar+gzip", mediaType))
+		reg := gatetest.Registry(t)
+		ref := reg.MustPush(t, img, "app:1")
+		reg.Inject(gatetest.KindLayer, gatetest.FaultByName("status-404"))
+		_, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged)
+		checkError(t, mediaType, err, "never fetched")
+	}
+	if asked != 0 {
+		t.Errorf("the canary was asked %d times", asked)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	var many []gatetest.Layer
+	for i := range 5 {
+		many = append(many, gatetest.Layer{Files: []gatetest.File{{Path: fmt.Sprint(i)}}})
+	}
+	img := gatetest.Spec{Layers: many}.Image()
+	index := gatetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"), forPlatform(t, "linux/s390x"))
+	for name, c := range map[string]struct {
+		set  string
+		what any
+		want string
+	}{
+		"manifest":       {"manifest-size=100", img, "manifest-size"},
+		"config":         {"config-size=100", img, "config-size"},
+		"layers":         {"layers=4", img, "layers"},
+		"blob":           {"blob-size=10", img, "blob-size"},
+		"children":       {"index-children=2", index, "index-children"},
+		"enough of each": {"layers=5", img, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limits := DefaultLimits()
+			limit, value, _ := strings.Cut(c.set, "=")
+			if err := limits.Set(limit, value); err != nil {
+				t.Fatal(err)
+			}
+			reg := gatetest.Registry(t)
+			ref := reg.MustPush(t, c.what, "app:1")
+			client := newClient(t, func(o *Options) { o.Limits = limits })
+			_, err := pull(t.Context(), newResolver(t, client), ref.Tagged)
+			checkError(t, name, err, map[bool]string{true: "over the limit"}[c.want != ""])
+			if hint := gate.HintOf(err); !strings.Contains(hint, c.want) {
+				t.Errorf("hint %q does not name the limit %s", hint, c.want)
+			}
+		})
+	}
+}
+
+func TestLimitsSet(t *testing.T) {
+	for value, want := range map[string]string{
+		"manifest-size=1KiB": "", "manifest-size=12": "", "tries=3": "", "idle-timeout=2m": "",
+		"manifest-size=0": "above zero", "manifest-size=-1": "above zero", "manifest-size=1MB": "above zero", "manifest-size=": "above zero",
+		"manifest-size=9999999TiB": "above zero", "tries=1KiB": "above zero", "idle-timeout=30": "time above zero", "idle-timeout=-1s": "time above zero",
+		"manifest=1": "unknown limit",
+	} {
+		l := DefaultLimits()
+		name, amount, _ := strings.Cut(value, "=")
+		checkError(t, value, l.Set(name, amount), want)
+	}
+	l := Limits{}.filled()
+	if diff := cmp.Diff(DefaultLimits(), l); diff != "" {
+		t.Errorf("zero limits: %s", diff)
+	}
+}
+
+// What go-containerregistry builds and pushes is read back whole.
+func TestRandomImages(t *testing.T) {
+	reg := gatetest.Registry(t)
+	r := newResolver(t, newClient(t, nil))
+	for i := range 5 {
+		img, err := random.Image(int64(1000*i+1), int64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		config = config.DeepCopy()
+		config.OS, config.Architecture = "linux", "amd64"
+		if img, err = mutate.ConfigFile(img, config); err != nil {
+			t.Fatal(err)
+		}
+		ref := reg.MustPush(t, img, fmt.Sprintf("r:%d", i))
+		res, err := pull(t.Context(), r, ref.Tagged)
+		if err != nil || len(res.Targets[0].Layers) != i {
+			t.Errorf("%d layers: %v", i, err)
+		}
+	}
+	ref := reg.MustPush(t, empty.Image, "empty:1")
+	_, err := r.Resolve(t.Context(), ref.Tagged)
+	checkError(t, "image without a platform", err, "operating system")
+}
+
+// The real images, where they are at hand.
+func TestRealImages(t *testing.T) {
+	dir := filepath.Join("..", "..", "..", "shared", "data", "images")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("there are no real images here")
+	}
+	list, err := readLayout(directory{dir}, &Limits{ManifestSize: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newResolver(t, newClient(t, nil))
+	good := 0
+	for i := range list {
+		name := list[i].Annotations[annotationName]
+		res, err := r.Resolve(t.Context(), "oci:"+dir+"@"+list[i].Digest)
+		if err != nil {
+			t.Logf("%s: %v", name, err)
+			continue
+		}
+		good++
+		for _, target := range res.Targets {
+			if len(target.Layers) != len(target.Image.Config.Layers) {
+				t.Errorf("%s: %d layers, and facts of %d", name, len(target.Layers), len(target.Image.Config.Layers))
+			}
+		}
+	}
+	t.Logf("%d of %d images", good, len(list))
+	if good < len(list)*9/10 {
+		t.Errorf("only %d of %d real images can be resolved", good, len(list))
+	}
+}
