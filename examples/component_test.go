@@ -230,3 +230,62 @@ func write(t *testing.T, file, content string) {
 		t.Fatal(err)
 	}
 }
+
+// What is deployed is what was judged: the index where the reference named one,
+// and nothing when there is not one digest to name.
+func TestComponentNamesTheDigest(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil || runtime.GOOS == "windows" {
+		t.Skip("needs sh and a Unix")
+	}
+	golden := func(name string) string {
+		src, err := os.ReadFile(filepath.Join(root, "gate/report/testdata/golden", name+".json.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(src)
+	}
+	first := func(doc, key string) string {
+		m := regexp.MustCompile(`"` + key + `": "(sha256:[0-9a-f]{64})"`).FindStringSubmatch(doc[strings.Index(doc, `"results"`):])
+		if m == nil {
+			t.Fatalf("no %s in the report", key)
+		}
+		return m[1]
+	}
+	pass := golden("pass")
+	index := strings.Replace(pass, `"indexDigest": ""`, `"indexDigest": "sha256:`+strings.Repeat("e", 64)+`"`, 1)
+	tests := []struct{ name, report, want string }{
+		{"one manifest", pass, first(pass, "digest")},
+		{"an index", index, first(index, "indexDigest")},
+		{"several references", golden("platforms"), ""},
+		{"nothing", "", ""},
+		{"not a digest", strings.Replace(pass, first(pass, "digest"), "sha256:$(touch pwned)", 1), ""},
+		{"another kind of digest", strings.Replace(pass, first(pass, "digest"), "abc", 1), ""},
+		{"a name that says it is one", strings.Replace(pass, `"name": "`, `"name": "x\n      \"reference\": \"y\",\n`, 1), first(pass, "digest")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bin, dir := t.TempDir(), t.TempDir()
+			write(t, filepath.Join(bin, "imagegate"), "#!/bin/sh\ncp \"$0.report\" imagegate.json\n")
+			write(t, filepath.Join(bin, "imagegate.report"), tt.report)
+			j := readComponent(t).job(t, map[string]string{"images": "app:1", "binary": "imagegate"})
+			cmd := exec.Command(sh, "-c", j.Script[0])
+			cmd.Dir = dir
+			cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "GATE_IMAGES=app:1"}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			dotenv, err := os.ReadFile(filepath.Join(dir, "imagegate.env"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "IMAGEGATE_VERDICT=pass\nIMAGEGATE_EXIT_CODE=0\n"
+			if tt.want != "" {
+				want += "IMAGEGATE_DIGEST=" + tt.want + "\n"
+			}
+			if string(dotenv) != want {
+				t.Errorf("dotenv is %q, want %q", dotenv, want)
+			}
+		})
+	}
+}

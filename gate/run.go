@@ -16,6 +16,8 @@ type Run struct {
 	// Database is the advisory database of the run, nil when none was used.
 	Database *evidence.Database
 	Results  []Result
+	// Documents holds bills of materials by manifest digest and format.
+	Documents map[string]map[string][]byte
 	// Notes are remarks about the run: files and variables that were seen and
 	// deliberately not followed.
 	Notes []string

@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -99,39 +102,40 @@ func TestParseArgumentsRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is typed, every argument ends up as a flag, a value or a positional
-// argument: nothing is dropped, and no flag is taken for an image.
-func FuzzParseArguments(f *testing.F) {
-	for _, line := range []string{
-		"check a -p b", "check -p", "check --policy=b -- -p", "policy explain x", "help check", "check --help", "-- check", "check a --offline=x",
-	} {
-		f.Add(line)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		args := strings.Split(line, " ")
+// Whatever is typed, no flag is taken for an image and no argument is lost.
+// This is no fuzz target: fuzzing would compile all of Trivy once more.
+func TestParseArgumentsLosesNothing(t *testing.T) {
+	words := []string{"check", "policy", "explain", "eval", "help", "a", "b:1", "--", "-", "-p", "-p=x", "--policy", "--policy=y", "-o", "json",
+		"--output=json=a,b", "--offline", "--offline=false", "--images", "", " ", "=", "--=", "-x", "--jobs=2", "--timeout", "1m"}
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 1))
+	accepted := 0
+	for range 20_000 {
+		args := []string{"check"}
+		for range random.IntN(8) {
+			args = append(args, words[random.IntN(len(words))])
+		}
 		got, err := parseArguments(testApp().app(), args)
-		if err != nil || got.help || got.version {
-			return
+		if err != nil || got.help {
+			continue
 		}
-		verbatim := false
-		positional := 0
-		for _, arg := range args {
-			switch {
-			case arg == "--" && !verbatim:
-				verbatim = true
-			case verbatim || len(arg) < 2 || arg[0] != '-':
-				positional++
-			}
-		}
-		// Values of flags are counted above as positional too.
-		used := len(got.rest) + len(got.path) + len(got.flags)
-		if positional > used {
-			t.Errorf("%q: %d arguments, but only %d used: %+v", args, positional, used, got)
-		}
+		accepted++
+		verbatim := slices.Index(args, "--")
 		for _, arg := range got.rest {
-			if len(arg) > 1 && arg[0] == '-' && !verbatim {
-				t.Errorf("%q: flag %s was taken for an argument", args, arg)
+			if len(arg) > 1 && arg[0] == '-' && verbatim < 0 {
+				t.Fatalf("seed %d, %q: flag %s was taken for an image", seed, args, arg)
 			}
 		}
-	})
+		// Each flag stands for one or two arguments; everything else is positional.
+		total := len(got.path) + len(got.rest) + len(got.flags)
+		if verbatim >= 0 {
+			total++
+		}
+		if total > len(args) || total+len(got.flags) < len(args) {
+			t.Fatalf("seed %d, %q: %d arguments became %q", seed, args, len(args), got.canonical("imagegate"))
+		}
+	}
+	if accepted < 1000 {
+		t.Errorf("only %d command lines were accepted: the test proves little", accepted)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/registry"
+	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/engine"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -73,7 +74,7 @@ func (p *program) check(c *cli.Context) error {
 		return err
 	}
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
-		return p.openScanner(ctx, o)
+		return p.openScanner(ctx, o, report.Bills(run.outputs))
 	})}
 	g := &gate.Gate{
 		Policy: run.policy, Resolver: resolver, Scanner: scanner,
@@ -84,13 +85,14 @@ func (p *program) check(c *cli.Context) error {
 	o.close()
 	run.progress.finish()
 	return p.report(ctx, run, &gate.Run{
-		Tool:     toolVersion(),
-		Engine:   engine.Version(),
-		Started:  run.started,
-		Policy:   run.source,
-		Database: scanner.database(),
-		Results:  results,
-		Notes:    append(implicitNotes(".", p.environ), run.progress.warnings()...),
+		Tool:      toolVersion(),
+		Engine:    engine.Version(),
+		Started:   run.started,
+		Policy:    run.source,
+		Database:  scanner.database(),
+		Results:   results,
+		Documents: scanner.documents(),
+		Notes:     append(implicitNotes(".", p.environ), run.progress.warnings()...),
 	})
 }
 
@@ -118,7 +120,7 @@ func (p *program) images(c *cli.Context) ([]string, error) {
 	return refs, nil
 }
 
-func (p *program) openScanner(ctx context.Context, o *scanOptions) (*scan.Scanner, error) {
+func (p *program) openScanner(ctx context.Context, o *scanOptions, bills []string) (*scan.Scanner, error) {
 	root, err := p.tempDir(o.tempParent)
 	if err != nil {
 		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: err, Hint: "name a directory that can be written to with --tmp-dir"}
@@ -138,6 +140,7 @@ func (p *program) openScanner(ctx context.Context, o *scanOptions) (*scan.Scanne
 		Limits:    o.connection.layerLimits,
 		Command:   []string{self, scan.WorkerCommand},
 		Now:       p.now,
+		Documents: bills,
 		Observe:   o.progress.observe,
 	})
 }
@@ -173,6 +176,16 @@ func (l *lazyScanner) close() {
 	if l.opened != nil {
 		_ = l.opened.Close()
 	}
+}
+
+// documents returns the bills of materials that were made.
+func (l *lazyScanner) documents() map[string]map[string][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened == nil {
+		return nil
+	}
+	return l.opened.Documents()
 }
 
 // database returns the advisory database that was used, nil when none was.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
+
+// maxEvidence bounds a file of saved evidence.
+const maxEvidence = 1 << 30
 
 func (p *program) evalCommand() *cli.Command {
 	return &cli.Command{
@@ -37,15 +41,12 @@ func (p *program) eval(c *cli.Context) error {
 	var images []evidence.Image
 	var missing []gate.Result
 	for _, path := range c.Args().Slice() {
-		file, err := readEvidence(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return usagef("%w", err)
-		}
+		saved, err := readSaved(path)
 		if err != nil {
 			return err
 		}
-		images = append(images, file.Images...)
-		missing = append(missing, file.missingResults()...)
+		images = append(images, saved.Images...)
+		missing = append(missing, saved.Results()...)
 	}
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
 	return p.report(c.Context, run, &gate.Run{
@@ -57,6 +58,23 @@ func (p *program) eval(c *cli.Context) error {
 		Results:  append(g.Judge(c.Context, images), missing...),
 		Notes:    []string{"judged from saved evidence: advisories that came out since it was collected are not known"},
 	})
+}
+
+// readSaved reads a file of saved evidence. One that is not there is a mistake
+// of the command line; any other trouble means that there is no evidence.
+func readSaved(path string) (*gate.Saved, error) {
+	data, err := readFileUpTo(path, maxEvidence)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("read evidence: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read evidence: %w", err)
+	}
+	saved, err := gate.ParseSaved(data)
+	if err != nil {
+		return nil, fmt.Errorf("read evidence %s: %w", path, err)
+	}
+	return saved, nil
 }
 
 // engineOf returns the scanner that all images were scanned with, "" when there

@@ -40,13 +40,7 @@ func parseImages(name, text string) ([]string, error) {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		ref := line
-		// A reference has no #, so a comment may follow one on its line; an OCI
-		// directory may have one inside its name.
-		if i := strings.Index(" "+ref, " #"); i >= 0 {
-			ref = ref[:i]
-		}
-		ref = strings.TrimSpace(ref)
+		ref := strings.TrimSpace(withoutComment(line))
 		if ref == "" {
 			continue
 		}
@@ -60,6 +54,19 @@ func parseImages(name, text string) ([]string, error) {
 		return nil, usagef("the list of images %s names no image", name)
 	}
 	return refs, nil
+}
+
+// withoutComment cuts off a comment: from a # at the beginning or after white
+// space. Inside a path a # is a letter.
+func withoutComment(line string) string {
+	before := ' '
+	for i, r := range line {
+		if r == '#' && unicode.IsSpace(before) {
+			return line[:i]
+		}
+		before = r
+	}
+	return line
 }
 
 // isLocal reports whether ref is a path, in which white space is allowed.

@@ -171,7 +171,7 @@ func (o *oracle) disguised(s gatetest.Sample, seed int) int {
 		o.t.Errorf("seed %d: %v", seed, err)
 		return -1
 	}
-	ref, err := o.reg.Push(parts, fmt.Sprintf("oracle/%s:1.0.%d", s.Name, seed))
+	ref, err := o.reg.Push(parts, fmt.Sprintf("oracle/%s-%d:1.0.0", s.Name, seed))
 	if err != nil {
 		o.t.Errorf("seed %d: %v", seed, err)
 		return -1

@@ -24,7 +24,7 @@ import (
 func (p *program) report(ctx context.Context, s *setup, run *gate.Run) error {
 	var failures []error
 	if s.evidence != "" {
-		if err := saveEvidence(s.evidence, run.Results); err != nil {
+		if err := report.WriteFile(s.evidence, gate.Save(run.Results).Write); err != nil {
 			failures = append(failures, fmt.Errorf("save the evidence: %w", err))
 		}
 	}

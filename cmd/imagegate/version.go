@@ -81,7 +81,7 @@ func readVersions() versions {
 		v.Imagegate = info.Main.Version
 	}
 	if v.Imagegate == "" || v.Imagegate == "(devel)" {
-		v.Imagegate = "development"
+		v.Imagegate = "0.0.0-dev"
 	}
 	v.Imagegate = strings.TrimPrefix(v.Imagegate, "v")
 	return v

@@ -10,8 +10,10 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -42,7 +44,14 @@ func main() {
 	images := flag.String("layout", "", "an OCI image layout `directory` whose images are measured too")
 	only := flag.String("only", "", "measure only images whose name contains this `text`")
 	runs := flag.Int("n", 5, "counted runs of each program")
+	server := flag.Bool("serve", false, "be the registry (used by the program itself)")
 	flag.Parse()
+	if *server {
+		if err := serve(context.Background(), *images, *only); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(context.Background(), *gate, *trivy, *cache, *images, *only, *runs); err != nil {
 		log.Fatal(err)
 	}
@@ -63,12 +72,11 @@ func run(ctx context.Context, gate, trivy, cache, images, only string, runs int)
 			return fmt.Errorf("build Trivy: %w\n%s", err, out)
 		}
 	}
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	defer server.Close()
-	refs, err := push(ctx, strings.TrimPrefix(server.URL, "http://"), images, only)
+	refs, stop, err := startRegistry(ctx, images, only)
 	if err != nil {
 		return err
 	}
+	defer stop()
 	fmt.Printf("%-40s %22s %22s\n", "image (imagegate / trivy)", "wall, median (range)", "peak memory, median")
 	for _, ref := range refs {
 		if err := compare(ctx, ref, gate, trivy, cache, tmp, runs); err != nil {
@@ -76,6 +84,54 @@ func run(ctx context.Context, gate, trivy, cache, images, only string, runs int)
 		}
 	}
 	return nil
+}
+
+// startRegistry runs this program again as a registry. The images must not lie
+// in this process: Linux counts the memory of a process that forks as the peak
+// of what it starts.
+func startRegistry(ctx context.Context, images, only string) (refs []string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-serve", "-layout", images, "-only", only)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}
+	if err := json.NewDecoder(out).Decode(&refs); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("start the registry: %w", err)
+	}
+	return refs, stop, nil
+}
+
+// serve is that registry: it prints the references it has and ends with its
+// standard input.
+func serve(ctx context.Context, images, only string) error {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	refs, err := push(ctx, strings.TrimPrefix(server.URL, "http://"), images, only)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(refs); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // push uploads Trivy's own test images and those of the layout.
@@ -101,7 +157,7 @@ func push(ctx context.Context, host, images, only string) ([]string, error) {
 		return nil, err
 	}
 	for _, file := range files {
-		img, err := tarball.ImageFromPath(file, nil)
+		img, err := tarball.Image(unzipped(file), nil)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
@@ -110,6 +166,24 @@ func push(ctx context.Context, host, images, only string) ([]string, error) {
 		}
 	}
 	return refs, pushLayout(images, add)
+}
+
+// unzipped opens a gzipped archive: Trivy keeps its test images that way.
+func unzipped(file string) tarball.Opener {
+	return func() (io.ReadCloser, error) {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return struct {
+			io.Reader
+			io.Closer
+		}{z, f}, nil
+	}
 }
 
 func pushLayout(dir string, add func(string, v1.Image) error) error {
@@ -143,7 +217,7 @@ func pushLayout(dir string, add func(string, v1.Image) error) error {
 // usage is what one run cost.
 type usage struct {
 	wall   time.Duration
-	memory int64 // bytes, the largest process and its children
+	memory int64 // bytes, of the largest single process
 }
 
 // compare runs both programs in turn and prints the ratios pair by pair.

@@ -57,6 +57,9 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	}
 	fetching.Wait() // the source has ended, so neither can be stuck
 	inflating.Wait()
+	if src.failed != io.EOF { // a decompressor must not be able to swallow this
+		return Stats{}, fmt.Errorf("the layer was not read to its end: %v", src.failed)
+	}
 	if got := digestOf(out.sum); got != s.DiffID {
 		return Stats{}, fmt.Errorf("the uncompressed layer has the digest %s, not the diffID %s that the config says", got, s.DiffID)
 	}

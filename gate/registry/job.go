@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -152,8 +153,13 @@ func mayHeal(err error) bool {
 	return errors.As(err, &protocol) || isBroken(err)
 }
 
-// isBroken reports whether a connection ended before its time.
+// isBroken reports whether a connection ended before its time. The errors of
+// net/http's HTTP/2 are not exported.
 func isBroken(err error) bool {
+	text := err.Error()
+	if strings.HasPrefix(text, "http2: ") || strings.HasPrefix(text, "stream error: ") {
+		return true
+	}
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, errTruncated)
 }

@@ -18,7 +18,7 @@ type Limits struct {
 	IndexChildren int64 // manifests of one reference's indexes together
 	Layers        int64 // layers of one image
 	Redirects     int64 // redirects of one request
-	Requests      int64 // requests for one reference, beyond four for each document and layer
+	Requests      int64 // requests for one reference, beyond twelve for each document and layer
 	Tries         int64 // attempts at one request
 	ArchiveSize   int64 // uncompressed bytes of an image archive
 	ArchiveFiles  int64 // entries of an image archive

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -83,7 +85,11 @@ type resolution struct {
 func (r *resolver) resolve(ctx context.Context, n *resolution, root *reading, d *descriptor) (*gate.Resolution, error) {
 	doc, err := parseDocument(root.raw, root.contentType, d.MediaType)
 	if err != nil {
-		return nil, n.fault("manifest "+root.digest, err)
+		err = n.fault("manifest "+root.digest, err)
+		if bytes.HasPrefix(bytes.TrimSpace(root.raw), []byte("<")) {
+			err = &gate.Fault{Phase: gate.PhaseResolve, Err: err, Hint: "a web page came instead: check the registry's address, and whether a proxy wants a login"}
+		}
+		return nil, err
 	}
 	out := &gate.Resolution{Reference: n.ref, Digest: root.digest}
 	if !doc.isIndex() {
@@ -110,7 +116,8 @@ func (r *resolver) resolve(ctx context.Context, n *resolution, root *reading, d 
 // fault is an error about one document of the image.
 func (n *resolution) fault(what string, err error) error {
 	f := &gate.Fault{Phase: gate.PhaseResolve, Err: fmt.Errorf("%s of %s: %w", what, n.name, err)}
-	if limit, ok := err.(*LimitError); ok {
+	var limit *LimitError
+	if errors.As(err, &limit) {
 		f.Hint = limit.hint()
 	}
 	return f

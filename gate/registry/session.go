@@ -24,6 +24,8 @@ type host struct {
 	lock      chan struct{}
 	known     bool // the ping has been answered
 	challenge challenge
+	failed    error // of the last ping
+	failedAt  time.Time
 	repos     map[string]*repo
 }
 
@@ -69,12 +71,28 @@ func (j *job) step(k kind, what string) *job {
 	return &job{kind: k, phase: j.phase, what: what, host: j.host, budget: j.budget, credentials: j.credentials, secrets: j.secrets}
 }
 
-// ping asks h how it wants to be asked, once. The caller holds the lock.
-func (c *Client) ping(ctx context.Context, j *job) error {
+// ping asks h how it wants to be asked, once. Whoever waited while it failed
+// shares the failure: the waits would else add up. The caller holds the lock,
+// and has asked for it at the time began.
+func (c *Client) ping(ctx context.Context, j *job, began time.Time) error {
 	h := j.host
 	if h.known {
 		return nil
 	}
+	if h.failed != nil && h.failedAt.After(began) {
+		return h.failed
+	}
+	err := c.pingHost(ctx, j)
+	h.known = err == nil
+	if ctx.Err() == nil {
+		h.failed, h.failedAt = err, time.Now()
+	}
+	return err
+}
+
+// pingHost asks h, without TLS if that is right.
+func (c *Client) pingHost(ctx context.Context, j *job) error {
+	h := j.host
 	p := j.step(kindPing, "ping "+h.name)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.DocumentTimeout, errTooSlow)
 	defer cancel()
@@ -83,7 +101,6 @@ func (c *Client) ping(ctx context.Context, j *job) error {
 	if !h.plain.Load() && isLoopback(h.url("")) {
 		// Loopback may do without TLS, and nobody can listen in.
 		if err := once(); err == nil {
-			h.known = true
 			return nil
 		} else if speaksNoTLS(err) {
 			h.plain.Store(true)
@@ -92,7 +109,6 @@ func (c *Client) ping(ctx context.Context, j *job) error {
 	if err := c.retry(ctx, p, once); err != nil {
 		return c.fail(ctx, p, err)
 	}
-	h.known = true
 	return nil
 }
 
@@ -153,6 +169,7 @@ func (c *Client) repo(ctx context.Context, registry, path string) (*repo, error)
 // token server on the first call. stale is a header that was answered with the
 // challenge refused; nil for none.
 func (r *repo) authorize(ctx context.Context, j *job, stale string, refused *challenge) (string, error) {
+	began := time.Now()
 	if err := r.host.acquire(ctx); err != nil {
 		return "", err
 	}
@@ -166,7 +183,7 @@ func (r *repo) authorize(ctx context.Context, j *job, stale string, refused *cha
 		r.credential = credential
 	}
 	j.credentials, j.secrets = r.credential.source, r.credential.secrets()
-	if err := c.ping(ctx, j); err != nil {
+	if err := c.ping(ctx, j, began); err != nil {
 		return "", err
 	}
 	if r.ready && (refused == nil || r.header != stale) {

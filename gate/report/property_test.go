@@ -28,10 +28,10 @@ func TestWritersOnlyWrite(t *testing.T) {
 		fresh := samples()[name]
 		before := run.Outcome()
 		var first [][]byte
-		for _, f := range report.Formats() {
+		for _, f := range report.OwnFormats() {
 			first = append(first, write(t, f.Name, run, report.Options{}))
 		}
-		formats := report.Formats()
+		formats := report.OwnFormats()
 		slices.Reverse(formats)
 		for i, f := range formats {
 			again := write(t, f.Name, run, report.Options{})
@@ -95,7 +95,7 @@ func TestRefusalIsNeverGreen(t *testing.T) {
 func TestNoVerdictHasNoAnswers(t *testing.T) {
 	run := failRun()
 	run.Results[0].Err = &gate.Fault{Phase: gate.PhaseScan, Err: errors.New("cut short")}
-	for _, f := range report.Formats() {
+	for _, f := range report.OwnFormats() {
 		got := string(write(t, f.Name, run, report.Options{}))
 		for _, answer := range []string{"CVE-2024-0001", "config.user", "reference.deny-tags"} {
 			if strings.Contains(got, answer) {
@@ -137,7 +137,7 @@ func TestExceptionsOfSeveralImages(t *testing.T) {
 
 func TestNoFormatLetsControlCharactersThrough(t *testing.T) {
 	for name, run := range samples() {
-		for _, f := range report.Formats() {
+		for _, f := range report.OwnFormats() {
 			checkClean(t, name+"/"+f.Name, f.Name, write(t, f.Name, run, report.Options{}))
 		}
 	}
@@ -149,7 +149,7 @@ func FuzzHostileText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		run := hostileRun(s)
-		for _, format := range report.Formats() {
+		for _, format := range report.OwnFormats() {
 			checkClean(t, format.Name, format.Name, write(t, format.Name, run, report.Options{Width: 80}))
 		}
 	})
@@ -208,7 +208,7 @@ func checkXML(t *testing.T, what string, out []byte) {
 
 func TestWriteReportsTheWritersError(t *testing.T) {
 	full := errors.New("full")
-	for _, f := range report.Formats() {
+	for _, f := range report.OwnFormats() {
 		if err := f.Write(failingWriter{full}, failRun(), report.Options{}); !errors.Is(err, full) {
 			t.Errorf("%s: %v, want %v", f.Name, err, full)
 		}

@@ -45,6 +45,8 @@ func Formats() []Format {
 		{"codequality", "Code Quality report", "GitLab: artifacts:reports:codequality", ".json", false, renderCodeQuality},
 		{"markdown", "summary with tables, at most 1 MiB", "GitHub: job summary (by itself); wikis, e-mail", ".md", true, renderSummary},
 		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, renderComment},
+		{"cyclonedx", "bill of materials of one image (CycloneDX, by Trivy)", "a file, an attestation, Dependency-Track", ".cdx.json", false, renderBill("cyclonedx")},
+		{"spdx", "bill of materials of one image (SPDX 2.3, by Trivy)", "a file, an attestation", ".spdx.json", false, renderBill("spdx")},
 		{"github", "annotations, at most 10", "GitHub: the job log (by itself)", ".txt", true, renderGitHub},
 	}
 }

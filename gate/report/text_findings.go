@@ -119,7 +119,7 @@ func fixed(f *policy.Judged) string { return cmp.Or(f.FixedVersion, "no fix") }
 // or the build step to look at.
 func origin(r *gate.Result, p *evidence.Package) string {
 	layer := layerOf(r, p.Layer)
-	parts := []string{layerKind(layer), short(p.Layer)}
+	parts := []string{layerKind(r, layer), short(p.Layer)}
 	switch {
 	case p.Path != "":
 		parts = append(parts, p.Path)
@@ -140,9 +140,11 @@ func layerOf(r *gate.Result, diffID string) *evidence.Layer {
 	return nil
 }
 
-func layerKind(l *evidence.Layer) string {
+// layerKind says whose layer it is, and nothing when the history does not tell
+// where the base image ends.
+func layerKind(r *gate.Result, l *evidence.Layer) string {
 	switch {
-	case l == nil:
+	case l == nil || !slices.ContainsFunc(r.Evidence.Config.Layers, func(l evidence.Layer) bool { return l.Base }):
 		return ""
 	case l.Base:
 		return "base"

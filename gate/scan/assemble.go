@@ -39,6 +39,7 @@ func (f *feed) assemble(facts *layer.Facts, r *wire.Report) *evidence.Scan {
 	gaps = append(gaps, logGaps(r)...)
 	scan.Coverage = evidence.Coverage{
 		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs,
+		Notes:             append(f.notes, facts.Notes...),
 		Executables:       len(executables(facts)),
 		UnattributedCount: len(r.Unattributed),
 		Unattributed:      r.Unattributed[:min(len(r.Unattributed), maxUnattributed)],

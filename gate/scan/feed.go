@@ -31,6 +31,7 @@ type feed struct {
 	frame   []byte
 
 	jars    bool // some layer had one
+	notes   []string
 	javaErr error
 }
 
@@ -44,7 +45,10 @@ func (s *Scanner) scanWith(ctx context.Context, w *worker, t *gate.Target, need 
 		buf: bufio.NewReaderSize(nil, 64<<10),
 	}
 	begin := wire.Begin{Name: t.Image.Reference.Asked, Need: need, Now: s.opt.Now()}
-	if need.Has(evidence.NeedSecrets) {
+	if begin.Documents = s.opt.Documents; len(begin.Documents) > 0 {
+		begin.Digest = t.Image.Digest
+	}
+	if need.Has(evidence.NeedSecrets) || len(begin.Documents) > 0 {
 		begin.Config = t.RawConfig
 	}
 	if err := w.send.JSON(wire.TypeBegin, begin); err != nil {
@@ -60,6 +64,7 @@ func (s *Scanner) scanWith(ctx context.Context, w *worker, t *gate.Target, need 
 	if err != nil {
 		return nil, err
 	}
+	s.keep(t.Image.Digest, report.Documents)
 	return f.assemble(facts, report), nil
 }
 
@@ -80,10 +85,13 @@ func (f *feed) layer(ctx context.Context, i int) error {
 	}
 	jarsBefore := f.jars
 	f.jars = false
-	_, err = layer.Read(ctx, &progress{r: body, report: f.progress(i, blob.Size)}, spec, f.budget,
+	stats, err := layer.Read(ctx, &progress{r: body, report: f.progress(i, blob.Size)}, spec, f.budget,
 		func(e *layer.Entry, body io.Reader) error { return f.entry(spec, e, body) })
 	if err != nil {
 		return f.layerFault(i, err)
+	}
+	if stats.ChunkedTOC {
+		f.notes = append(f.notes, fmt.Sprintf("layer %d has a zstd:chunked table of contents; the archive was judged, and some runtimes unpack by that table instead", i+1))
 	}
 	end := wire.LayerEnd{JavaDatabase: f.jars && f.wantsJava() && f.javaDatabase(ctx)}
 	f.jars = f.jars || jarsBefore

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,9 @@ type Options struct {
 	Command []string
 	// Now is the run's clock.
 	Now func() time.Time
+	// Documents names the bills of materials to make of every image:
+	// "cyclonedx", "spdx".
+	Documents []string
 	// Observe is told of progress, from several goroutines. Optional.
 	Observe func(gate.Event)
 }
@@ -61,8 +65,9 @@ type Scanner struct {
 	slots    chan struct{} // one token per image being scanned
 	java     javaDatabase
 
-	mu   sync.Mutex
-	idle []*worker
+	mu        sync.Mutex
+	idle      []*worker
+	documents map[string]map[string][]byte // manifest digest -> name -> document
 }
 
 // Open obtains the vulnerability database, starts a first worker and has it
@@ -89,7 +94,6 @@ func (s *Scanner) openDatabase(ctx context.Context) error {
 	if err := os.MkdirAll(s.cacheDir, 0o700); err != nil {
 		return databaseFault(err)
 	}
-	s.observe(gate.Event{Phase: gate.PhaseDatabase})
 	if _, err := s.opt.Databases.Ensure(ctx, database.Vulnerability, s.opt.Offline, s.opt.MaxAge); err != nil {
 		return databaseFault(err)
 	}
@@ -114,6 +118,27 @@ func databaseFault(err error) error {
 
 // Database describes the vulnerability database in use.
 func (s *Scanner) Database() *evidence.Database { return s.database }
+
+// Documents returns the bills of materials that were made, by manifest digest
+// and name.
+func (s *Scanner) Documents() map[string]map[string][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.documents)
+}
+
+// keep stores the documents of one image.
+func (s *Scanner) keep(digest string, documents map[string][]byte) {
+	if len(documents) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.documents == nil {
+		s.documents = map[string]map[string][]byte{}
+	}
+	s.documents[digest] = documents
+}
 
 // Engine names the scanner and its version.
 func (s *Scanner) Engine() string { return s.engine }

@@ -206,6 +206,9 @@ func (s *session) finish(ctx context.Context, f *wire.Finish) (*wire.Report, err
 		addLicenses(report, &d.detail)
 	}
 	report.Unattributed = unattributed(f.Executables, &d.detail)
+	if report.Documents, err = s.documents(ctx, d); err != nil {
+		return nil, err
+	}
 	return report, nil
 }
 

@@ -48,7 +48,17 @@ type Begin struct {
 	Config []byte `json:"config,omitempty"`
 	// Now is the run's clock.
 	Now time.Time `json:"now"`
+	// Digest is the image's manifest digest, for the documents.
+	Digest string `json:"digest,omitempty"`
+	// Documents names the bills of materials to make of the image.
+	Documents []string `json:"documents,omitempty"`
 }
+
+// The bills of materials that Trivy writes.
+const (
+	DocumentCycloneDX = "cyclonedx"
+	DocumentSPDX      = "spdx"
+)
 
 // Layer starts one layer.
 type Layer struct {
@@ -106,6 +116,8 @@ type Report struct {
 	Logs []Log `json:"logs,omitempty"`
 
 	Unattributed []string `json:"unattributed,omitempty"`
+	// Documents holds the bills of materials that Begin asked for.
+	Documents map[string][]byte `json:"documents,omitempty"`
 }
 
 // OS is what Trivy made of the image's os-release files.

@@ -1,15 +1,34 @@
-package main
+package gate
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 )
 
 // maxJSONDepth bounds how deep a document may nest.
 const maxJSONDepth = 64
+
+// decodeStrictly decodes one JSON document into v, a pointer to a struct, and
+// refuses what encoding/json overlooks: unknown keys, keys that differ from a
+// field's in case, keys that stand twice, and anything after the document.
+func decodeStrictly(data []byte, v any) error {
+	if err := checkKeys(data, v); err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON document")
+	}
+	return nil
+}
 
 // checkKeys compares every key of a JSON document with the struct that it will
 // be decoded into.
