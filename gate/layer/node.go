@@ -92,15 +92,6 @@ func (s *scanned) put(path string, f *file) {
 	s.file = f
 }
 
-func (s *scanned) get(path string) *file {
-	for part := range parts(path) {
-		if s = s.kids[part]; s == nil {
-			return nil
-		}
-	}
-	return s.file
-}
-
 // cut deletes path and what is below it, as far as it is from below layer:
 // Trivy applies a layer's whiteouts before the layer's files.
 func (s *scanned) cut(path string, layer int32) {
