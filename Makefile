@@ -12,7 +12,7 @@ VERSION     ?= $(shell git describe --tags --dirty 2>/dev/null || git rev-parse 
 COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS     := -s -w $(if $(VERSION),-X main.version=$(VERSION:v%=%)) $(if $(COMMIT),-X main.commit=$(COMMIT))
 FUZZTIME    ?= 20s
-BENCHTIME   ?= 1x
+BENCHRUNS   ?= 5
 
 # Packages that do not link Trivy: they compile fast, so they are also tested
 # with the race detector.
@@ -61,18 +61,21 @@ tidy:
 		esac; \
 	fi
 
-bench: ## measure time and memory beside Trivy's own command line
-	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+# BENCH_CACHE is a Trivy cache directory with a real database, BENCH_LAYOUT an
+# OCI layout with larger images; without them the small ones of the tests serve.
+bench: build ## measure time and memory beside Trivy's own command line, as ratios
+	@cache="$(BENCH_CACHE)"; if [ -z "$$cache" ]; then cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && $(GO) run ./examples/testdb "$$cache"; fi; \
+	cd examples/bench && CGO_ENABLED=0 $(GO) run . -gate ../../bin/imagegate -cache-dir "$$cache" -layout "$(BENCH_LAYOUT)" -n $(BENCHRUNS)
 
 fuzz: ## fuzz every parser of foreign bytes for FUZZTIME each (default 20s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 		grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //' | sort -u | while read -r target; do \
 			echo "fuzz $$dir $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$dir || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir || exit 1; \
 		done || exit 1; \
 	done
 
-conformance: ## feed the reports to validators that are not ours
+conformance: build ## feed the reports to validators that are not ours
 	@if [ -x .ci/conformance ]; then .ci/conformance; else echo "there is no .ci/conformance"; fi
 
 clean: ## remove what was built

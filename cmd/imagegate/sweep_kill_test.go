@@ -20,17 +20,16 @@ type kill struct {
 	worker bool // the worker is hit, not the program
 }
 
-// TestSweepKills ends runs at random points. IMAGEGATE_SWEEP_SEED repeats the
+// sweepKills ends runs at random points. IMAGEGATE_SWEEP_SEED repeats the
 // same points, as far as the machine is as fast as it was.
-func TestSweepKills(t *testing.T) {
+func sweepKills(t *testing.T, s *sweep) {
 	seed := uint64(envInt(t, "IMAGEGATE_SWEEP_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, seed))
-	s := newSweep(t)
 	begin := time.Now()
 	s.try(t, false, attempt{name: "to measure"})
 	full := time.Since(begin)
-	count := envInt(t, "IMAGEGATE_SWEEP_COUNT", 12)
+	count := envInt(t, "IMAGEGATE_SWEEP_COUNT", 10)
 	if testing.Short() {
 		count = 3
 	}

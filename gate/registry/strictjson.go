@@ -145,7 +145,8 @@ func fold(s string) string {
 // jsonProblem is what a decoder complains about. Its messages quote parts of
 // the document.
 func jsonProblem(err error) string {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	// With GOEXPERIMENT=jsonv2 the decoder has the second form of the same.
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "unexpected end of JSON input") {
 		return "it ends in the middle"
 	}
 	return strings.Trim(quote(strings.TrimPrefix(err.Error(), "json: ")), `"`)

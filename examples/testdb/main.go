@@ -1,0 +1,26 @@
+// Command testdb writes the small advisory database of the tests into a
+// directory that imagegate and Trivy take for their cache. It is for trying
+// things out and for benchmarks: it knows a few hundred real advisories, not
+// all.
+//
+//	go run ./examples/testdb DIR
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: testdb DIR")
+		os.Exit(2)
+	}
+	if err := gatetest.WriteDatabase(os.Args[1], gatetest.DBOptions{DownloadedAt: time.Now()}); err != nil {
+		fmt.Fprintln(os.Stderr, "testdb:", err)
+		os.Exit(1)
+	}
+}
