@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
+	"syscall"
 	"testing"
 
 	"github.com/imagegate/imagegate/gate"
@@ -28,6 +30,8 @@ func TestExitCode(t *testing.T) {
 		{"cancelled", context.Canceled, 2},
 		{"told already", &toldError{errors.New("report")}, 2},
 		{"an error of another program", &exec.ExitError{}, 2},
+		{"a file that is not there", fileError("read", fs.ErrNotExist), 3},
+		{"a machine that is out of descriptors", fileError("read", &fs.PathError{Op: "open", Path: "p", Err: syscall.EMFILE}), 2},
 		{"usage", usagef("unknown flag"), 3},
 		{"usage, told already", &toldError{usagef("unknown flag")}, 3},
 		{"a policy with mistakes", &usageError{err: &policy.Error{}}, 3},

@@ -21,7 +21,7 @@ func (p *program) readImages(name string) ([]string, error) {
 		data, err = readFileUpTo(name, maxImages)
 	}
 	if err != nil {
-		return nil, usagef("read the list of images: %w", err)
+		return nil, fileError("read the list of images", err)
 	}
 	if len(data) > maxImages {
 		return nil, usagef("the list of images %s is larger than %s", name, formatBytes(maxImages))

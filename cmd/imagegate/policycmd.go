@@ -70,7 +70,7 @@ func (p *program) policyValidate(c *cli.Context) error {
 	for _, path := range c.Args().Slice() {
 		src, err := readFileUpTo(path, maxPolicy)
 		if err != nil {
-			unreadable = usagef("read the policy: %w", err)
+			unreadable = fileError("read the policy", err)
 			p.complain(unreadable)
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
@@ -41,7 +42,7 @@ func (p *program) choosePolicy(flag, wantSHA256 string) (*policy.Policy, gate.Po
 	}
 	src, err := readFileUpTo(path, maxPolicy)
 	if err != nil {
-		return nil, gate.PolicySource{}, usagef("read the policy: %w", err)
+		return nil, gate.PolicySource{}, fileError("read the policy", err)
 	}
 	source := sourceOf(path, src)
 	if err := requireSHA256(source, wantSHA256); err != nil {
@@ -78,7 +79,7 @@ func (p *program) policyPath(flag string) (string, error) {
 	}
 	info, err := os.Stat(policyName)
 	if err != nil {
-		return "", usagef("look for the policy: %w", err)
+		return "", fileError("look for the policy", err)
 	}
 	if !info.Mode().IsRegular() {
 		return "", usagef("%s in the working directory is not a file", policyName) // reading a pipe would wait for ever
@@ -112,6 +113,18 @@ func requireSHA256(source gate.PolicySource, want string) error {
 			withHint("the policy was changed: review it, then change the hash")
 	}
 	return nil
+}
+
+// fileError wraps the failure to read a file that the user named. It is a
+// mistake of the command line, unless the machine is what failed: then the same
+// command may work at another time, and there is no verdict.
+func fileError(what string, err error) error {
+	for _, machine := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, machine) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return usagef("%s: %w", what, err)
 }
 
 // readFileUpTo reads a file of at most limit bytes.

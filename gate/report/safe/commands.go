@@ -24,11 +24,11 @@ func Commands(s string) string {
 	start := true // only white space and colour so far in this line
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
+		case c == ':' && sectionBefore(s[:i]): // before "::", which leaves its first colon
+			b.WriteString(`\x3a`)
 		case c == ':' && strings.HasPrefix(s[i:], "::") && (start || commandAfter(s[i:])):
 			b.WriteString(`:\x3a`)
 			i++
-		case c == ':' && sectionBefore(s[:i]):
-			b.WriteString(`\x3a`)
 		case c == '#' && strings.HasPrefix(s[i:], "##"):
 			b.WriteString(`#\x23`)
 			i++
