@@ -51,7 +51,7 @@ func userAnswer(j *judge) answer {
 	case u.Spec != c.User:
 		return missing(fmt.Sprintf("the evidence is about USER %q, the image has %q", u.Spec, c.User))
 	case u.UID == nil || u.Problem != "":
-		return answer{message: fmt.Sprintf("USER %q cannot be resolved: %s", c.User, orText(u.Problem, "no reason is given")),
+		return answer{message: unresolvable(c.User, u.Problem),
 			cure: "write the user as a number: USER 10001"}
 	case *u.UID == 0:
 		return failing("runs as root: USER %q is uid 0 (%s)", c.User, orText(u.Via, "resolved in the image"))
@@ -93,4 +93,13 @@ func orText(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+// unresolvable says why a USER has no uid. The collector's own sentence is kept
+// when it is about the USER already.
+func unresolvable(user, problem string) string {
+	if strings.HasPrefix(problem, "USER ") {
+		return problem
+	}
+	return fmt.Sprintf("USER %q cannot be resolved: %s", user, orText(problem, "no reason is given"))
 }

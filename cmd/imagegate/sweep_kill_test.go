@@ -51,7 +51,7 @@ func sweepKills(t *testing.T, s *sweep) {
 			}
 		}
 		t.Logf("%s: %d of %d runs were hit", k.name, hits, count)
-		if hits == 0 {
+		if hits == 0 && count >= 10 {
 			t.Errorf("%s: every run had ended before: the sweep proves nothing", k.name)
 		}
 		// The next run sweeps what killed ones left, and judges as ever.

@@ -6,26 +6,21 @@
 //	go run ./examples/mutate -files policy/evaluate.go -sample 50 -seed 7
 //
 // Run it at the root of the repository. The work tree is never touched: the
-// compiler sees the mutants through an overlay.
+// compiler sees the mutants through an overlay (go build -overlay).
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -83,149 +78,28 @@ func mutate(ctx context.Context, files []string, sample int, seed uint64, jobs i
 		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		all = all[:sample]
 	}
-	dir, err := os.MkdirTemp("", "mutate-")
+	temp, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
-	l := &laboratory{dir: dir, timeout: timeout, known: knownEquivalents(), counts: map[string]map[fate]int{}}
-	if err := l.control(ctx, all); err != nil {
-		return 0, err
+	defer os.RemoveAll(temp)
+	packages := map[string]map[int]mutant{}
+	for i, m := range all {
+		dir := filepath.Dir(m.file)
+		if packages[dir] == nil {
+			packages[dir] = map[int]mutant{}
+		}
+		packages[dir][i+1] = m // 0 is no mutant
 	}
 	begin := time.Now()
-	l.tryAll(ctx, all, max(jobs, 1))
+	l := &laboratory{temp: temp, timeout: timeout, jobs: max(jobs, 1), known: knownEquivalents(), counts: map[string]map[fate]int{}}
+	for _, dir := range slices.Sorted(maps.Keys(packages)) {
+		if err := l.tryPackage(ctx, dir, packages[dir]); err != nil {
+			return l.survivors, fmt.Errorf("%s: %w", dir, err)
+		}
+	}
 	l.summary(time.Since(begin))
-	return l.survivors, cmp.Or(ctx.Err(), l.err)
-}
-
-// laboratory is where mutants are tried.
-type laboratory struct {
-	dir     string // for the files of the overlays
-	timeout time.Duration
-	known   map[[3]string]bool
-
-	mu        sync.Mutex
-	counts    map[string]map[fate]int // by file
-	survivors int
-	err       error
-}
-
-// control runs the tests without a mutant: tests that fail anyway kill all.
-func (l *laboratory) control(ctx context.Context, all []mutant) error {
-	packages := map[string]bool{}
-	for _, m := range all {
-		packages[filepath.Dir(m.file)] = true
-	}
-	for _, p := range slices.Sorted(maps.Keys(packages)) {
-		if out, err := l.test(ctx, p, "{}"); err != nil {
-			return fmt.Errorf("the tests of %s fail without any mutant:\n%s", p, out)
-		}
-	}
-	return nil
-}
-
-func (l *laboratory) tryAll(ctx context.Context, all []mutant, jobs int) {
-	queue := make(chan mutant)
-	var wg sync.WaitGroup
-	for range jobs {
-		wg.Go(func() {
-			for m := range queue {
-				if ctx.Err() == nil {
-					l.try(ctx, m)
-				}
-			}
-		})
-	}
-	for _, m := range all {
-		queue <- m
-	}
-	close(queue)
-	wg.Wait()
-}
-
-// try runs the tests on one mutant and writes down what became of it.
-func (l *laboratory) try(ctx context.Context, m mutant) {
-	src, err := os.ReadFile(m.file)
-	if err != nil {
-		l.fail(err)
-		return
-	}
-	before, after := m.diff(src)
-	f := equivalent
-	if !l.known[[3]string{filepath.ToSlash(m.file), before, after}] {
-		if f, err = l.run(ctx, m, src); err != nil {
-			l.fail(err)
-			return
-		}
-	}
-	if ctx.Err() != nil {
-		return // the tests were stopped: that says nothing about the mutant
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.counts[m.file] == nil {
-		l.counts[m.file] = map[fate]int{}
-	}
-	l.counts[m.file][f]++
-	if f == survived {
-		l.survivors++
-		fmt.Printf("%s survived\n\t- %s\n\t+ %s\n", m, before, after)
-	}
-}
-
-func (l *laboratory) run(ctx context.Context, m mutant, src []byte) (fate, error) {
-	changed, err := os.CreateTemp(l.dir, "*.go")
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(changed.Name())
-	if _, err := changed.Write(m.apply(src)); err != nil {
-		return "", err
-	}
-	if err := changed.Close(); err != nil {
-		return "", err
-	}
-	original, err := filepath.Abs(m.file)
-	if err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed.Name()}})
-	if err != nil {
-		return "", err
-	}
-	out, err := l.test(ctx, filepath.Dir(m.file), string(overlay))
-	switch {
-	case err == nil:
-		return survived, nil
-	case bytes.Contains(out, []byte("[build failed]")), bytes.Contains(out, []byte("[setup failed]")):
-		return broken, nil
-	}
-	return killed, nil
-}
-
-// test runs the tests of a package. The import rules are left out: no mutant
-// changes an import, and listing packages takes longer than all other tests.
-func (l *laboratory) test(ctx context.Context, dir, overlay string) ([]byte, error) {
-	file, err := os.CreateTemp(l.dir, "*.json")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(file.Name())
-	if _, err := file.WriteString(overlay); err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", file.Name(), "-short", "-count=1", "-failfast", "-vet=off",
-		"-ldflags=-s -w", "-p=1", "-skip=^TestImports", "-timeout", l.timeout.String(), "./"+filepath.ToSlash(dir))
-	return cmd.CombinedOutput()
-}
-
-func (l *laboratory) fail(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = cmp.Or(l.err, err)
+	return l.survivors, nil
 }
 
 // summary prints a table.

@@ -18,6 +18,7 @@ type mutant struct {
 	start, end int
 	text       string
 	kind       string
+	src        []byte // the file as it was: somebody may be editing it
 }
 
 // kinder lists what a constant or constructor is replaced by: each towards a
@@ -86,6 +87,14 @@ func (c *collector) walk(root ast.Node) {
 	ast.Inspect(root, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.ImportSpec:
+			return false
+		case *ast.ValueSpec: // the names are declared here, not used
+			for _, v := range n.Values {
+				c.walk(v)
+			}
+			return false
+		case *ast.KeyValueExpr:
+			c.walk(n.Value)
 			return false
 		case *ast.FuncDecl:
 			c.function(n.Type, n.Body)
@@ -245,24 +254,24 @@ func (c *collector) add(kind string, from, to token.Pos, text string) {
 	p := c.fset.Position(from)
 	c.mutants = append(c.mutants, mutant{
 		file: c.name, line: p.Line, col: p.Column,
-		start: p.Offset, end: c.fset.Position(to).Offset, text: text, kind: kind,
+		start: p.Offset, end: c.fset.Position(to).Offset, text: text, kind: kind, src: c.src,
 	})
 }
 
 // apply returns the file with the mutant in it.
-func (m mutant) apply(src []byte) []byte {
-	return slices.Concat(src[:m.start], []byte(m.text), src[m.end:])
+func (m mutant) apply() []byte {
+	return slices.Concat(m.src[:m.start], []byte(m.text), m.src[m.end:])
 }
 
 // diff returns the lines that the mutant changes, before and after.
-func (m mutant) diff(src []byte) (before, after string) {
-	first := strings.LastIndexByte(string(src[:m.start]), '\n') + 1
-	last := len(src)
-	if i := strings.IndexByte(string(src[m.end:]), '\n'); i >= 0 {
+func (m mutant) diff() (before, after string) {
+	first := strings.LastIndexByte(string(m.src[:m.start]), '\n') + 1
+	last := len(m.src)
+	if i := strings.IndexByte(string(m.src[m.end:]), '\n'); i >= 0 {
 		last = m.end + i
 	}
-	before = string(src[first:last])
-	after = string(src[first:m.start]) + m.text + string(src[m.end:last])
+	before = string(m.src[first:last])
+	after = string(m.src[first:m.start]) + m.text + string(m.src[m.end:last])
 	return oneLine(before), oneLine(after)
 }
 

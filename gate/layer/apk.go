@@ -11,6 +11,7 @@ type apkParser struct {
 
 	name, version string
 	any           bool
+	seen          string // which of the fields V, o and A the package has had
 	dir           string
 	files         []string
 }
@@ -38,7 +39,14 @@ func (p *apkParser) line(text []byte) {
 		}
 		p.name = string(value)
 	case 'V':
+		p.once('V')
 		p.version = string(value)
+	case 'o', 'A':
+		p.once(text[0])
+		if text[0] == 'o' && p.version == "" {
+			// Trivy takes the version of the package before for the origin's.
+			p.d.complain("has the origin of %s before its version", quote(p.name))
+		}
 	case 'p':
 		p.provide(string(value))
 	case 'F':
@@ -46,6 +54,15 @@ func (p *apkParser) line(text []byte) {
 	case 'R':
 		p.file(string(value))
 	}
+}
+
+// once complains of a field that a package has twice: apk takes one value and
+// Trivy another.
+func (p *apkParser) once(field byte) {
+	if strings.IndexByte(p.seen, field) >= 0 {
+		p.d.complain("has two %q fields in one package (%s)", string(field), quote(p.name))
+	}
+	p.seen += string(field)
 }
 
 // file remembers some of the package's programs.
@@ -72,7 +89,7 @@ func (p *apkParser) provide(list string) {
 // end closes a package.
 func (p *apkParser) end() {
 	name, version, some, files := p.name, p.version, p.any, p.files
-	p.name, p.version, p.any, p.dir, p.files = "", "", false, "", nil
+	p.name, p.version, p.any, p.seen, p.dir, p.files = "", "", false, "", "", nil
 	switch {
 	case !some:
 		return

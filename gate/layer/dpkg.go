@@ -18,6 +18,7 @@ type dpkgParser struct {
 	d *databaseFacts
 
 	fields map[string]string // of the stanza
+	last   string            // the field that a continuation line continues, if it matters
 	any    bool
 	names  map[string]bool // name and architecture, to see duplicates
 }
@@ -32,6 +33,10 @@ func (p *dpkgParser) line(text []byte) {
 		if !p.any {
 			p.d.complain("begins a package with a continuation line")
 		}
+		if p.last != "" {
+			// dpkg unfolds the value and Trivy does, too, into something else than ours.
+			p.d.complain("has a folded %q field (%s)", p.last, quote(p.fields["package"]))
+		}
 		return
 	}
 	p.any = true
@@ -40,12 +45,13 @@ func (p *dpkgParser) line(text []byte) {
 		p.d.complain("has a line that is no field: %s", quote(string(text)))
 		return
 	}
+	p.last = ""
 	p.field(strings.ToLower(string(key)), string(bytes.TrimSpace(value)))
 }
 
 func (p *dpkgParser) field(key, value string) {
 	switch key {
-	case "package", "status", "version", "architecture":
+	case "package", "status", "version", "architecture", "source", "maintainer":
 	default:
 		return
 	}
@@ -59,7 +65,7 @@ func (p *dpkgParser) field(key, value string) {
 			p.any, p.fields = true, make(map[string]string)
 		}
 	}
-	p.fields[key] = value
+	p.fields[key], p.last = value, key
 }
 
 // end closes a stanza.

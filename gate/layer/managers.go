@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 // than one of them.
 func (v *view) managers() {
 	v.deleted()
+	v.twice()
 	var alive []string
 	for _, kind := range []DatabaseType{TypeApk, TypeDpkg, TypeRPM} {
 		if v.totals[kind] > 0 {
@@ -23,6 +25,22 @@ func (v *view) managers() {
 	for _, kind := range []DatabaseType{TypeApk, TypeDpkg, TypeRPM} {
 		if v.totals[kind] == 0 {
 			v.gone(kind, len(alive) == 0)
+		}
+	}
+}
+
+// twice reports packages that stand in two databases of one manager. Trivy keeps
+// one of them by chance, and a second entry may name a harmless source.
+func (v *view) twice() {
+	for _, kind := range []DatabaseType{TypeApk, TypeDpkg} {
+		in := make(map[string]string)
+		for _, f := range v.present[kind] {
+			for _, name := range slices.Sorted(maps.Keys(f.facts.(*databaseFacts).packages)) {
+				if other, ok := in[name]; ok && other != f.path {
+					v.t.gaps.add(gapPackageDatabase, f.path, f.layer, "the package %s is also in %s", quote(name), other)
+				}
+				in[name] = f.path
+			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ func (v *view) identities() {
 		return
 	}
 	manager := managerOf(truth)
+	v.inventory(truth)
 	for _, kind := range []DatabaseType{TypeApk, TypeDpkg, TypeRPM} {
 		if manager != "" && kind != manager && v.totals[kind] > 0 && v.totals[manager] == 0 {
 			v.t.gaps.add(gapOSMismatch, osRelease, noLayer, "the image says it is %s, which uses %s, but its packages are in a database of %s", quote(truth.id), manager, kind)
@@ -22,6 +23,28 @@ func (v *view) identities() {
 		v.t.gaps.add(gapPackageDatabase, osRelease, noLayer, "the image says it is %s, but it has no package database", quote(truth.id))
 	}
 	v.repositories(truth)
+}
+
+// inventory: Bottlerocket has no package manager. What it has is listed in a
+// file, so any other packages are not its own, and without the file nothing is
+// known.
+func (v *view) inventory(truth identity) {
+	if truth.family != "bottlerocket" {
+		return
+	}
+	for _, kind := range []DatabaseType{TypeApk, TypeDpkg, TypeRPM} {
+		if v.totals[kind] > 0 {
+			v.t.gaps.add(gapOSMismatch, osRelease, noLayer, "the image says it is bottlerocket, which has no package manager, but its packages are in a database of %s", kind)
+		}
+	}
+	const list = "sys-root/usr/share/bottlerocket/application-inventory.json"
+	for _, path := range []string{"aarch64-bottlerocket-linux-gnu/" + list, "x86_64-bottlerocket-linux-gnu/" + list} {
+		w := walk{t: v.t, layer: noLayer}
+		if n, _, err := w.find(path, false); err == nil && n != nil && n.kind == File {
+			return
+		}
+	}
+	v.t.gaps.add(gapPackageDatabase, osRelease, noLayer, "the image says it is bottlerocket, but it has no application-inventory.json")
 }
 
 // anyGap: a missing database has been told of already, more exactly.

@@ -81,6 +81,7 @@ func (t *Tree) Visit(spec Spec, e *Entry, body io.Reader) error {
 	if t.steps > maxSteps {
 		return errTooDeep
 	}
+	t.scannerKey(e.Name, layer)
 	t.toc.saw(t.seed, e)
 	t.overlayXattrs(e, layer)
 	switch e.Type {
@@ -97,6 +98,19 @@ func (t *Tree) Visit(spec Spec, e *Entry, body io.Reader) error {
 		return err
 	}
 	return t.put(at, e, layer, body)
+}
+
+// scannerKey reports names that Trivy's applier cannot tell from its own: it
+// keeps what it found in a file under FILE/type:KIND in the same tree as the
+// paths, and a whiteout of such a name deletes the packages of a whole
+// database (trivy pkg/fanal/applier/docker.go).
+func (t *Tree) scannerKey(name string, layer int32) {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, "type:") || strings.HasPrefix(part, "custom:") {
+			t.gaps.add(gapHiddenFiles, name, layer, "the name is one that the scanner uses for itself; it would make it forget what it has read")
+			return
+		}
+	}
 }
 
 // spot is where an entry belongs in the merged tree.

@@ -112,6 +112,9 @@ func (n *resolution) sort(x *index, c *child, all []child) error {
 	case c.Platform == nil:
 		return x.add(c) // runtimes look into its config, and so do we: an artifact is found out there
 	case !c.Platform.runnable():
+		if !c.Platform.unknown() {
+			return refuse("manifest %s is for the platform %s, which is incomplete: a runtime may take it for its own", c.Digest, quote(c.Platform.String()))
+		}
 		if !isAttestation(c, all) {
 			return refuse("manifest %s is for the platform %s, and it is not marked as an attestation of another manifest of the index", c.Digest, quote(c.Platform.String()))
 		}

@@ -72,6 +72,13 @@ func (p platform) runnable() bool {
 	return p.OS != "" && p.Architecture != "" && !strings.EqualFold(p.OS, "unknown") && !strings.EqualFold(p.Architecture, "unknown")
 }
 
+// unknown reports whether p is what BuildKit writes for attestations. Only
+// this is passed over: containerd completes an empty OS or architecture by the
+// host's own (platforms.Normalize), so that an incomplete platform can run.
+func (p platform) unknown() bool {
+	return p.OS == "unknown" && p.Architecture == "unknown" && p.Variant == ""
+}
+
 var platformPart = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // check refuses a platform that could not be printed or compared.

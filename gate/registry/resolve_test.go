@@ -103,6 +103,16 @@ func TestResolveIndex(t *testing.T) {
 	}
 	unmarked := gatetest.Attestation(amd.Image)
 	unmarked.Annotations = nil
+	marked := func(of gatetest.Child, subject, kind string) gatetest.Child {
+		of.Annotations = map[string]string{annotationSubject: subject, annotationType: kind}
+		return of
+	}
+	attested := gatetest.Attestation(amd.Image)
+	subject := attested.Annotations[annotationSubject]
+	ofAttestation, err := attested.Image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
 	nested := gatetest.Child{Index: gatetest.Index(arm)}
 	twice := gatetest.Child{Index: gatetest.Index(nested)}
 	win1, win2 := forPlatform(t, "windows/amd64:10.0.17763.1"), forPlatform(t, "windows/amd64:10.0.20348.1")
@@ -131,9 +141,11 @@ func TestResolveIndex(t *testing.T) {
 		"empty":                       {want: "no image that could run"},
 		"attestation without image":   {children: []gatetest.Child{gatetest.Attestation(amd.Image)}, want: "not marked as an attestation of another manifest"},
 		"unknown without marks":       {children: []gatetest.Child{amd, unmarked}, want: "not marked as an attestation"},
+		"marked as something else":    {children: []gatetest.Child{amd, marked(attested, subject, "other")}, want: "not marked as an attestation"},
+		"attestation of attestation":  {children: []gatetest.Child{amd, attested, marked(gatetest.Attestation(arm.Image), ofAttestation.String(), attestationType)}, want: "not marked as an attestation"},
 		"a platform that is unknown":  {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "unknown", Architecture: "unknown"})}, want: "not marked as an attestation"},
-		"half unknown":                {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "linux", Architecture: "unknown"})}, want: "not marked as an attestation"},
-		"empty platform":              {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{})}, want: "not marked as an attestation"},
+		"half unknown":                {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "linux", Architecture: "unknown"})}, want: "which is incomplete"},
+		"empty platform":              {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{})}, want: "which is incomplete"},
 		"two for one platform":        {children: []gatetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), &v1.Platform{OS: "linux", Architecture: "amd64"})}, want: "two manifests for linux/amd64"},
 		"two spellings":               {children: []gatetest.Child{arm, forPlatform(t, "linux/arm64/v8")}, want: "two manifests for linux/arm64"},
 		"two, one told by config":     {children: []gatetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), nil)}, want: "two manifests for linux/amd64"},

@@ -204,3 +204,34 @@ func TestProxyAndAddresses(t *testing.T) {
 	_, err := pull(t.Context(), newResolver(t, c), "example.com/app:1")
 	checkError(t, "metadata", err, "no registry may send us there")
 }
+
+// A registry with TLS cannot send us to storage without, unless the user says
+// so, even where a proxy would take the request.
+func TestNoRedirectToPlainHTTP(t *testing.T) {
+	reg, s := tlsRegistry(t)
+	reg.MustPush(t, testImage(), "app:1")
+	tunnel, _ := proxy(t, strings.TrimPrefix(s.URL, "https://"), "")
+	plain, asked := proxy(t, reg.Host, "")
+	reg.Inject(gatetest.KindLayer, gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+		if q.Host == "storage.example" {
+			next.ServeHTTP(w, q)
+			return
+		}
+		http.Redirect(w, q, "http://storage.example"+q.URL.Path, http.StatusFound)
+	}})
+	for _, allowed := range []bool{false, true} {
+		client := newClient(t, func(o *Options) {
+			o.Getenv, o.CACerts = env(map[string]string{"HTTPS_PROXY": tunnel.URL, "HTTP_PROXY": plain.URL}), []string{caFile(t, s)}
+			if allowed {
+				o.PlainHTTP = []string{"storage.example"}
+			}
+		})
+		_, err := pull(t.Context(), newResolver(t, client), "example.com/app:1")
+		if allowed != (err == nil) || allowed != (asked.Load() > 0) {
+			t.Errorf("allowed %v: %v, and %d requests without TLS", allowed, err, asked.Load())
+		}
+		if !allowed && gate.HintOf(err) != "if that is right, allow it with --plain-http storage.example" {
+			t.Errorf("hint %q", gate.HintOf(err))
+		}
+	}
+}

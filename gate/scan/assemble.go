@@ -131,22 +131,39 @@ func logGaps(r *wire.Report) []evidence.Gap {
 // compareCounts holds our own count of each package database against the
 // number of packages that Trivy read from it.
 func compareCounts(databases []layer.PackageDatabase, r *wire.Report) ([]evidence.Count, []evidence.Gap) {
-	byPath := make(map[string]int, len(r.Databases))
+	byPath := make(map[string]wire.Count, len(r.Databases))
 	for _, c := range r.Databases {
-		byPath[c.Path] = c.Packages
+		byPath[c.Path] = c
 	}
 	var counts []evidence.Count
 	var gaps []evidence.Gap
 	for i := range databases {
 		d := &databases[i]
-		c := evidence.Count{Type: string(d.Type), Path: d.Path, Expected: d.Count, Got: byPath[d.Path]}
+		c := evidence.Count{Type: string(d.Type), Path: d.Path, Expected: d.Count, Got: byPath[d.Path].Packages}
 		counts = append(counts, c)
+		if unread := missing(d.IDs, byPath[d.Path].IDs); d.Problem == "" && c.Got == c.Expected && len(unread) > 0 {
+			// As many, but others: a stanza that only we count beside one that only
+			// Trivy counts.
+			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,
+				Detail: fmt.Sprintf("%s holds %s, which the scanner did not read: %s", d.Path, count(len(unread), "package", "packages"), names(unread))})
+		}
 		if c.Got != c.Expected && d.Problem == "" {
 			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,
 				Detail: fmt.Sprintf("%s holds %s, but the scanner read %d of them", d.Path, count(c.Expected, "package", "packages"), c.Got)})
 		}
 	}
 	return counts, gaps
+}
+
+// missing returns what is in want and not in got, both sorted.
+func missing(want, got []string) []string {
+	var out []string
+	for _, id := range want {
+		if _, found := slices.BinarySearch(got, id); !found {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 func sortGaps(gaps []evidence.Gap) []evidence.Gap {

@@ -203,6 +203,8 @@ func (w *worker) obituary(err error) error {
 		return &gate.Fault{Phase: gate.PhaseScan,
 			Err:  fmt.Errorf("the scanner needed more than %d MiB of memory", w.memory>>20),
 			Hint: "raise it with --memory"}
+	case crash(text) != "" && w.ready.Version == 0:
+		return databaseFault(fmt.Errorf("the advisory database is damaged: the scan worker crashed when it opened it (%s)", crash(text)))
 	case crash(text) != "":
 		return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner crashed on this image: %s", crash(text)),
 			Hint: "something in the image is malformed, on purpose or not; it cannot be judged"}

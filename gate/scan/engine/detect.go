@@ -140,6 +140,10 @@ func suppliers(os ftypes.OS, pkgs []ftypes.Package) []string {
 // describeFeeds says which feed answers for the OS packages, and which
 // packages no feed answers for.
 func (s *session) describeFeeds(detail *ftypes.ArtifactDetail, report *wire.Report) {
+	if detail.OS.Extended {
+		// var/lib/ubuntu-advantage/status.json says so, and anyone can write it.
+		report.Suppliers = append(report.Suppliers, "Ubuntu ESM (var/lib/ubuntu-advantage/status.json)")
+	}
 	sets, known := contentSets(detail.Packages)
 	if report.OS != nil {
 		report.Stream = stream(detail.OS, detail.Repository, sets > 0)

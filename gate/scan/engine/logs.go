@@ -80,7 +80,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	if !matters(r.Level, r.Message) {
 		return nil
 	}
-	if r.Message == versionMismatch && aboutAdvisory(r) {
+	if r.Message == versionMismatch && aboutAdvisory(r) || r.Message == walkError && aboutChecksums(r) {
 		return nil
 	}
 	var b strings.Builder
@@ -104,6 +104,10 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h *logHandler) WithGroup(string) slog.Handler { return h }
 
+// innerJar is the whole message about a jar inside a jar that could not be
+// read (dependency/parser/java/jar); longer ones begin alike and are harmless.
+const innerJar = "Failed to parse"
+
 // debugThatMatters are messages that Trivy logs at debug level although they
 // mean that something was not read or not matched. It is a contract on
 // strings, so Trivy is pinned exactly and TestLogContract looks for each of
@@ -112,6 +116,7 @@ var debugThatMatters = []string{
 	"Analysis error",   // fanal/analyzer/analyzer.go: an analyzer failed, the file is skipped
 	"Permission error", // fanal/analyzer/analyzer.go
 	"Image config analysis error",
+	walkError,                                       // a jar, a wheel, a gem: the post-analyzer skips the file
 	"Installed package version error",               // detector/ospkg/debian: not matched
 	"Failed to parse the installed package version", // detector/ospkg/*: not matched
 	"Failed to parse version constraints",
@@ -144,7 +149,25 @@ const versionMismatch = "Version matching error"
 func aboutAdvisory(r slog.Record) bool {
 	about := false
 	r.Attrs(func(a slog.Attr) bool {
-		about = about || strings.Contains(a.Value.String(), "constraint error")
+		// "npm constraint error (<1.9b1): ..."; behind the parenthesis the text may
+		// be the image's own.
+		head, _, _ := strings.Cut(a.Value.String(), "(")
+		about = about || strings.HasSuffix(strings.TrimSpace(head), "constraint error")
+		return true
+	})
+	return about
+}
+
+// walkError is logged for a file that a post-analyzer could not read
+// (utils/fsutils). The file is skipped with everything in it.
+const walkError = "Walk error"
+
+// aboutChecksums reports whether the file is dpkg's list of checksums, which
+// Trivy reads for SBOMs only.
+func aboutChecksums(r slog.Record) bool {
+	about := false
+	r.Attrs(func(a slog.Attr) bool {
+		about = about || a.Key == "file_path" && strings.HasSuffix(a.Value.String(), ".md5sums")
 		return true
 	})
 	return about
@@ -154,6 +177,9 @@ func aboutAdvisory(r slog.Record) bool {
 // nobody knows is taken to matter.
 func matters(level slog.Level, msg string) bool {
 	if level < slog.LevelWarn {
+		if msg == innerJar {
+			return true
+		}
 		return slices.ContainsFunc(debugThatMatters, func(s string) bool { return strings.HasPrefix(msg, s) })
 	}
 	return !slices.ContainsFunc(harmless, func(s string) bool { return strings.HasPrefix(msg, s) })

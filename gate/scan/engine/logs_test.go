@@ -29,6 +29,9 @@ func TestLogs(t *testing.T) {
 		{"an error nobody knows", slog.LevelError, "The moon is full", "x", true},
 		{"severity source", slog.LevelWarn, "Using severities from other vendors for some vulnerabilities. Read https://x for details.", "x", false},
 		{"a package's version cannot be compared", slog.LevelWarn, "Version matching error", errors.New("npm version error (banana): improper"), true},
+		{"a version that names the excuse", slog.LevelWarn, "Version matching error", errors.New("npm version error (1.0 constraint error): improper"), true},
+		{"a jar cannot be read", slog.LevelDebug, "Walk error", errors.New("not a zip"), true},
+		{"a jar in a jar cannot be read", slog.LevelDebug, "Failed to parse", errors.New("not a zip"), true},
 		{"an advisory's range cannot be parsed", slog.LevelWarn, "Version matching error", errors.New("npm constraint error (<1.9.0b1): improper"), false},
 	}
 	for _, tt := range tests {
@@ -48,7 +51,7 @@ func TestLogs(t *testing.T) {
 func TestLogContract(t *testing.T) {
 	dir := trivyDir(t)
 	var source strings.Builder
-	for _, sub := range []string{"pkg/fanal", "pkg/detector", "pkg/vulnerability", "pkg/sbom", "pkg/dependency"} {
+	for _, sub := range []string{"pkg/fanal", "pkg/detector", "pkg/vulnerability", "pkg/sbom", "pkg/dependency", "pkg/utils"} {
 		err := filepath.WalkDir(filepath.Join(dir, sub), func(path string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -62,7 +65,7 @@ func TestLogContract(t *testing.T) {
 		}
 	}
 	text := source.String()
-	for _, msg := range append(append([]string{versionMismatch}, debugThatMatters...), harmless...) {
+	for _, msg := range append(append([]string{versionMismatch, innerJar}, debugThatMatters...), harmless...) {
 		if !strings.Contains(text, `"`+msg) {
 			t.Errorf("Trivy no longer logs %q", msg)
 		}

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/scan/utils"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
@@ -24,13 +26,13 @@ type session struct {
 	begin  wire.Begin
 	main   []ftypes.BlobInfo
 	sbom   []ftypes.BlobInfo
-	counts map[string]int // package database -> packages, of the topmost layer that has it
+	counts map[string][]string // package database -> name@version, of the topmost layer that has it
 	jars   int
 }
 
 // read takes the image's layers from the parent and returns the report.
 func (s *session) read(ctx context.Context) (*wire.Report, error) {
-	s.counts = map[string]int{}
+	s.counts = map[string][]string{}
 	for {
 		t, payload, err := s.engine.in.Next()
 		if err != nil {
@@ -97,11 +99,22 @@ func (s *session) endLayer(ctx context.Context, l *layer, end wire.LayerEnd) err
 		return err
 	}
 	for _, info := range main.PackageInfos {
-		s.counts[info.FilePath] = len(info.Packages)
+		s.counts[info.FilePath] = identities(info.Packages)
 	}
 	s.jars += len(l.jars)
 	s.main, s.sbom = append(s.main, main), append(s.sbom, sbom)
 	return nil
+}
+
+// identities lists packages as name@version, for the parent to compare with its
+// own reading of the database.
+func identities(pkgs ftypes.Packages) []string {
+	ids := make([]string, len(pkgs))
+	for i := range pkgs {
+		ids[i] = pkgs[i].Name + "@" + utils.FormatVersion(pkgs[i])
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // entry takes one entry of the layer and, if it is a file, its bytes.
@@ -192,8 +205,8 @@ func (s *session) finish(ctx context.Context, f *wire.Finish) (*wire.Report, err
 		return nil, err
 	}
 	addResults(report, d.results)
-	for path, n := range s.counts {
-		report.Databases = append(report.Databases, wire.Count{Path: path, Packages: n})
+	for path, ids := range s.counts {
+		report.Databases = append(report.Databases, wire.Count{Path: path, Packages: len(ids), IDs: ids})
 	}
 	if s.begin.Need.Has(evidence.NeedSecrets) {
 		secrets, err := s.secrets(ctx, d.detail.Secrets)

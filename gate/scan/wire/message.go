@@ -135,6 +135,8 @@ type OS struct {
 type Count struct {
 	Path     string `json:"path"`
 	Packages int    `json:"packages"`
+	// IDs are the packages, name@version, sorted.
+	IDs []string `json:"ids,omitempty"`
 }
 
 // Log is one message of Trivy's log.

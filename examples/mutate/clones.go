@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// variable chooses the mutant that a test binary runs.
+const variable = "MUTANT"
+
+// chooser is the file that is added to the package.
+const chooser = `package %s
+
+import (
+	"os"
+	"strconv"
+)
+
+var chosenMutant, _ = strconv.Atoi(os.Getenv("` + variable + `"))
+`
+
+// clones puts many mutants into one build: every mutant of a function is a
+// clone of that function, and the function itself begins with a switch that
+// calls the clone that was chosen. Building takes longer than testing, so this
+// is what makes it possible to try them all.
+type clones struct {
+	name string // of the file
+	src  []byte
+	// functions are those that can be cloned, with their mutants by number.
+	functions []*function
+}
+
+type function struct {
+	decl       *ast.FuncDecl
+	start, end int // offsets
+	body, id   int // offsets: behind the brace, and of the name
+	call       string
+	mutants    map[int]mutant
+}
+
+// newClones divides the mutants of a file into those that can be cloned and
+// the rest: what stands outside of functions.
+func newClones(name string, numbered map[int]mutant) (*clones, map[int]mutant, error) {
+	var src []byte
+	for _, m := range numbered {
+		src = m.src
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &clones{name: name, src: src}
+	at := func(p token.Pos) int { return fset.Position(p).Offset }
+	for _, d := range file.Decls {
+		decl, ok := d.(*ast.FuncDecl)
+		if !ok || decl.Body == nil {
+			continue
+		}
+		if call, ok := callOf(decl); ok {
+			c.functions = append(c.functions, &function{decl: decl, start: at(decl.Pos()), end: at(decl.End()),
+				body: at(decl.Body.Lbrace) + 1, id: at(decl.Name.Pos()), call: call, mutants: map[int]mutant{}})
+		}
+	}
+	rest := map[int]mutant{}
+	for n, m := range numbered {
+		i := slices.IndexFunc(c.functions, func(f *function) bool { return f.body <= m.start && m.end < f.end })
+		if i >= 0 {
+			c.functions[i].mutants[n] = m
+		} else {
+			rest[n] = m
+		}
+	}
+	return c, rest, nil
+}
+
+// callOf returns how a function calls a clone of itself, with %s for the name.
+func callOf(decl *ast.FuncDecl) (string, bool) {
+	prefix := ""
+	if decl.Recv != nil {
+		if len(decl.Recv.List[0].Names) == 0 {
+			return "", false
+		}
+		prefix = decl.Recv.List[0].Names[0].Name + "."
+	}
+	var args []string
+	for _, field := range decl.Type.Params.List {
+		if len(field.Names) == 0 {
+			return "", false
+		}
+		for _, name := range field.Names {
+			arg := name.Name
+			if _, variadic := field.Type.(*ast.Ellipsis); variadic {
+				arg += "..."
+			}
+			args = append(args, arg)
+		}
+	}
+	if prefix == "_." || slices.Contains(args, "_") || decl.Name.Name == "init" {
+		return "", false
+	}
+	call := prefix + "%s(" + strings.Join(args, ", ") + ")"
+	if decl.Type.Results == nil {
+		return call + "; return", true
+	}
+	return "return " + call, true
+}
+
+// source returns the file with its clones, and which mutant each line belongs
+// to. A mutant that is no Go at all is left out.
+func (c *clones) source(omit map[int]bool) ([]byte, map[int]int) {
+	var out, tail bytes.Buffer
+	last := 0
+	clone := map[string][]byte{}
+	var order []string
+	owner := map[string]int{}
+	for _, f := range c.functions {
+		out.Write(c.src[last:f.body])
+		last = f.body
+		var cases strings.Builder
+		for _, n := range sortedKeys(f.mutants) {
+			name := fmt.Sprintf("%sMutant%d", f.decl.Name.Name, n)
+			text := f.clone(c.src, n, name)
+			if omit[n] || !isGo(text) {
+				continue
+			}
+			fmt.Fprintf(&cases, " case %d: "+f.call+";", n, name)
+			clone[name], owner[name] = text, n
+			order = append(order, name)
+		}
+		if cases.Len() > 0 {
+			fmt.Fprintf(&out, " switch chosenMutant {%s };", strings.TrimSuffix(cases.String(), ";"))
+		}
+	}
+	out.Write(c.src[last:])
+	lines := map[int]int{}
+	line := bytes.Count(out.Bytes(), []byte("\n")) + 1
+	for _, name := range order {
+		tail.WriteString("\n")
+		line++
+		for range bytes.Count(clone[name], []byte("\n")) + 1 {
+			lines[line] = owner[name]
+			line++
+		}
+		tail.Write(clone[name])
+		tail.WriteString("\n")
+	}
+	return append(out.Bytes(), tail.Bytes()...), lines
+}
+
+// clone returns the function under another name and with the mutant in it.
+func (f *function) clone(src []byte, n int, name string) []byte {
+	m := f.mutants[n]
+	return slices.Concat(src[f.start:f.id], []byte(name), src[f.id+len(f.decl.Name.Name):m.start], []byte(m.text), src[m.end:f.end])
+}
+
+func isGo(decl []byte) bool {
+	_, err := parser.ParseFile(token.NewFileSet(), "", append([]byte("package p\n"), decl...), parser.SkipObjectResolution)
+	return err == nil
+}
+
+var errorLine = regexp.MustCompile(`(?m)^(\S+\.go):([0-9]+):[0-9]+: `)
+
+// blamed returns the mutants that a compiler's errors are about. lines are the
+// lines of each file, by its base name.
+func blamed(output []byte, lines map[string]map[int]int) map[int]bool {
+	found := map[int]bool{}
+	for _, m := range errorLine.FindAllSubmatch(output, -1) {
+		line, _ := strconv.Atoi(string(m[2]))
+		if n := lines[filepath.Base(string(m[1]))][line]; n != 0 {
+			found[n] = true
+		}
+	}
+	return found
+}
+
+func sortedKeys(m map[int]mutant) []int {
+	var keys []int
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// laboratory is where mutants are tried.
+type laboratory struct {
+	temp    string // for everything that is written
+	timeout time.Duration
+	jobs    int
+	known   map[[3]string]bool // equivalent mutants
+
+	mu        sync.Mutex
+	counts    map[string]map[fate]int // by file
+	survivors int
+	builds    int
+}
+
+// tryPackage tries the mutants of one package.
+func (l *laboratory) tryPackage(ctx context.Context, dir string, numbered map[int]mutant) error {
+	for n, m := range numbered {
+		before, after := m.diff()
+		if l.known[[3]string{filepath.ToSlash(m.file), before, after}] {
+			l.count(m, equivalent)
+			delete(numbered, n)
+		}
+	}
+	binary, cloned, rest, err := l.buildClones(ctx, dir, numbered)
+	if err != nil {
+		return err
+	}
+	// The control: tests that fail without a mutant would kill every one.
+	if f, out := l.test(ctx, dir, binary, 0); f != survived {
+		return fmt.Errorf("the tests fail without any mutant:\n%s", out)
+	}
+	queue := make(chan int)
+	var wg sync.WaitGroup
+	for range l.jobs {
+		wg.Go(func() {
+			for n := range queue {
+				f, _ := l.test(ctx, dir, binary, n)
+				l.judge(ctx, cloned[n], f)
+			}
+		})
+	}
+	for _, n := range sortedKeys(cloned) {
+		queue <- n
+	}
+	close(queue)
+	wg.Wait()
+	for _, n := range sortedKeys(rest) {
+		f, err := l.single(ctx, dir, rest[n])
+		if err != nil {
+			return err
+		}
+		l.judge(ctx, rest[n], f)
+	}
+	return ctx.Err()
+}
+
+// buildClones builds one test binary with all mutants that can be cloned, and
+// returns those and the rest. What does not compile is counted.
+func (l *laboratory) buildClones(ctx context.Context, dir string, numbered map[int]mutant) (string, map[int]mutant, map[int]mutant, error) {
+	files := map[string]map[int]mutant{}
+	for n, m := range numbered {
+		if files[m.file] == nil {
+			files[m.file] = map[int]mutant{}
+		}
+		files[m.file][n] = m
+	}
+	cloned, rest := maps.Clone(numbered), map[int]mutant{}
+	all := map[string]*clones{}
+	for name, mutants := range files {
+		c, others, err := newClones(name, mutants)
+		if err != nil {
+			return "", nil, nil, err
+		}
+		all[name] = c
+		maps.Copy(rest, others)
+	}
+	omit := map[int]bool{}
+	for n := range rest {
+		delete(cloned, n)
+	}
+	for range 20 { // the compiler does not tell everything at once
+		replace, lines := map[string][]byte{}, map[string]map[int]int{}
+		for name, c := range all {
+			text, owners := c.source(omit)
+			replace[name], lines[filepath.Base(name)] = text, owners
+			for n, m := range cloned {
+				if m.file == name && !has(owners, n) {
+					l.count(m, broken) // no Go at all
+					delete(cloned, n)
+				}
+			}
+		}
+		binary, out, err := l.build(ctx, dir, replace)
+		if err == nil {
+			return binary, cloned, rest, nil
+		}
+		guilty := blamed(out, lines)
+		if len(guilty) == 0 {
+			return "", nil, nil, fmt.Errorf("the clones do not compile: %w\n%s", err, out)
+		}
+		for n := range guilty {
+			omit[n] = true
+			l.count(cloned[n], broken)
+			delete(cloned, n)
+		}
+	}
+	return "", nil, nil, errors.New("the clones do not compile")
+}
+
+func has(owners map[int]int, n int) bool {
+	for _, m := range owners {
+		if m == n {
+			return true
+		}
+	}
+	return false
+}
+
+// build builds the tests of a package with some files replaced.
+func (l *laboratory) build(ctx context.Context, dir string, replace map[string][]byte) (string, []byte, error) {
+	l.builds++
+	work := filepath.Join(l.temp, strconv.Itoa(l.builds))
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return "", nil, err
+	}
+	overlay := map[string]string{}
+	add := func(name string, text []byte) error {
+		absolute, err := filepath.Abs(name)
+		if err != nil {
+			return err
+		}
+		overlay[absolute] = filepath.Join(work, filepath.Base(name))
+		return os.WriteFile(overlay[absolute], text, 0o600)
+	}
+	for name, text := range replace {
+		if err := add(name, text); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := add(filepath.Join(dir, "mutant_chooser.go"), fmt.Appendf(nil, chooser, filepath.Base(dir))); err != nil {
+		return "", nil, err
+	}
+	text, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		return "", nil, err
+	}
+	list, binary := filepath.Join(work, "overlay.json"), filepath.Join(work, "tests")
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		return "", nil, err
+	}
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "-overlay", list, "-vet=off", "-p=1",
+		"-gcflags=-e", "-ldflags=-s -w", "./"+filepath.ToSlash(dir)).CombinedOutput()
+	return binary, out, err
+}
+
+// single builds and tests one mutant by itself.
+func (l *laboratory) single(ctx context.Context, dir string, m mutant) (fate, error) {
+	binary, _, err := l.build(ctx, dir, map[string][]byte{m.file: m.apply()})
+	if err != nil {
+		return broken, ctx.Err()
+	}
+	defer os.Remove(binary)
+	f, _ := l.test(ctx, dir, binary, 0)
+	return f, nil
+}
+
+// test runs a test binary. The import rules are left out: no mutant changes an
+// import, and listing packages takes longer than all other tests.
+func (l *laboratory) test(ctx context.Context, dir, binary string, n int) (fate, []byte) {
+	cmd := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.skip=^TestImports", "-test.timeout="+l.timeout.String())
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(n))
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return survived, out
+	}
+	return killed, bytes.TrimSpace(out)
+}
+
+// judge writes down what became of a mutant.
+func (l *laboratory) judge(ctx context.Context, m mutant, f fate) {
+	if ctx.Err() == nil { // else the tests were stopped, which says nothing
+		l.count(m, f)
+	}
+}
+
+func (l *laboratory) count(m mutant, f fate) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.counts[m.file] == nil {
+		l.counts[m.file] = map[fate]int{}
+	}
+	l.counts[m.file][f]++
+	if f == survived {
+		l.survivors++
+		before, after := m.diff()
+		fmt.Printf("%s survived\n\t- %s\n\t+ %s\n", m, before, after)
+	}
+}
