@@ -158,3 +158,54 @@ func TestWaitingEndsWithTheRun(t *testing.T) {
 		t.Errorf("%d scans began, want 1", n)
 	}
 }
+
+// ending is a context that ends when it is asked for the nth time.
+type ending struct {
+	context.Context
+	left atomic.Int32
+}
+
+func (e *ending) Err() error {
+	if e.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The end is noticed before each step, and told with the step that it hit.
+func TestTheEndIsNoticedAtEveryStep(t *testing.T) {
+	const resolve, scan, evaluate = gate.PhaseResolve, gate.PhaseScan, gate.PhaseEvaluate
+	for src, want := range map[string][]gate.Phase{
+		namesOnly: {resolve, resolve, scan, evaluate, gate.PhaseDone},
+		nonRoot:   {resolve, resolve, scan, scan, scan, evaluate, gate.PhaseDone},
+	} {
+		for n, phase := range want {
+			ctx := &ending{Context: context.Background()}
+			ctx.left.Store(int32(n))
+			g := &gate.Gate{Policy: parse(t, src), Resolver: resolveTo("linux/amd64"), Scanner: scanAs(1000)}
+			got := g.Check(ctx, []string{"app:1"})
+			var f *gate.Fault
+			if len(got) != 1 || !errors.As(got[0].Err, &f) || f.Phase != phase || got[0].Decision() != policy.Undecided {
+				t.Errorf("%q ends at question %d: %+v, want an error of phase %s", src, n, got, phase)
+			}
+		}
+	}
+}
+
+func TestNoScannerIsSaid(t *testing.T) {
+	g := &gate.Gate{Policy: parse(t, nonRoot), Resolver: resolveTo("linux/amd64")}
+	if got := g.Check(t.Context(), []string{"app:1"}); got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "no scanner") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whoever shares a scan shares its panic: the zero value of a scan is no scan.
+func TestASharedPanicIsEverybodysError(t *testing.T) {
+	g := &gate.Gate{Policy: parse(t, nonRoot), Resolver: resolveTo("linux/amd64"), Jobs: 2,
+		Scanner: scannerFunc(func(context.Context, *gate.Target, evidence.Need) (*evidence.Scan, error) { panic("scanner") })}
+	for _, r := range g.Check(t.Context(), []string{"app:1", "app:2"}) {
+		if r.Err == nil || !strings.Contains(r.Err.Error(), "panic: scanner") {
+			t.Errorf("%s: %v", r.Ref, r.Err)
+		}
+	}
+}
