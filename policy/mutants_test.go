@@ -185,3 +185,72 @@ func TestDatabaseAgeMutants(t *testing.T) {
 		t.Errorf("clocks may differ by %s, want 10m", clockSkew)
 	}
 }
+
+// Every rule that a level can soften says that evidence is missing as such.
+func TestNoLevelSoftensWhatIsMissing(t *testing.T) {
+	const p = `reference: {pin: version, deny-tags: [latest], allow: ["r.example.no/**"]}
+config: {user: non-root, deny-ports: [22], require-labels: [a], max-age: 30d, max-size: 1GB, require-healthcheck: true, deny-env: [X]}
+platforms: [linux/amd64]
+`
+	empty := func(i *evidence.Image) {
+		i.Reference.Name, i.Config, i.Platforms, i.Scan = "", nil, nil, nil
+	}
+	for _, id := range []string{
+		rulePin, ruleDenyTags, ruleAllow, rulePlatforms,
+		ruleUser, ruleDenyPorts, ruleLabels, ruleMaxAge, ruleMaxSize, ruleHealthcheck, ruleDenyEnv,
+	} {
+		j := judgeOf(t, p, func(*evidence.Image) {})
+		empty(j.img)
+		if a := Lookup(id).check(j); !a.missing || a.result != ResultUndecided {
+			t.Errorf("%s: result %s, missing %t", id, a.result, a.missing)
+		}
+	}
+}
+
+func TestReferenceMutants(t *testing.T) {
+	const deny = "reference: {deny-tags: [latest]}"
+	runRuleCases(t, map[string]ruleCase{
+		"no tag in a layout": {deny, from(evidence.SourceOCI, "oci:build"), ruleDenyTags, ResultPass, "no registry tag"},
+		"no such source":     {deny, from("daemon", "x"), ruleDenyTags, ResultUndecided, "not known"},
+		"no name":            {deny, from(evidence.SourceRegistry, ""), ruleDenyTags, ResultUndecided, "not known"},
+	})
+	for _, short := range []string{strings.Repeat("a", 39), strings.Repeat("a", 12)} {
+		if floating(short) == "" {
+			t.Errorf("%s counts as a commit", short)
+		}
+	}
+	if why := floating(strings.Repeat("a", 40)); why != "" {
+		t.Errorf("40 hexadecimal digits are no commit: %s", why)
+	}
+}
+
+// The tolerance for dates in the future is part of what is tolerated.
+func TestAgeMutants(t *testing.T) {
+	const p, tolerance = "config: {max-age: 30d}", futureToleranceHours * time.Hour
+	runRuleCases(t, map[string]ruleCase{
+		"at the tolerance":   {p, created(noon().Add(tolerance)), ruleMaxAge, ResultPass, ""},
+		"over the tolerance": {p, created(noon().Add(tolerance + time.Second)), ruleMaxAge, ResultUndecided, "in the future"},
+	})
+}
+
+// An exception for a range covers nothing that cannot be compared; one for a
+// version covers that version alone.
+func TestBoundsOfVersionsThatCannotBeCompared(t *testing.T) {
+	long, digits := strings.Repeat("1.", 80)+"1", strings.Repeat("9", 18)
+	for _, tt := range []struct {
+		op, bound, version string
+		want               bool
+	}{
+		{"", "a b", "a b", true}, {"=", "a b", "a b", true}, {"==", "a b", "a b", true},
+		{"", "a b", "a c", false}, {"=", "a b", "a c", false}, {"==", "a b", "a c", false},
+		{"<=", "a b", "a b", false}, {">=", "a b", "a b", false}, {"!=", "a b", "a c", false},
+		{"", "", "", false},
+		{"<", digits, "1", false}, {">", "1", digits, false}, {"<", long, "1", false}, {">", "1", long, false}, {"<", "", "1", false},
+	} {
+		for _, ecosystem := range []string{"pypi", "deb"} {
+			if got := (bound{op: tt.op, version: tt.bound}).holds(ecosystem, tt.version); got != tt.want {
+				t.Errorf("%s: %q %s %q: %t, want %t", ecosystem, tt.version, tt.op, tt.bound, got, tt.want)
+			}
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,6 +103,12 @@ func sweepTempRoots(parent string) {
 func sweepRun(path string) {
 	name := filepath.Join(path, lockName)
 	info, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		// A root gets its name with its lock in it: whoever removed this one was
+		// killed half-way, or is removing it now.
+		_ = os.RemoveAll(path)
+		return
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return // opening a pipe would hang
 	}

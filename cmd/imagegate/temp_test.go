@@ -122,3 +122,17 @@ func TestTempRootNamesTheDirectoryItCannotUse(t *testing.T) {
 		t.Error("newTempRoot made a root in a directory that does not exist")
 	}
 }
+
+// A removal deletes the lock with the rest: a run that is killed in its midst
+// leaves a root without one.
+func TestTempRootSweepsHalfRemovedRuns(t *testing.T) {
+	parent := t.TempDir()
+	half := filepath.Join(parent, runPrefix+"half")
+	if err := os.MkdirAll(filepath.Join(half, "worker-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	sweepTempRoots(parent)
+	if left, _ := os.ReadDir(parent); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type laboratory struct {
 	temp    string // for everything that is written
 	timeout time.Duration
 	jobs    int
-	known   map[[3]string]bool // equivalent mutants
+	known   map[[4]string]bool // equivalent mutants
 
 	mu        sync.Mutex
 	counts    map[string]map[fate]int // by file
@@ -32,7 +33,7 @@ type laboratory struct {
 func (l *laboratory) tryPackage(ctx context.Context, dir string, numbered map[int]mutant) error {
 	for n, m := range numbered {
 		before, after := m.diff()
-		if l.known[[3]string{filepath.ToSlash(m.file), before, after}] {
+		if l.known[[4]string{filepath.ToSlash(m.file), m.function, before, after}] {
 			l.count(m, equivalent)
 			delete(numbered, n)
 		}
@@ -72,37 +73,28 @@ func (l *laboratory) tryPackage(ctx context.Context, dir string, numbered map[in
 
 // buildClones builds one test binary with all mutants that can be cloned, and
 // returns those and the rest. What does not compile is counted.
-func (l *laboratory) buildClones(ctx context.Context, dir string, numbered map[int]mutant) (string, map[int]mutant, map[int]mutant, error) {
-	files := map[string]map[int]mutant{}
-	for n, m := range numbered {
-		if files[m.file] == nil {
-			files[m.file] = map[int]mutant{}
-		}
-		files[m.file][n] = m
+func (l *laboratory) buildClones(ctx context.Context, dir string, numbered map[int]mutant) (binary string, cloned, rest map[int]mutant, err error) {
+	files, rest, err := divide(numbered)
+	if err != nil {
+		return "", nil, nil, err
 	}
-	cloned, rest := maps.Clone(numbered), map[int]mutant{}
-	all := map[string]*clones{}
-	for name, mutants := range files {
-		c, others, err := newClones(name, mutants)
-		if err != nil {
-			return "", nil, nil, err
-		}
-		all[name] = c
-		maps.Copy(rest, others)
+	cloned = maps.Clone(numbered)
+	for n := range rest {
+		delete(cloned, n)
 	}
 	omit := map[int]bool{}
-	for n := range rest {
+	drop := func(n int) {
+		omit[n] = true
+		l.count(cloned[n], broken)
 		delete(cloned, n)
 	}
 	for range 20 { // the compiler does not tell everything at once
 		replace, lines := map[string][]byte{}, map[string]map[int]int{}
-		for name, c := range all {
-			text, owners := c.source(omit)
-			replace[name], lines[filepath.Base(name)] = text, owners
-			for n, m := range cloned {
-				if m.file == name && !has(owners, n) {
-					l.count(m, broken) // no Go at all
-					delete(cloned, n)
+		for _, c := range files {
+			replace[c.name], lines[filepath.Base(c.name)] = c.source(omit)
+			for _, n := range sortedKeys(cloned) {
+				if cloned[n].file == c.name && !has(lines[filepath.Base(c.name)], n) {
+					drop(n) // no Go at all
 				}
 			}
 		}
@@ -115,12 +107,33 @@ func (l *laboratory) buildClones(ctx context.Context, dir string, numbered map[i
 			return "", nil, nil, fmt.Errorf("the clones do not compile: %w\n%s", err, out)
 		}
 		for n := range guilty {
-			omit[n] = true
-			l.count(cloned[n], broken)
-			delete(cloned, n)
+			drop(n)
 		}
 	}
 	return "", nil, nil, errors.New("the clones do not compile")
+}
+
+// divide prepares the files of a package for cloning. The rest are mutants that
+// stand outside of functions.
+func divide(numbered map[int]mutant) ([]*clones, map[int]mutant, error) {
+	files := map[string]map[int]mutant{}
+	for n, m := range numbered {
+		if files[m.file] == nil {
+			files[m.file] = map[int]mutant{}
+		}
+		files[m.file][n] = m
+	}
+	var all []*clones
+	rest := map[int]mutant{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		c, others, err := newClones(name, files[name])
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, c)
+		maps.Copy(rest, others)
+	}
+	return all, rest, nil
 }
 
 func has(owners map[int]int, n int) bool {

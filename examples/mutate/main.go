@@ -29,8 +29,8 @@ const defaultFiles = "gate/result.go,gate/check.go,gate/collect.go," +
 	"policy/verdict.go,policy/evaluate.go,policy/judge_user.go,policy/judge_coverage.go,policy/judge_config.go," +
 	"policy/judge_reference.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/tag.go,policy/versions.go"
 
-// equivalents are mutants that do the same as the code, with the reason: file,
-// line before, line after and reason, separated by tabs.
+// equivalents are mutants that do the same as the code: file, function, line
+// before, line after and reason, separated by tabs.
 //
 //go:embed equivalent.tsv
 var equivalents string
@@ -121,11 +121,11 @@ func (l *laboratory) summary(took time.Duration) {
 }
 
 // knownEquivalents reads the list of mutants that do the same as the code.
-func knownEquivalents() map[[3]string]bool {
-	known := map[[3]string]bool{}
+func knownEquivalents() map[[4]string]bool {
+	known := map[[4]string]bool{}
 	for line := range strings.Lines(equivalents) {
-		if fields := strings.Split(strings.TrimRight(line, "\n"), "\t"); len(fields) == 4 {
-			known[[3]string(fields[:3])] = true
+		if fields := strings.Split(strings.TrimRight(line, "\n"), "\t"); len(fields) == 5 {
+			known[[4]string(fields[:4])] = true
 		}
 	}
 	return known

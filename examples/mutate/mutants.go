@@ -14,6 +14,7 @@ import (
 // mutant is one change of one file: the bytes from start to end become text.
 type mutant struct {
 	file       string
+	function   string // "" outside of functions
 	line, col  int
 	start, end int
 	text       string
@@ -57,6 +58,7 @@ type collector struct {
 	name    string
 	src     []byte
 	mutants []mutant
+	within  string // the declared function around the present node
 	// fails says of the functions around the present node whether their last
 	// result is an error.
 	fails []bool
@@ -75,6 +77,10 @@ func mutantsOf(name string) ([]mutant, error) {
 	}
 	c := &collector{fset: fset, name: name, src: src}
 	for _, d := range file.Decls {
+		c.within = ""
+		if f, ok := d.(*ast.FuncDecl); ok {
+			c.within = f.Name.Name
+		}
 		c.walk(d)
 	}
 	slices.SortStableFunc(c.mutants, func(a, b mutant) int { return a.start - b.start })
@@ -253,7 +259,7 @@ func (c *collector) text(from, to token.Pos) string {
 func (c *collector) add(kind string, from, to token.Pos, text string) {
 	p := c.fset.Position(from)
 	c.mutants = append(c.mutants, mutant{
-		file: c.name, line: p.Line, col: p.Column,
+		file: c.name, function: c.within, line: p.Line, col: p.Column,
 		start: p.Offset, end: c.fset.Position(to).Offset, text: text, kind: kind, src: c.src,
 	})
 }
