@@ -19,7 +19,7 @@ BENCHRUNS   ?= 5
 FAST = $$($(GO) list -f '{{.ImportPath}} {{.Imports}} {{.TestImports}} {{.XTestImports}}' ./... | grep -v -e gate/scan/engine -e /examples | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint format vet static imports tidy bench fuzz conformance clean
+.PHONY: help build demo test race lint format vet static imports tidy bench fuzz conformance mutate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ fuzz: ## fuzz every parser of foreign bytes for FUZZTIME each (default 20s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir || exit 1; \
 		done || exit 1; \
 	done
+
+mutate: ## change lines that can produce a pass, one at a time, and see whether a test notices
+	CGO_ENABLED=0 $(GO) run ./examples/mutate
 
 conformance: build ## feed the reports to validators that are not ours
 	@if [ -x .ci/conformance ]; then .ci/conformance; else echo "there is no .ci/conformance"; fi

@@ -44,6 +44,7 @@ func TestWhatWasNotCollectedIsMissing(t *testing.T) {
 		"config":             {user, noConfigAt, checkUser},
 		"other user":         {user, func(i *evidence.Image) { i.Config.User = "app" }, checkUser},
 		"unresolved user":    {user, spec("app"), checkUser},
+		"database, limits":   {vulns, scan(func(s *evidence.Scan) { s.Database = nil }), checkMax},
 	} {
 		if a := tt.check(judgeOf(t, tt.policy, tt.change)); !a.missing || a.result != ResultUndecided {
 			t.Errorf("%s: result %s, missing %t", name, a.result, a.missing)
@@ -115,6 +116,14 @@ func TestUserMutants(t *testing.T) {
 		"signed group":        {p, spec("1000:+5"), ruleUser, ResultUndecided, "was not resolved"},
 		"group too large":     {p, spec("1000:99999999999999999999"), ruleUser, ResultUndecided, "was not resolved"},
 	})
+	for problem, want := range map[string]string{
+		"USER app is nobody": "USER app is nobody", "no passwd": `USER "app" cannot be resolved: no passwd`,
+		"": `USER "app" cannot be resolved: no reason is given`,
+	} {
+		if got := unresolvable("app", problem); got != want {
+			t.Errorf("%q becomes %q, want %q", problem, got, want)
+		}
+	}
 	for src, want := range map[string]string{p: "any user but root", num: "a user that is not root, written as a number"} {
 		if a := checkUser(judgeOf(t, src, func(*evidence.Image) {})); a.allowed != want {
 			t.Errorf("%s allows %q, want %q", src, a.allowed, want)
@@ -214,13 +223,17 @@ func TestReferenceMutants(t *testing.T) {
 		"no such source":     {deny, from("daemon", "x"), ruleDenyTags, ResultUndecided, "not known"},
 		"no name":            {deny, from(evidence.SourceRegistry, ""), ruleDenyTags, ResultUndecided, "not known"},
 	})
-	for _, short := range []string{strings.Repeat("a", 39), strings.Repeat("a", 12)} {
-		if floating(short) == "" {
-			t.Errorf("%s counts as a commit", short)
+	for _, tag := range []string{
+		strings.Repeat("a", 39), strings.Repeat("a", 12), "zz3f2a9bc", "z" + strings.Repeat("a", 64), "20240131x", "x2024-01-31",
+	} {
+		if floating(tag) == "" {
+			t.Errorf("%s is taken for one release", tag)
 		}
 	}
-	if why := floating(strings.Repeat("a", 40)); why != "" {
-		t.Errorf("40 hexadecimal digits are no commit: %s", why)
+	for _, tag := range []string{strings.Repeat("a", 40), strings.Repeat("a", 64), "alpine3.19-1.2.3"} {
+		if why := floating(tag); why != "" {
+			t.Errorf("%s floats: %s", tag, why)
+		}
 	}
 }
 
@@ -253,4 +266,14 @@ func TestBoundsOfVersionsThatCannotBeCompared(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A source that did not rate a finding takes nothing from its severity.
+func TestSeverityWithoutARatingOfTheSource(t *testing.T) {
+	const p = "vulnerabilities: {max: {critical: 0}, severity-source: [nvd]}"
+	runRuleCases(t, map[string]ruleCase{
+		"no rating": {p, scan(func(s *evidence.Scan) {
+			s.Findings = []evidence.Finding{finding("CVE-2026-0001", evidence.SeverityCritical)}
+		}), ruleMax, ResultFail, ""},
+	})
 }
