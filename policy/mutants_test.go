@@ -225,6 +225,7 @@ func TestReferenceMutants(t *testing.T) {
 	})
 	for _, tag := range []string{
 		strings.Repeat("a", 39), strings.Repeat("a", 12), "zz3f2a9bc", "z" + strings.Repeat("a", 64), "20240131x", "x2024-01-31",
+		"x20240131", "2024-01-31x", "3f2a9bcz", strings.Repeat("a", 64) + "z", "1.2.3+x",
 	} {
 		if floating(tag) == "" {
 			t.Errorf("%s is taken for one release", tag)
