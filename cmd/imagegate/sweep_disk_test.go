@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -67,5 +69,46 @@ func fill(t *testing.T, dir string, free int) {
 	}
 	if err := f.Truncate(size - int64(free*len(page))); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// mountTmpfs mounts a file system of its own on a directory of the test.
+func mountTmpfs(t *testing.T, options string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("this sweep mounts small file systems and needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func sweepTempSpace(t *testing.T, s *sweep) {
+	var steps []attempt
+	for _, size := range []int{1, 2, 4, 6, 8, 9, 10, 12, 16, 20, 21, 22, 24, 28, 32, 40, 44, 48, 64} {
+		dir := mountTmpfs(t, fmt.Sprintf("size=%dm,mode=0700", size))
+		steps = append(steps, attempt{name: fmt.Sprintf("%d MiB for temporary files", size), tmp: dir})
+	}
+	steps = append(steps,
+		attempt{name: "few inodes", tmp: mountTmpfs(t, "size=64m,nr_inodes=4,mode=0700")},
+		attempt{name: "fewer inodes", tmp: mountTmpfs(t, "size=64m,nr_inodes=2,mode=0700")},
+	)
+	both(t, s, steps)
+}
+
+func sweepReadOnlyTemp(t *testing.T, s *sweep) {
+	dir := mountTmpfs(t, "size=1m")
+	if err := syscall.Mount("tmpfs", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skip(err)
+	}
+	for _, bad := range []bool{true, false} {
+		got := s.try(t, bad, attempt{name: "read-only directory", tmp: dir})
+		if got.code != exitNoVerdict || !strings.Contains(got.out, "--tmp-dir") && !strings.Contains(got.out, "read-only") {
+			t.Errorf("bad=%t ended in %d, and the cure is not named:\n%s", bad, got.code, got.out)
+		}
 	}
 }
