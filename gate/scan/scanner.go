@@ -61,7 +61,6 @@ type Scanner struct {
 	opt      Options
 	cacheDir string // the private view of the databases that workers open
 	database *evidence.Database
-	engine   string
 	slots    chan struct{} // one token per image being scanned
 	java     javaDatabase
 
@@ -85,7 +84,6 @@ func Open(ctx context.Context, o Options) (*Scanner, error) {
 	if err != nil {
 		return nil, databaseFault(err)
 	}
-	s.engine = w.ready.Engine
 	s.idle = append(s.idle, w)
 	return s, nil
 }
@@ -139,9 +137,6 @@ func (s *Scanner) keep(digest string, documents map[string][]byte) {
 	}
 	s.documents[digest] = documents
 }
-
-// Engine names the scanner and its version.
-func (s *Scanner) Engine() string { return s.engine }
 
 // Close ends the workers and closes Databases, whose private views they read.
 // The caller removes TempDir.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/scan/database"
 )
 
 // spareSpace is what a worker writes apart from the files it analyses.
@@ -19,7 +20,7 @@ func checkSpace(dir string, t *gate.Target) error {
 		largest = max(largest, t.Layers[i].Size)
 	}
 	need := largest + spareSpace
-	free, known := freeSpace(dir)
+	free, known := database.FreeSpace(dir)
 	if !known || free >= need {
 		return nil
 	}

@@ -156,19 +156,19 @@ func (w *worker) died(err error) error {
 		return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
 	}
 	if brokenPipe(err) {
-		// A worker that gives up says why and exits, so its output ends.
+		// A worker that gives up says why and exits, so its output ends and so does
+		// the process: it gets the time to do both before it is killed.
 		timer := time.AfterFunc(lastWords, w.terminate)
 		t, payload, nerr := w.out.Next()
-		timer.Stop()
 		if nerr == nil && t == wire.TypeFailure {
-			failure := failureOf(payload)
-			w.kill()
-			return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
+			err = failureOf(payload)
 		}
-		timer = time.AfterFunc(lastWords, w.terminate)
-		<-w.done // it is ending by itself: wait for its reason
+		<-w.done
 		timer.Stop()
 		w.kill()
+		if errors.As(err, &failure) {
+			return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
+		}
 		return w.obituary(err)
 	}
 	w.kill()

@@ -172,7 +172,7 @@ func New(o Options) (*Store, error) {
 	}
 	o.Limits = o.Limits.orDefault()
 	return &Store{opt: o, views: map[string]*view{}, told: map[string]bool{}, hashed: map[Kind]hashed{},
-		freeSpace: freeSpace, linkable: linkable, step: func(string) error { return nil }}, nil
+		freeSpace: FreeSpace, linkable: linkable, step: func(string) error { return nil }}, nil
 }
 
 // warn passes a note on, once.

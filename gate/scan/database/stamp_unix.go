@@ -23,9 +23,9 @@ func stampOf(info fs.FileInfo) stamp {
 	return s
 }
 
-// freeSpace returns how much an ordinary user may still write to dir's file
-// system.
-func freeSpace(dir string) (int64, bool) {
+// FreeSpace returns how many bytes an ordinary user may still write to dir's
+// file system; known is false when the file system does not say.
+func FreeSpace(dir string) (free int64, known bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil || st.Bsize <= 0 {
 		return 0, false
