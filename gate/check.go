@@ -26,6 +26,9 @@ type Gate struct {
 	Now func() time.Time
 	// Jobs bounds how many images are scanned at once; less than 1 means 1.
 	Jobs int
+	// FailFast ends the run at the first image that does not pass. What needs no
+	// layer is decided first, of all images, before a layer of any is read.
+	FailFast bool
 	// Observe is told of every step, from many goroutines at once. It may be
 	// nil.
 	Observe func(Event)
@@ -43,6 +46,15 @@ func (g *Gate) Check(ctx context.Context, refs []string) []Result {
 		now:     g.now(),
 		network: make(chan struct{}, networkJobs),
 		workers: make(chan struct{}, max(g.Jobs, 1)),
+		stop:    func(error) {},
+	}
+	outer := ctx
+	if g.FailFast {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		r.stop = cancel
+		r.preview(ctx, refs)
 	}
 	parts := make([][]Result, len(refs))
 	each(len(refs), func(i int) {
@@ -52,7 +64,7 @@ func (g *Gate) Check(ctx context.Context, refs []string) []Result {
 	for _, p := range parts {
 		results = append(results, p...)
 	}
-	return withoutPasses(ctx, results)
+	return withoutPasses(outer, results)
 }
 
 // Judge evaluates evidence that was saved earlier. It needs neither Resolver
@@ -81,6 +93,7 @@ type run struct {
 	workers     chan struct{} // slots for scanning
 	resolutions memo[string, *Resolution]
 	scans       memo[scanKey, scanned]
+	stop        func(error) // ends the run early under FailFast
 }
 
 // check judges one reference: all of its platforms.
@@ -92,11 +105,15 @@ func (r *run) check(ctx context.Context, ref string) (results []Result) {
 	}()
 	res, err := r.resolve(ctx, ref)
 	if err != nil {
-		return []Result{{Ref: ref, Err: err}}
+		results = []Result{{Ref: ref, Err: err}}
+		r.observe(Event{Image: ref, Phase: PhaseDone})
+		r.failed(&results[0])
+		return results
 	}
 	results = make([]Result, len(res.Targets))
 	each(len(res.Targets), func(i int) {
 		results[i] = r.target(ctx, ref, &res.Targets[i])
+		r.failed(&results[i])
 	})
 	results[0].Skipped = res.Skipped
 	return results
@@ -134,9 +151,14 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 			result = Result{Ref: ref, Evidence: &img, Err: panicked(phase, p)}
 		}
 	}()
-	defer r.observe(Event{Image: ref, Platform: img.Platform, Phase: PhaseDone})
+	defer func() {
+		r.observe(Event{Image: ref, Platform: img.Platform, Phase: PhaseDone, Decision: result.Decision()})
+	}()
 	if img.Digest == "" {
 		return Result{Ref: ref, Evidence: &img, Err: internal(PhaseResolve, "the image has no digest")}
+	}
+	if verdict, ok := r.early(&img); ok {
+		return Result{Ref: ref, Evidence: &img, Verdict: verdict}
 	}
 	scan, err := r.collect(ctx, ref, t)
 	if err != nil {

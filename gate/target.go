@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -59,10 +60,18 @@ type Event struct {
 	Image    string // the reference as asked
 	Platform string // "" before the platforms are known
 	Phase    Phase
-	Layer    int   // 1-based, 0 when not about a layer
-	Layers   int   // how many there are
-	Bytes    int64 // read so far in this layer
-	Total    int64 // to read in this layer
+	// Layer is the digest of the layer that the event is about, "" for none, and
+	// Layers how many the image has.
+	Layer  string
+	Layers int
+	// LayerDone is true when all is known that the image needs of Layer, and
+	// Known when it was not read for this image: it was kept from another image
+	// or an earlier run.
+	LayerDone, Known bool
+	Bytes            int64 // read so far of Layer, or of the database
+	Total            int64 // to read of it
+	// Decision is what became of the image, in the done phase.
+	Decision policy.Decision
 }
 
 // Phase names what is being done, in error messages and progress.

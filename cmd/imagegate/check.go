@@ -80,6 +80,7 @@ func (p *program) check(c *cli.Context) error {
 		Policy: run.policy, Resolver: resolver, Scanner: scanner,
 		Now: func() time.Time { return run.started }, Jobs: o.jobs, Observe: run.progress.observe,
 	}
+	run.progress.expect(len(refs))
 	results := g.Check(ctx, refs)
 	scanner.close()
 	o.close()
@@ -129,7 +130,7 @@ func (p *program) openScanner(ctx context.Context, o *scanOptions, bills []strin
 	if err != nil {
 		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("find this program to start workers: %w", err)}
 	}
-	return scan.Open(ctx, scan.Options{
+	s := scan.New(scan.Options{
 		TempDir:   root,
 		Databases: o.databases,
 		Offline:   o.offline,
@@ -139,10 +140,14 @@ func (p *program) openScanner(ctx context.Context, o *scanOptions, bills []strin
 		Timeout:   o.scanTimeout,
 		Limits:    o.connection.layerLimits,
 		Command:   []string{self, scan.WorkerCommand},
+		Analyzers: new(engine.Selector),
+		Build:     toolVersion(),
 		Now:       p.now,
 		Documents: bills,
 		Observe:   o.progress.observe,
 	})
+	s.Prestart()
+	return s, nil
 }
 
 // lazyScanner opens the scanner when the first image needs it: a wrong

@@ -5,34 +5,94 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy"
 )
 
 func noEnv(string) string { return "" }
 
-func TestProgressTellsEachPhaseOnce(t *testing.T) {
+// twoPlatforms are the events of a reference with two platforms that share a
+// layer, and of one that cannot be resolved.
+func twoPlatforms() []gate.Event {
+	return []gate.Event{
+		{Phase: gate.PhaseDatabase, Image: "mirror.example.no/db:2"},
+		{Phase: gate.PhaseDatabase, Image: "mirror.example.no/db:2", Bytes: 1 << 20, Total: 1 << 20},
+		{Image: "app:1", Phase: gate.PhaseResolve},
+		{Image: "gone:1", Phase: gate.PhaseResolve},
+		{Image: "gone:1", Phase: gate.PhaseDone},
+		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseScan, Layers: 2},
+		{Image: "app:1", Platform: "linux/arm64", Phase: gate.PhaseScan, Layers: 1},
+		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseFetch, Layer: "sha256:a", Layers: 2, Bytes: 1 << 20, Total: 3 << 20},
+		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseFetch, Layer: "sha256:a", Layers: 2, Bytes: 3 << 20, Total: 3 << 20},
+		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseScan, Layer: "sha256:a", Layers: 2, LayerDone: true},
+		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseScan, Layer: "sha256:b", Layers: 2, LayerDone: true, Known: true},
+		{Image: "app:1", Platform: "linux/arm64", Phase: gate.PhaseScan, Layer: "sha256:a", Layers: 1, LayerDone: true, Known: true},
+		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseDone, Decision: policy.Passed},
+		{Image: "app:1", Platform: "linux/arm64", Phase: gate.PhaseDone, Decision: policy.Denied},
+	}
+}
+
+func TestProgressInALogIsALineForEachImage(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, false, noEnv)
-	for _, e := range []gate.Event{
-		{Phase: gate.PhaseDatabase},
-		{Image: "app:1", Phase: gate.PhaseResolve},
-		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseScan, Layers: 3},
-		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseFetch, Layer: 1, Layers: 3, Bytes: 1 << 20, Total: 3 << 20},
-		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseScan, Layer: 1, Layers: 3},
-		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseFetch, Layer: 2, Layers: 3},
-		{Image: "app:1", Platform: "linux/amd64", Phase: gate.PhaseDone},
-	} {
+	p.expect(2)
+	for _, e := range twoPlatforms() {
 		p.observe(e)
 	}
 	p.finish()
-	want := `imagegate: fetching the advisory database
-imagegate: resolving app:1
-imagegate: scanning app:1 linux/amd64, 3 layers
-imagegate: fetching app:1 linux/amd64, layer 1 of 3, 1.0 MiB of 3.0 MiB
+	want := `imagegate: fetching the advisory database from mirror.example.no/db:2
+imagegate: gone:1: no-verdict
+imagegate: app:1 linux/amd64: pass, 2 layers (1 known), 3.0 MiB read
+imagegate: app:1 linux/arm64: fail, 1 layer (1 known)
 `
 	if got := out.String(); got != want {
 		t.Errorf("progress:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// A log that has been silent for long says what the run waits for.
+func TestProgressInALogHasAHeartbeat(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out, false, noEnv)
+	now := time.Now()
+	p.now = func() time.Time { now = now.Add(20 * time.Second); return now }
+	for _, e := range twoPlatforms()[5:9] {
+		p.observe(e)
+	}
+	want := `imagegate: 0 of 3 layers, scanning app:1 linux/amd64
+imagegate: 0 of 3 layers, 3.0 MiB of 3.0 MiB, scanning app:1 linux/amd64
+`
+	if got := out.String(); got != want {
+		t.Errorf("progress:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestProgressOnATerminalShowsTheWholeRun(t *testing.T) {
+	var w work
+	w.expected = 2
+	want := []string{
+		"0 of 2 images judged",
+		"0 of 2 images judged",
+		"0 of 2 images judged, resolving app:1",
+		"0 of 2 images judged, resolving app:1",
+		"1 of 2 images judged, resolving app:1",
+		"1 of 2 images judged, 0 of 2 layers, scanning app:1 linux/amd64",
+		"1 of 3 images judged, 0 of 3 layers, scanning app:1 linux/amd64",
+		"1 of 3 images judged, 0 of 3 layers, 1.0 MiB of 3.0 MiB, scanning app:1 linux/amd64",
+		"1 of 3 images judged, 0 of 3 layers, 3.0 MiB of 3.0 MiB, scanning app:1 linux/amd64",
+		"1 of 3 images judged, 1 of 3 layers, 3.0 MiB of 3.0 MiB, scanning app:1 linux/amd64",
+		"1 of 3 images judged, 2 of 3 layers, 3.0 MiB of 3.0 MiB, matching app:1 linux/amd64",
+		"1 of 3 images judged, 3 of 3 layers, 3.0 MiB of 3.0 MiB, matching app:1 linux/amd64",
+		"2 of 3 images judged, 1 of 1 layer, 3.0 MiB of 3.0 MiB, matching app:1 linux/arm64",
+		"3 of 3 images judged, 3.0 MiB of 3.0 MiB",
+	}
+	for i, e := range twoPlatforms() {
+		w.note(e)
+		if got := w.status(); got != want[i] {
+			t.Errorf("after event %d: %q, want %q", i, got, want[i])
+		}
 	}
 }
 
@@ -54,6 +114,7 @@ func TestProgressLineOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, false, noEnv)
 	p.width = func() int { return 30 }
+	p.last = time.Time{}
 	p.observe(gate.Event{Image: "registry.example.no/a/very/long/name:1", Phase: gate.PhaseResolve})
 	if got, want := out.String(), "\rresolving registry.example.n…\x1b[K"; got != want {
 		t.Errorf("line %q, want %q", got, want)
@@ -73,7 +134,10 @@ func TestProgressIsABoundary(t *testing.T) {
 		if terminal {
 			p.width = func() int { return 200 }
 		}
-		p.observe(gate.Event{Image: "a\x1b]0;owned\a\n::error::x", Phase: gate.PhaseResolve})
+		p.last = time.Time{}
+		for _, phase := range []gate.Phase{gate.PhaseResolve, gate.PhaseDone, gate.PhaseDatabase} {
+			p.observe(gate.Event{Image: "a\x1b]0;owned\a\n::error::x", Phase: phase})
+		}
 		p.warn("w\x1b[2J\r\n##vso[task.complete]")
 		p.finish()
 		text := strings.ReplaceAll(strings.ReplaceAll(out.String(), "\x1b[K", ""), "\r", "")

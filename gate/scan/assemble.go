@@ -18,16 +18,16 @@ const (
 )
 
 // assemble makes evidence of what we saw in the tree and what the worker found.
-func (f *feed) assemble(facts *layer.Facts, r *wire.Report) *evidence.Scan {
-	user := facts.User(f.target.Image.Config.User)
+func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *evidence.Scan {
+	user := facts.User(im.target.Image.Config.User)
 	scan := &evidence.Scan{
-		Engine: f.worker.ready.Engine, Need: f.need,
+		Engine: engine, Need: im.need,
 		OS: operatingSystem(r.OS), User: &user,
 		Packages: r.Packages, Findings: r.Findings, Secrets: r.Secrets, Licenses: r.Licenses,
-		Database: f.scanner.database,
+		Database: im.scanner.database,
 	}
-	if f.jars && f.wantsJava() && f.javaErr == nil {
-		scan.JavaDatabase = f.scanner.java.facts
+	if im.jars && im.wantsJava() && im.javaErr == nil {
+		scan.JavaDatabase = im.scanner.java.facts
 	}
 	// Never nil: nil would say that nobody looked.
 	gaps := append([]evidence.Gap{}, facts.Gaps...)
@@ -35,11 +35,11 @@ func (f *feed) assemble(facts *layer.Facts, r *wire.Report) *evidence.Scan {
 	gaps = append(gaps, mismatches...)
 	gaps = append(gaps, osGaps(r)...)
 	gaps = append(gaps, feedGaps(r)...)
-	gaps = append(gaps, f.javaGaps(r)...)
+	gaps = append(gaps, im.javaGaps(r)...)
 	gaps = append(gaps, logGaps(r)...)
 	scan.Coverage = evidence.Coverage{
 		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs,
-		Notes:             append(f.notes, facts.Notes...),
+		Notes:             append(im.notes, facts.Notes...),
 		Executables:       len(executables(facts)),
 		UnattributedCount: len(r.Unattributed),
 		Unattributed:      r.Unattributed[:min(len(r.Unattributed), maxUnattributed)],
@@ -106,13 +106,13 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 	return gaps
 }
 
-func (f *feed) javaGaps(r *wire.Report) []evidence.Gap {
-	if !f.wantsJava() || r.Jars == 0 || (f.jars && f.javaErr == nil) {
+func (im *image) javaGaps(r *wire.Report) []evidence.Gap {
+	if !im.wantsJava() || r.Jars == 0 || (im.jars && im.javaErr == nil) {
 		return nil
 	}
 	reason := "no Java database was obtained"
-	if f.javaErr != nil {
-		reason = f.javaErr.Error()
+	if im.javaErr != nil {
+		reason = im.javaErr.Error()
 	}
 	return []evidence.Gap{{Kind: evidence.GapJavaDatabase, Subject: "java-db",
 		Detail: fmt.Sprintf("%s could not be identified: %s", count(r.Jars, "jar", "jars"), reason)}}

@@ -2,8 +2,6 @@ package scan
 
 import (
 	"context"
-	"path"
-	"strings"
 	"sync"
 
 	"github.com/imagegate/imagegate/gate/scan/database"
@@ -13,33 +11,29 @@ import (
 // javaDatabase is obtained once per run, when the first jar is seen: it is
 // large, and most images have none.
 type javaDatabase struct {
-	once  sync.Once
+	mu    sync.Mutex
+	tried bool
 	facts *evidence.Database
 	err   error
 }
 
-// isJar reports whether only Trivy's Java analyzer can read a file; the
-// endings are those of trivy pkg/fanal/analyzer/language/java/jar.
-func isJar(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".jar", ".war", ".ear", ".par":
-		return true
+// javaDatabase describes the Java database, and gets it if nobody has tried
+// yet. That it cannot be had is remembered for the whole run, unless the caller
+// gave up waiting.
+func (s *Scanner) javaDatabase(ctx context.Context) (*evidence.Database, error) {
+	j := &s.java
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.tried {
+		return j.facts, j.err
 	}
-	return false
-}
-
-func (f *feed) wantsJava() bool { return f.need.Has(evidence.NeedJava) }
-
-// javaDatabase reports whether the Java database is in place, and gets it if
-// nobody has tried yet. A failure is kept for the coverage of this image.
-func (f *feed) javaDatabase(ctx context.Context) bool {
-	s := f.scanner
-	s.java.once.Do(func() {
-		if _, s.java.err = s.opt.Databases.Ensure(ctx, database.Java, s.opt.Offline, 0); s.java.err != nil {
-			return
-		}
-		s.java.facts, s.java.err = s.opt.Databases.Snapshot(ctx, database.Java, s.cacheDir)
-	})
-	f.javaErr = s.java.err
-	return s.java.err == nil
+	_, err := s.opt.Databases.Ensure(ctx, database.Java, s.opt.Offline, 0)
+	if err == nil {
+		j.facts, err = s.opt.Databases.Snapshot(ctx, database.Java, s.cacheDir)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	j.tried, j.err = true, err
+	return j.facts, j.err
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,7 +27,8 @@ import (
 // WorkerCommand is the hidden first argument that makes the program a worker.
 const WorkerCommand = "__worker"
 
-// Options say how to scan. Command, Databases, TempDir and Now are required.
+// Options say how to scan. Command, Analyzers, Databases, TempDir and Now are
+// required.
 type Options struct {
 	// TempDir is the run's private temporary directory. Workers get directories
 	// of their own below it.
@@ -37,7 +39,8 @@ type Options struct {
 	Offline bool
 	// MaxAge is how old a database may be that could not be refreshed.
 	MaxAge time.Duration
-	// Jobs is how many images are scanned at once, each by one worker. 1 if 0.
+	// Jobs is how many workers there are at most, each busy with one layer or one
+	// image. 1 if 0.
 	Jobs int
 	// Memory bounds each worker, in bytes. No limit if 0.
 	Memory int64
@@ -47,6 +50,17 @@ type Options struct {
 	Limits layer.Limits
 	// Command is the worker's command line: this program and WorkerCommand.
 	Command []string
+	// Analyzers answers for the worker's analyzers without asking it.
+	Analyzers Analyzers
+	// Cache keeps what is known of layers from run to run. Nothing is kept if it
+	// is nil.
+	Cache Cache
+	// LayerMemory is how many bytes of what is known of layers are kept for the
+	// images that follow in this run. 256 MiB if 0.
+	LayerMemory int64
+	// Build names this build of the program. Nothing that another one has put
+	// into Cache is used.
+	Build string
 	// Now is the run's clock.
 	Now func() time.Time
 	// Documents names the bills of materials to make of every image:
@@ -56,36 +70,88 @@ type Options struct {
 	Observe func(gate.Event)
 }
 
-// Scanner scans images with a pool of workers. It is safe for concurrent use.
+// Analyzers says what the worker's analyzers would do. They look at no byte of
+// an image here.
+type Analyzers interface {
+	// Wants returns a function, safe for concurrent use, that reports whether any
+	// analyzer asks for a file.
+	Wants(need evidence.Need) (func(name string, mode fs.FileMode, size int64) bool, error)
+	// Fingerprint names everything but a layer's bytes that its analysis depends
+	// on.
+	Fingerprint(need evidence.Need) (string, error)
+}
+
+// defaultLayerMemory is Options.LayerMemory if that is 0.
+const defaultLayerMemory = 256 << 20
+
+// Scanner scans images with a pool of workers. Layers that images have in
+// common are read once. It is safe for concurrent use.
 type Scanner struct {
 	opt      Options
 	cacheDir string // the private view of the databases that workers open
-	database *evidence.Database
-	slots    chan struct{} // one token per image being scanned
+	slots    *slots // one for each worker
+	flights  flights
+	memory   memory
 	java     javaDatabase
+	storing  sync.WaitGroup
+
+	opening  sync.Mutex
+	opened   bool
+	failed   error
+	database *evidence.Database
 
 	mu        sync.Mutex
+	ahead     *worker // started before it was known to which database
 	idle      []*worker
 	documents map[string]map[string][]byte // manifest digest -> name -> document
 }
 
-// Open obtains the vulnerability database, starts a first worker and has it
-// open and test the database. Errors are a *gate.Fault in the database phase.
-func Open(ctx context.Context, o Options) (*Scanner, error) {
-	s := &Scanner{
+// New returns a scanner. Nothing is fetched or started before the first Scan,
+// or [Scanner.Prestart].
+func New(o Options) *Scanner {
+	if o.LayerMemory == 0 {
+		o.LayerMemory = defaultLayerMemory
+	}
+	return &Scanner{
 		opt:      o,
 		cacheDir: filepath.Join(o.TempDir, "databases"),
-		slots:    make(chan struct{}, max(1, o.Jobs)),
+		slots:    newSlots(max(1, o.Jobs)),
+		memory:   memory{limit: o.LayerMemory},
 	}
-	if err := s.openDatabase(ctx); err != nil {
-		return nil, err
-	}
-	w, err := s.start(ctx)
+}
+
+// Prestart starts the first worker, for which a scan would else have to wait:
+// most of its start needs no database yet. It is only a matter of time, so its
+// failure is left to be found by the scan.
+func (s *Scanner) Prestart() {
+	w, err := s.spawn()
 	if err != nil {
-		return nil, databaseFault(err)
+		return
 	}
-	s.idle = append(s.idle, w)
-	return s, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ahead != nil {
+		w.kill()
+		return
+	}
+	s.ahead = w
+}
+
+// Open obtains the vulnerability database; Scan does so by itself. Errors are a
+// *gate.Fault in the database phase, and stand for the whole run unless the
+// caller gave up waiting.
+func (s *Scanner) Open(ctx context.Context) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.opened {
+		return s.failed
+	}
+	err := s.openDatabase(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s.opened, s.failed = true, err
+	return err
 }
 
 func (s *Scanner) openDatabase(ctx context.Context) error {
@@ -114,8 +180,13 @@ func databaseFault(err error) error {
 		Hint: "run `imagegate db update`, or delete the database directory that `imagegate db status` names"}
 }
 
-// Database describes the vulnerability database in use.
-func (s *Scanner) Database() *evidence.Database { return s.database }
+// Database describes the vulnerability database in use, nil before it was
+// needed.
+func (s *Scanner) Database() *evidence.Database {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	return s.database
+}
 
 // Documents returns the bills of materials that were made, by manifest digest
 // and name.
@@ -138,27 +209,27 @@ func (s *Scanner) keep(digest string, documents map[string][]byte) {
 	s.documents[digest] = documents
 }
 
-// Close ends the workers and closes Databases, whose private views they read.
-// The caller removes TempDir.
+// Close waits until what is known of layers is in the cache, ends the workers
+// and closes Databases, whose private views they read. No scan may be under
+// way. The caller removes TempDir.
 func (s *Scanner) Close() error {
+	s.storing.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ahead != nil {
+		s.idle = append(s.idle, s.ahead)
+	}
 	for _, w := range s.idle {
 		w.kill()
 	}
-	s.idle = nil
+	s.idle, s.ahead = nil, nil
 	return s.opt.Databases.Close()
 }
 
-// Scan reads t's layers. Any error means that there is no evidence at all: a
-// byte that could not be verified, a limit, a worker that died.
+// Scan reads t's layers, or takes from the cache what is known of them. Any
+// error means that there is no evidence at all: a byte that could not be
+// verified, a limit, a worker that died.
 func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) (*evidence.Scan, error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 	if s.opt.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.opt.Timeout, &gate.Fault{Phase: gate.PhaseScan,
@@ -166,56 +237,26 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 			Hint: "raise it with --scan-timeout"})
 		defer cancel()
 	}
+	if err := s.Open(ctx); err != nil {
+		return nil, err
+	}
 	if err := checkSpace(s.opt.TempDir, t); err != nil {
 		return nil, err
 	}
-	w, err := s.acquire(ctx)
+	scan, err := s.image(t, need).scan(ctx)
 	if err != nil {
-		return nil, err
-	}
-	scan, err := s.scanWith(ctx, w, t, need)
-	if err != nil {
-		w.kill()
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause // what the worker says then is only the echo
-		}
 		return nil, err
 	}
 	// Evidence counts only if the database is still the one that was hashed.
 	if err := s.opt.Databases.Verify(ctx, database.Vulnerability, s.cacheDir); err != nil {
-		w.kill()
 		return nil, databaseFault(err)
 	}
 	// The context may have ended while the last words were exchanged: a run that
 	// was told to stop must not end in a pass.
 	if cause := context.Cause(ctx); cause != nil {
-		w.kill()
 		return nil, cause
 	}
-	s.release(w)
 	return scan, nil
-}
-
-// acquire returns an idle worker that still lives, or starts one.
-func (s *Scanner) acquire(ctx context.Context) (*worker, error) {
-	s.mu.Lock()
-	for len(s.idle) > 0 {
-		w := s.idle[len(s.idle)-1]
-		s.idle = s.idle[:len(s.idle)-1]
-		if w.alive() {
-			s.mu.Unlock()
-			return w, nil
-		}
-		w.kill()
-	}
-	s.mu.Unlock()
-	return s.start(ctx)
-}
-
-func (s *Scanner) release(w *worker) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.idle = append(s.idle, w)
 }
 
 func (s *Scanner) observe(e gate.Event) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,35 +55,83 @@ func behave(fault string) int {
 	_ = out.JSON(wire.TypeReady, ready)
 	_ = out.Flush()
 	for {
-		kind, _, err := in.Next()
+		kind, payload, err := in.Next()
 		if err != nil {
 			return 0
 		}
-		if kind == wire.TypeEntry {
-			switch fault {
-			case "panic":
-				go panic("index out of range [7] with length 3")
-				time.Sleep(time.Hour)
-			case "out of memory":
-				fmt.Fprintln(os.Stderr, "fatal error: runtime: out of memory")
-				return 2
-			case "hang":
-				time.Sleep(time.Hour)
-			case "failure":
-				_ = out.JSON(wire.TypeFailure, wire.Failure{Message: "walk the layer: no"})
-				_ = out.Flush()
-				return 2
-			case "exit":
-				return 0
+		switch kind {
+		case wire.TypeEntry:
+			entry, err := wire.ParseEntry(payload)
+			if err != nil {
+				return 3
 			}
-		}
-		if kind == wire.TypeFinish {
+			if code, end := entered(fault, out); end {
+				return code
+			}
+			if _, err := io.Copy(io.Discard, in.Body(entry.Size)); err != nil {
+				return 3
+			}
+		case wire.TypeLayerEnd:
+			if code, end := analysed(fault, out); end {
+				return code
+			}
+		case wire.TypeFinish:
 			if code, end := finish(fault, out); end {
 				return code
 			}
 		}
 	}
 }
+
+// entered misbehaves at a file.
+func entered(fault string, out *wire.Writer) (int, bool) {
+	switch fault {
+	case "panic":
+		go panic("index out of range [7] with length 3")
+		time.Sleep(time.Hour)
+	case "out of memory":
+		fmt.Fprintln(os.Stderr, "fatal error: runtime: out of memory")
+		return 2, true
+	case "hang":
+		time.Sleep(time.Hour)
+	case "failure":
+		_ = out.JSON(wire.TypeFailure, wire.Failure{Message: "walk the layer: no"})
+		_ = out.Flush()
+		return 2, true
+	case "exit":
+		return 0, true
+	}
+	return 0, false
+}
+
+// analysed misbehaves at the end of a layer.
+func analysed(fault string, out *wire.Writer) (int, bool) {
+	size := int64(2)
+	switch fault {
+	case "no analysis":
+		size = 0
+	case "huge analysis":
+		size = 1 << 40
+	case "half an analysis":
+		_ = out.JSON(wire.TypeAnalysed, wire.Analysed{Size: 10})
+		_ = out.Data([]byte("{"))
+		_ = out.Flush()
+		return 0, true
+	}
+	_ = out.JSON(wire.TypeAnalysed, wire.Analysed{Size: size})
+	_ = out.Data([]byte("{}"))
+	_ = out.Flush()
+	return 0, false
+}
+
+// everything wants every file.
+type everything struct{ fingerprint string }
+
+func (everything) Wants(evidence.Need) (func(string, fs.FileMode, int64) bool, error) {
+	return func(string, fs.FileMode, int64) bool { return true }, nil
+}
+
+func (e everything) Fingerprint(evidence.Need) (string, error) { return "fake 1 " + e.fingerprint, nil }
 
 func finish(fault string, out *wire.Writer) (int, bool) {
 	report := &wire.Report{OS: &wire.OS{Family: "alpine", Name: "3.20"}, Stream: "alpine 3.20", StreamKnown: true}
@@ -113,7 +162,8 @@ func finish(fault string, out *wire.Writer) (int, bool) {
 	return 0, false
 }
 
-func open(t *testing.T, fault string, change func(*scan.Options)) (*scan.Scanner, error) {
+// open returns a scanner whose workers have a fault.
+func open(t *testing.T, fault string, change func(*scan.Options)) *scan.Scanner {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -127,22 +177,21 @@ func open(t *testing.T, fault string, change func(*scan.Options)) (*scan.Scanner
 	o := scan.Options{
 		TempDir: t.TempDir(), Databases: store, Offline: true, MaxAge: 24 * time.Hour,
 		Limits: layer.DefaultLimits(), Command: []string{exe, scan.WorkerCommand, fault}, Now: time.Now,
+		Analyzers: everything{},
 	}
 	if change != nil {
 		change(&o)
 	}
-	s, err := scan.Open(t.Context(), o)
-	if err == nil {
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-			if left, _ := filepath.Glob(filepath.Join(o.TempDir, "worker-*")); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
-		})
-	}
-	return s, err
+	s := scan.New(o)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(o.TempDir, "worker-*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+	return s
 }
 
 func target(t *testing.T, img v1.Image) *gate.Target {
@@ -179,20 +228,20 @@ const need = evidence.NeedPackages | evidence.NeedUser
 // evidence, and the next image is judged by a new worker.
 func TestWorkerFaults(t *testing.T) {
 	tests := map[string]string{
-		"panic":          "the scanner crashed on this image: panic: index out of range",
-		"out of memory":  "the scanner needed more than 64 MiB of memory",
-		"failure":        "the scanner failed: walk the layer: no",
-		"exit":           "the scanner",
-		"garbage report": "report",
-		"half a report":  "the scanner",
-		"unknown field":  "unknown field",
+		"panic":            "the scanner crashed on this image: panic: index out of range",
+		"out of memory":    "the scanner needed more than 64 MiB of memory",
+		"failure":          "the scanner failed: walk the layer: no",
+		"exit":             "the scanner",
+		"garbage report":   "report",
+		"half a report":    "the scanner",
+		"no analysis":      "an analysis of 0 bytes",
+		"huge analysis":    "an analysis of 1099511627776 bytes",
+		"half an analysis": "the scanner",
+		"unknown field":    "unknown field",
 	}
 	for fault, want := range tests {
 		t.Run(fault, func(t *testing.T) {
-			s, err := open(t, fault, func(o *scan.Options) { o.Memory = 64 << 20 })
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := open(t, fault, func(o *scan.Options) { o.Memory = 64 << 20 })
 			for range 2 {
 				got, err := s.Scan(t.Context(), target(t, alpine()), need)
 				if err == nil || got != nil {
@@ -215,9 +264,9 @@ func TestOpenFaults(t *testing.T) {
 	}
 	for fault, want := range tests {
 		t.Run(fault, func(t *testing.T) {
-			_, err := open(t, fault, nil)
+			_, err := open(t, fault, nil).Scan(t.Context(), target(t, alpine()), need)
 			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Fatalf("Open: %v, want an error that says %q", err, want)
+				t.Fatalf("Scan: %v, want an error that says %q", err, want)
 			}
 			var f *gate.Fault
 			if !errors.As(err, &f) {
@@ -242,10 +291,7 @@ func TestDeadlines(t *testing.T) {
 	}{{"hang", nil}, {"hang at the end", nil}, {"", stalled}}
 	for _, tt := range tests {
 		t.Run(tt.fault, func(t *testing.T) {
-			s, err := open(t, tt.fault, func(o *scan.Options) { o.Timeout = 300 * time.Millisecond })
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := open(t, tt.fault, func(o *scan.Options) { o.Timeout = 300 * time.Millisecond })
 			tg := target(t, alpine())
 			if tt.change != nil {
 				tt.change(tg)
@@ -270,16 +316,7 @@ func TestDeadlines(t *testing.T) {
 func TestHangAtStartEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("out of time"))
 	defer cancel()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := database.New(database.Options{CacheDir: gatetest.Database(t, gatetest.DBOptions{}), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = scan.Open(ctx, scan.Options{TempDir: t.TempDir(), Databases: store, Offline: true, MaxAge: time.Hour,
-		Command: []string{exe, scan.WorkerCommand, "hang at start"}, Now: time.Now, Limits: layer.DefaultLimits()})
+	_, err := open(t, "hang at start", nil).Scan(ctx, target(t, alpine()), need)
 	if err == nil || !strings.Contains(err.Error(), "out of time") {
 		t.Errorf("error = %v, want the context's cause", err)
 	}
@@ -304,10 +341,7 @@ func TestUnverifiedBytes(t *testing.T) {
 		},
 		"digest missing": func(b *gate.Blob) { b.Digest = "" },
 	}
-	s, err := open(t, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, "", nil)
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
 			tg := target(t, alpine())
@@ -332,10 +366,7 @@ func TestWorkerSeesNothing(t *testing.T) {
 		t.Setenv(name, "canary")
 	}
 	var temp string
-	s, err := open(t, "environment", func(o *scan.Options) { temp = o.TempDir })
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, "environment", func(o *scan.Options) { temp = o.TempDir })
 	got, err := s.Scan(t.Context(), target(t, alpine()), need)
 	if err != nil {
 		t.Fatal(err)
@@ -353,10 +384,7 @@ func TestWorkerSeesNothing(t *testing.T) {
 }
 
 func TestScansSideBySide(t *testing.T) {
-	s, err := open(t, "", func(o *scan.Options) { o.Jobs = 3 })
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, "", func(o *scan.Options) { o.Jobs = 3 })
 	var wg sync.WaitGroup
 	for range 12 {
 		wg.Go(func() {
@@ -370,10 +398,7 @@ func TestScansSideBySide(t *testing.T) {
 }
 
 func TestCancelledRunHasNoEvidence(t *testing.T) {
-	s, err := open(t, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, "", nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if got, err := s.Scan(ctx, target(t, alpine()), need); err == nil {

@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +17,14 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
-// maxReport bounds what a worker may answer for one image.
-const maxReport = 1 << 30
+const (
+	// maxReport bounds what a worker may answer for one image.
+	maxReport = 1 << 30
+	// maxAnalysis bounds what it may answer for one layer.
+	maxAnalysis = 512 << 20
+)
 
-// worker is one child process. It serves one image at a time.
+// worker is one child process. It does one thing at a time.
 type worker struct {
 	cmd    *exec.Cmd
 	in     io.Closer // the worker's standard input
@@ -30,29 +33,14 @@ type worker struct {
 	send   *wire.Writer
 	stderr *transcript
 	dir    string
-	ready  wire.Ready
 	memory int64
+
+	greeted chan struct{} // closed when its first words have been heard
+	ready   wire.Ready    // these words, valid after greeted
+	unfit   error         // why it cannot be used, valid after greeted
 
 	done chan struct{} // closed when the process has ended and its directory is gone
 	err  error         // of Wait, valid after done
-}
-
-// start runs a new worker and waits until it has opened the database.
-func (s *Scanner) start(ctx context.Context) (*worker, error) {
-	w, err := s.spawn()
-	if err != nil {
-		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("start the scan worker: %w", err)}
-	}
-	stop := context.AfterFunc(ctx, w.terminate)
-	defer stop()
-	if err := w.open(wire.Open{CacheDir: s.cacheDir, Memory: s.opt.Memory, Parallel: runtime.GOMAXPROCS(0)}); err != nil {
-		w.kill()
-		if cause := context.Cause(ctx); cause != nil {
-			return nil, cause
-		}
-		return nil, err
-	}
-	return w, nil
 }
 
 // spawn starts the process with nothing of ours but three pipes: an empty
@@ -63,7 +51,7 @@ func (s *Scanner) spawn() (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{dir: dir, stderr: &transcript{max: 64 << 10}, done: make(chan struct{}), memory: s.opt.Memory}
+	w := &worker{dir: dir, stderr: &transcript{max: 64 << 10}, greeted: make(chan struct{}), done: make(chan struct{}), memory: s.opt.Memory}
 	w.cmd = exec.Command(s.opt.Command[0], s.opt.Command[1:]...)
 	w.cmd.Dir = dir
 	w.cmd.Env = environment(dir)
@@ -116,26 +104,41 @@ func environment(dir string) []string {
 	return env
 }
 
-func (w *worker) open(o wire.Open) error {
-	if err := w.send.JSON(wire.TypeOpen, o); err != nil {
-		return w.died(err)
+// open tells the worker where the database is, and goes on without waiting.
+func (w *worker) open(cacheDir string) error {
+	go w.greet()
+	if err := w.send.JSON(wire.TypeOpen, wire.Open{CacheDir: cacheDir, Memory: w.memory, Parallel: runtime.GOMAXPROCS(0)}); err != nil {
+		return err
 	}
-	if err := w.send.Flush(); err != nil {
-		return w.died(err)
+	return w.send.Flush()
+}
+
+// greet hears the worker's first words. One that cannot be used is killed, so
+// that whoever is sending it a layer notices at once.
+func (w *worker) greet() {
+	defer close(w.greeted)
+	if w.unfit = w.hear(); w.unfit != nil {
+		w.terminate()
 	}
+}
+
+func (w *worker) hear() error {
 	t, payload, err := w.out.Next()
-	if err != nil {
-		return w.died(err)
-	}
-	if t != wire.TypeReady {
-		return fmt.Errorf("the scan worker answered with a frame %q", t)
+	switch {
+	case err != nil:
+		return err
+	case t == wire.TypeFailure:
+		return failureOf(payload)
+	case t != wire.TypeReady:
+		return fmt.Errorf("frame %q instead of its first words", t)
 	}
 	if err := wire.Decode(payload, &w.ready); err != nil {
-		return fmt.Errorf("the scan worker's answer: %w", err)
+		return fmt.Errorf("its first words: %w", err)
 	}
 	switch {
 	case w.ready.Version != wire.Version:
-		return fmt.Errorf("the scan worker speaks version %d of the protocol, not %d", w.ready.Version, wire.Version)
+		return &gate.Fault{Phase: gate.PhaseScan,
+			Err: fmt.Errorf("the scan worker speaks version %d of the protocol, not %d", w.ready.Version, wire.Version)}
 	case w.ready.Problem != "":
 		return databaseFault(errors.New(w.ready.Problem))
 	case w.ready.SelfTest == 0 || w.ready.Advisories == 0:
@@ -144,34 +147,92 @@ func (w *worker) open(o wire.Open) error {
 	return nil
 }
 
+// answer returns the worker's next frame, which must be of type want.
+func (w *worker) answer(want wire.Type) ([]byte, error) {
+	if err := w.send.Flush(); err != nil {
+		return nil, err
+	}
+	if <-w.greeted; w.unfit != nil {
+		return nil, w.unfit
+	}
+	t, payload, err := w.out.Next()
+	switch {
+	case err != nil:
+		return nil, err
+	case t == wire.TypeFailure:
+		return nil, failureOf(payload)
+	case t != want:
+		return nil, fmt.Errorf("frame %q instead of %q", t, want)
+	}
+	return payload, nil
+}
+
+// endLayer ends a layer and returns its analysis.
+func (w *worker) endLayer(end wire.LayerEnd) ([]byte, error) {
+	analysis, err := w.analysis(end)
+	if err != nil {
+		return nil, w.died(err)
+	}
+	return analysis, nil
+}
+
+func (w *worker) analysis(end wire.LayerEnd) ([]byte, error) {
+	if err := w.send.JSON(wire.TypeLayerEnd, end); err != nil {
+		return nil, err
+	}
+	payload, err := w.answer(wire.TypeAnalysed)
+	if err != nil {
+		return nil, err
+	}
+	var head wire.Analysed
+	if err := wire.Decode(payload, &head); err != nil {
+		return nil, err
+	}
+	if head.Size <= 0 || head.Size > maxAnalysis {
+		return nil, fmt.Errorf("an analysis of %d bytes", head.Size)
+	}
+	// Memory is taken as the bytes come, not as they are promised.
+	return io.ReadAll(w.out.Body(head.Size))
+}
+
+// report reads what the worker found in an image.
+func (w *worker) report() (*wire.Report, error) {
+	payload, err := w.answer(wire.TypeReport)
+	if err != nil {
+		return nil, err
+	}
+	return w.out.Report(payload, maxReport)
+}
+
 // lastWords is how long a worker whose pipe broke has to say why.
 const lastWords = 2 * time.Second
 
 // died returns the best explanation of a conversation that broke off with err:
 // the worker's own last words, else how its process ended. It kills the worker.
 func (w *worker) died(err error) error {
-	var failure *workerFailure
-	if errors.As(err, &failure) {
-		w.kill()
-		return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
-	}
 	if brokenPipe(err) {
 		// A worker that gives up says why and exits, so its output ends and so does
 		// the process: it gets the time to do both before it is killed.
 		timer := time.AfterFunc(lastWords, w.terminate)
-		t, payload, nerr := w.out.Next()
-		if nerr == nil && t == wire.TypeFailure {
+		if <-w.greeted; w.unfit != nil {
+			err = w.unfit
+		} else if t, payload, nerr := w.out.Next(); nerr == nil && t == wire.TypeFailure {
 			err = failureOf(payload)
 		}
 		<-w.done
 		timer.Stop()
-		w.kill()
-		if errors.As(err, &failure) {
-			return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
-		}
-		return w.obituary(err)
 	}
 	w.kill()
+	var failure *workerFailure
+	var fault *gate.Fault
+	switch {
+	case errors.As(err, &failure):
+		return &gate.Fault{Phase: gate.PhaseScan, Err: failure}
+	case errors.As(err, &fault):
+		return err
+	case brokenPipe(err):
+		return w.obituary(err)
+	}
 	return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scan worker answered with nonsense: %w", err)}
 }
 
@@ -203,7 +264,7 @@ func (w *worker) obituary(err error) error {
 		return &gate.Fault{Phase: gate.PhaseScan,
 			Err:  fmt.Errorf("the scanner needed more than %d MiB of memory", w.memory>>20),
 			Hint: "raise it with --memory"}
-	case crash(text) != "" && w.ready.Version == 0:
+	case crash(text) != "" && w.unfit != nil:
 		return databaseFault(fmt.Errorf("the advisory database is damaged: the scan worker crashed when it opened it (%s)", crash(text)))
 	case crash(text) != "":
 		return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner crashed on this image: %s", crash(text)),

@@ -11,6 +11,7 @@ import (
 	"github.com/aquasecurity/trivy/pkg/fanal/handler"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 
+	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -45,6 +46,23 @@ func disabled(need evidence.Need) []analyzer.Type {
 		off = append(off, analyzer.TypeDpkgLicense) // classifies every copyright file
 	}
 	return off
+}
+
+// groupsIn returns the groups for a need, and makes them the first time.
+func groupsIn(all *map[evidence.Need]*groups, need evidence.Need, parallel int) (*groups, error) {
+	need &= wire.AnalysisNeeds
+	if g := (*all)[need]; g != nil {
+		return g, nil
+	}
+	g, err := newGroups(need, parallel)
+	if err != nil {
+		return nil, err
+	}
+	if *all == nil {
+		*all = map[evidence.Need]*groups{}
+	}
+	(*all)[need] = g
+	return g, nil
 }
 
 func newGroups(need evidence.Need, parallel int) (*groups, error) {

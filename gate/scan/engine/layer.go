@@ -16,6 +16,7 @@ import (
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/mapfs"
 	"github.com/aquasecurity/trivy/pkg/semaphore"
 	xio "github.com/aquasecurity/trivy/pkg/x/io"
 	"golang.org/x/sync/errgroup"
@@ -44,7 +45,7 @@ func newLayerScan(g analyzer.AnalyzerGroup) (*layerScan, error) {
 
 // layer is one layer being read.
 type layer struct {
-	head          wire.Layer
+	diffID        string
 	opaque, white []string
 	main, sbom    *layerScan
 	eg            *errgroup.Group
@@ -52,10 +53,11 @@ type layer struct {
 	limit         *semaphore.Weighted
 	temps         []string
 	jars          []jar
+	held          int64 // bytes of files for post-analyzers that lie in memory
 }
 
-func newLayer(ctx context.Context, head wire.Layer, g *groups, parallel int) (*layer, error) {
-	l := &layer{head: head, limit: semaphore.New(parallel)}
+func newLayer(ctx context.Context, diffID string, g *groups, parallel int) (*layer, error) {
+	l := &layer{diffID: diffID, limit: semaphore.New(parallel)}
 	var err error
 	if l.main, err = newLayerScan(g.main); err != nil {
 		return nil, err
@@ -80,69 +82,84 @@ func (l *layer) close() {
 	}
 }
 
-// wants reports whether any analyzer asks for the file.
-//
-// Trivy decides by name, mode and size and offers no query for its plain
-// analyzers, so AnalyzeFile is run with an opener that only notes that it was
-// called. Its error ends AnalyzeFile before any analyzer has run.
-func (l *layer) wants(e *wire.Entry) bool {
-	info := fileInfo{e}
-	for _, s := range []*layerScan{l.main, l.sbom} {
-		if len(s.group.RequiredPostAnalyzers(e.Name, info)) > 0 {
-			return true
-		}
-		asked := false
-		probe := func() (xio.ReadSeekCloserAt, error) {
-			asked = true
-			return nil, errProbe
-		}
-		err := s.group.AnalyzeFile(l.ctx, l.eg, l.limit, s.result, "", e.Name, info, probe, nil, analysisOptions)
-		if asked || err != nil {
-			return true
-		}
-	}
-	return false
-}
-
-var (
-	errProbe        = errors.New("only asking")
-	analysisOptions = analyzer.AnalysisOptions{Offline: true}
-)
+var analysisOptions = analyzer.AnalysisOptions{Offline: true}
 
 // file analyses one file whose bytes are at hand.
-func (l *layer) file(e *wire.Entry, open analyzer.Opener) error {
+func (l *layer) file(e *wire.Entry, c content) error {
 	for _, s := range []*layerScan{l.main, l.sbom} {
-		if err := l.analyze(s, e, open); err != nil {
+		if err := l.analyze(s, e, c); err != nil {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
 		}
 	}
 	return nil
 }
 
-func (l *layer) analyze(s *layerScan, e *wire.Entry, open analyzer.Opener) error {
-	info := fileInfo{e}
-	if err := s.group.AnalyzeFile(l.ctx, l.eg, l.limit, s.result, "", e.Name, info, open, nil, analysisOptions); err != nil {
+func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
+	info := fileInfo{e.Name, e.Mode, e.Size, e.Modified}
+	if err := s.group.AnalyzeFile(l.ctx, l.eg, l.limit, s.result, "", e.Name, info, c.open, nil, analysisOptions); err != nil {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
-	if len(types) == 0 {
+	switch {
+	case len(types) == 0:
 		return nil
+	case slices.Contains(types, analyzer.TypeJar):
+		return l.addJar(s, types, e.Name, c)
+	case c.bytes != nil && len(c.bytes) <= virtualFile && l.held+e.Size <= virtualFiles:
+		l.held += e.Size
+		return addVirtual(s.post, types, e.Name, c.bytes)
 	}
-	tmp, err := s.post.CopyFileToTemp(open, info)
+	tmp, err := s.post.CopyFileToTemp(c.open, info)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(types, analyzer.TypeJar) {
-		l.jars = append(l.jars, jar{e.Name, tmp})
-		types = slices.DeleteFunc(types, func(t analyzer.Type) bool { return t == analyzer.TypeJar })
-	}
 	return s.post.CreateLink(types, "", e.Name, tmp)
+}
+
+const (
+	// virtualFile is the size up to which a file for a post-analyzer stays in
+	// memory: an image with thousands of small package lists would else cost as
+	// many temporary files.
+	virtualFile = 1 << 20
+	// virtualFiles bounds all of them.
+	virtualFiles = 64 << 20
+)
+
+// addVirtual does what CompositeFS.CreateLink does, with bytes instead of a
+// file. The mode is that of CopyFileToTemp's files.
+func addVirtual(post *analyzer.CompositeFS, types []analyzer.Type, name string, b []byte) error {
+	for _, t := range types {
+		files, ok := post.Get(t)
+		if !ok {
+			files = mapfs.New()
+			post.Set(t, files)
+		}
+		if dir := path.Dir(name); dir != "." {
+			if err := files.MkdirAll(dir, fs.ModePerm); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		if err := files.WriteVirtualFile(name, b, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // jar is a file for the Java analyzer, which sees it only when there is a Java
 // database. Without one it fails for the whole layer, and later in the same
 // process finds nothing without saying so (sync.Once in trivy pkg/javadb).
 type jar struct{ name, copied string }
+
+func (l *layer) addJar(s *layerScan, types []analyzer.Type, name string, c content) error {
+	tmp, err := s.post.CopyFileToTemp(c.open, nil)
+	if err != nil {
+		return err
+	}
+	l.jars = append(l.jars, jar{name, tmp})
+	types = slices.DeleteFunc(types, func(t analyzer.Type) bool { return t == analyzer.TypeJar })
+	return s.post.CreateLink(types, "", name, tmp)
+}
 
 func (l *layer) linkJars() error {
 	for _, j := range l.jars {
@@ -155,36 +172,33 @@ func (l *layer) linkJars() error {
 
 // finish waits for the analyzers, runs those that need the whole layer, and
 // returns what Trivy's applier merges: the main result and the SBOMs' own.
-func (l *layer) finish(ctx context.Context, g *groups, java bool) (main, sbom ftypes.BlobInfo, err error) {
+func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, error) {
 	if err := l.eg.Wait(); err != nil {
-		return main, sbom, fmt.Errorf("analyse layer %s: %w", l.head.DiffID, err)
+		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}
 	if java {
 		if err := l.linkJars(); err != nil {
-			return main, sbom, err
+			return nil, err
 		}
 	}
 	for _, s := range []*layerScan{l.main, l.sbom} {
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {
-			return main, sbom, fmt.Errorf("analyse layer %s: %w", l.head.DiffID, err)
+			return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 		}
 		s.result.Sort()
 	}
-	main, sbom = l.blob(l.main.result), l.blob(l.sbom.result)
-	main.OpaqueDirs, main.WhiteoutFiles = l.opaque, l.white
-	sbom.OpaqueDirs, sbom.WhiteoutFiles = l.opaque, l.white
-	if err := g.post.PostHandle(ctx, l.main.result, &main); err != nil {
-		return main, sbom, fmt.Errorf("analyse layer %s: %w", l.head.DiffID, err)
+	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars)}
+	if err := g.post.PostHandle(ctx, l.main.result, &a.Main); err != nil {
+		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}
-	return main, sbom, nil
+	return a, nil
 }
 
 func (l *layer) blob(r *analyzer.AnalysisResult) ftypes.BlobInfo {
 	return ftypes.BlobInfo{
 		SchemaVersion: ftypes.BlobJSONSchemaVersion,
-		Digest:        l.head.Digest,
-		DiffID:        l.head.DiffID,
-		CreatedBy:     l.head.CreatedBy,
+		OpaqueDirs:    l.opaque,
+		WhiteoutFiles: l.white,
 		OS:            r.OS,
 		Repository:    r.Repository,
 		PackageInfos:  r.PackageInfos,
@@ -220,11 +234,16 @@ func (l *layer) spill(r io.Reader) (analyzer.Opener, error) {
 }
 
 // fileInfo shows an entry as Trivy's analyzers want to see it.
-type fileInfo struct{ e *wire.Entry }
+type fileInfo struct {
+	name     string
+	mode     fs.FileMode
+	size     int64
+	modified int64
+}
 
-func (i fileInfo) Name() string       { return path.Base(i.e.Name) }
-func (i fileInfo) Size() int64        { return i.e.Size }
-func (i fileInfo) Mode() fs.FileMode  { return i.e.Mode }
-func (i fileInfo) ModTime() time.Time { return time.Unix(i.e.Modified, 0) }
+func (i fileInfo) Name() string       { return path.Base(i.name) }
+func (i fileInfo) Size() int64        { return i.size }
+func (i fileInfo) Mode() fs.FileMode  { return i.mode }
+func (i fileInfo) ModTime() time.Time { return time.Unix(i.modified, 0) }
 func (i fileInfo) IsDir() bool        { return false }
 func (i fileInfo) Sys() any           { return nil }

@@ -14,32 +14,24 @@ import (
 )
 
 // logs collects what Trivy logs, because some of it is the only trace of a
-// file that could not be read. One image is scanned at a time, so there is
-// always exactly one place for a message to go.
+// file that could not be read. A worker analyses one layer, or matches one
+// image, at a time, so there is always exactly one place for a message to go.
 type logs struct {
 	mu      sync.Mutex
 	records []wire.Log
 	dropped int
-	layer   string
 }
 
-const maxLogs = 1000 // per image; beyond that only the number matters
+const maxLogs = 1000 // per layer and image; beyond that only the number matters
 
-// reset starts a new image.
+// reset starts a new piece of work.
 func (l *logs) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.records, l.dropped, l.layer = nil, 0, ""
+	l.records, l.dropped = nil, 0
 }
 
-// enter says which layer is being read.
-func (l *logs) enter(diffID string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.layer = diffID
-}
-
-// take returns the messages of this image.
+// take returns the messages since reset.
 func (l *logs) take() []wire.Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +46,7 @@ func (l *logs) take() []wire.Log {
 func (l *logs) add(r wire.Log) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.Layer = l.layer; slices.Contains(l.records, r) {
+	if slices.Contains(l.records, r) {
 		return
 	}
 	if len(l.records) >= maxLogs {

@@ -27,15 +27,15 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 	slog.SetDefault(slog.New(&logHandler{logs: logs}))
 	defer xos.Cleanup()
 
-	e := &engine{logs: logs, groups: map[evidence.Need]*groups{}, in: wire.NewReader(in), out: wire.NewWriter(out)}
+	e := &engine{logs: logs, in: wire.NewReader(in), out: wire.NewWriter(out)}
 	if err := e.open(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "imagegate worker:", err)
 		return 2
 	}
 	for {
-		switch err := e.image(ctx); {
+		switch err := e.next(ctx); {
 		case errors.Is(err, io.EOF):
-			return 0 // the parent has no more images
+			return 0 // the parent has no more work
 		case err != nil:
 			// The conversation may have stopped anywhere: say why, and end. The
 			// parent starts another worker.
@@ -109,10 +109,31 @@ func (e *engine) expect(t wire.Type, v any) error {
 	return wire.Decode(payload, v)
 }
 
-// image reads one image and reports on it.
-func (e *engine) image(ctx context.Context) error {
+// next does one piece of work. The error is io.EOF between two of them only.
+func (e *engine) next(ctx context.Context) error {
+	t, payload, err := e.in.Next()
+	if err != nil {
+		return err
+	}
+	switch t {
+	case wire.TypeAnalyse:
+		err = e.analyse(ctx, payload)
+	case wire.TypeBegin:
+		err = e.image(ctx, payload)
+	default:
+		return fmt.Errorf("frame %q between two pieces of work", t)
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the parent went away: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// image puts one image together from the analyses of its layers and reports on
+// it.
+func (e *engine) image(ctx context.Context, payload []byte) error {
 	s := &session{engine: e}
-	if err := e.expect(wire.TypeBegin, &s.begin); err != nil {
+	if err := wire.Decode(payload, &s.begin); err != nil {
 		return err
 	}
 	if e.advisories == nil {
@@ -127,17 +148,10 @@ func (e *engine) image(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report.Logs = e.logs.take()
+	report.Logs = append(s.logs, e.logs.take()...)
 	return e.out.Report(report)
 }
 
 func (e *engine) groupsFor(need evidence.Need) (*groups, error) {
-	if g := e.groups[need]; g != nil {
-		return g, nil
-	}
-	g, err := newGroups(need, e.parallel)
-	if err == nil {
-		e.groups[need] = g
-	}
-	return g, err
+	return groupsIn(&e.groups, need, e.parallel)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 	"testing"
@@ -66,31 +67,48 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 	c.t.Helper()
 	config, err := img.RawConfigFile()
 	c.must(err)
-	c.must(c.send.JSON(wire.TypeBegin, wire.Begin{Name: "test", Need: need, Config: config, Now: time.Now()}))
 	layers, err := img.Layers()
 	c.must(err)
-	for _, l := range layers {
-		c.layer(l, java)
+	analyses := make([][]byte, len(layers))
+	for i, l := range layers {
+		analyses[i] = c.analyse(l, need, java)
+	}
+	c.must(c.send.JSON(wire.TypeBegin, wire.Begin{Name: "test", Need: need, Config: config, Now: time.Now()}))
+	for i, l := range layers {
+		diffID, err := l.DiffID()
+		c.must(err)
+		digest, err := l.Digest()
+		c.must(err)
+		c.must(c.send.JSON(wire.TypeLayer, wire.Layer{Digest: digest.String(), DiffID: diffID.String(), Size: int64(len(analyses[i]))}))
+		c.must(c.send.Data(analyses[i]))
 	}
 	c.must(c.send.JSON(wire.TypeFinish, wire.Finish{}))
-	c.must(c.send.Flush())
-	kind, payload, err := c.recv.Next()
-	c.must(err)
-	if kind != wire.TypeReport {
-		c.t.Fatalf("frame %q instead of a report: %s", kind, payload)
-	}
-	report, err := c.recv.Report(payload, 1<<30)
+	report, err := c.recv.Report(c.answer(wire.TypeReport), 1<<30)
 	c.must(err)
 	return report
 }
 
-func (c *conversation) layer(l v1.Layer, java bool) {
+// answer returns the worker's next frame, which has to be of type want.
+func (c *conversation) answer(want wire.Type) []byte {
+	c.t.Helper()
+	c.must(c.send.Flush())
+	kind, payload, err := c.recv.Next()
+	c.must(err)
+	if kind != want {
+		c.t.Fatalf("frame %q instead of %q: %s", kind, want, payload)
+	}
+	return payload
+}
+
+// analyse sends a layer and returns its analysis. Like the parent, it sends
+// nothing that no analyzer asks for.
+func (c *conversation) analyse(l v1.Layer, need evidence.Need, java bool) []byte {
 	c.t.Helper()
 	diffID, err := l.DiffID()
 	c.must(err)
-	digest, err := l.Digest()
+	c.must(c.send.JSON(wire.TypeAnalyse, wire.Analyse{Need: need, DiffID: diffID.String()}))
+	wants, err := new(Selector).Wants(need)
 	c.must(err)
-	c.must(c.send.JSON(wire.TypeLayer, wire.Layer{Digest: digest.String(), DiffID: diffID.String()}))
 	r, err := l.Uncompressed()
 	c.must(err)
 	defer r.Close()
@@ -101,12 +119,17 @@ func (c *conversation) layer(l v1.Layer, java bool) {
 			break
 		}
 		c.must(err)
-		c.entry(h, tr)
+		c.entry(h, tr, wants)
 	}
 	c.must(c.send.JSON(wire.TypeLayerEnd, wire.LayerEnd{JavaDatabase: java}))
+	var head wire.Analysed
+	c.must(wire.Decode(c.answer(wire.TypeAnalysed), &head))
+	analysis, err := io.ReadAll(c.recv.Body(head.Size))
+	c.must(err)
+	return analysis
 }
 
-func (c *conversation) entry(h *tar.Header, r io.Reader) {
+func (c *conversation) entry(h *tar.Header, r io.Reader, wants func(string, fs.FileMode, int64) bool) {
 	c.t.Helper()
 	name := strings.TrimLeft(path.Clean(h.Name), "/")
 	dir, base := path.Split(name)
@@ -119,10 +142,14 @@ func (c *conversation) entry(h *tar.Header, r io.Reader) {
 	case h.Typeflag != tar.TypeReg:
 		return
 	default:
-		e.Mode, e.Size = h.FileInfo().Mode(), h.Size
+		if e.Mode, e.Size = h.FileInfo().Mode(), h.Size; !wants(e.Name, e.Mode, e.Size) {
+			return
+		}
 	}
 	c.must(c.send.Frame(wire.TypeEntry, e.Append(nil)))
 	if e.Type == wire.EntryFile {
-		c.must(c.send.Copy(r))
+		b, err := io.ReadAll(r)
+		c.must(err)
+		c.must(c.send.Data(b))
 	}
 }

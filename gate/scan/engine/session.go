@@ -3,14 +3,12 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 	"github.com/aquasecurity/trivy/pkg/scan/utils"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -28,9 +26,11 @@ type session struct {
 	sbom   []ftypes.BlobInfo
 	counts map[string][]string // package database -> name@version, of the topmost layer that has it
 	jars   int
+	logs   []wire.Log
 }
 
-// read takes the image's layers from the parent and returns the report.
+// read takes the analyses of the image's layers from the parent and returns the
+// report.
 func (s *session) read(ctx context.Context) (*wire.Report, error) {
 	s.counts = map[string][]string{}
 	for {
@@ -44,7 +44,7 @@ func (s *session) read(ctx context.Context) (*wire.Report, error) {
 			if err := wire.Decode(payload, &head); err != nil {
 				return nil, err
 			}
-			if err := s.layer(ctx, head); err != nil {
+			if err := s.layer(head); err != nil {
 				return nil, err
 			}
 		case wire.TypeFinish:
@@ -59,50 +59,28 @@ func (s *session) read(ctx context.Context) (*wire.Report, error) {
 	}
 }
 
-// layer reads one layer to its end and analyses it.
-func (s *session) layer(ctx context.Context, head wire.Layer) error {
-	s.engine.logs.enter(head.DiffID)
-	l, err := newLayer(ctx, head, s.groups, s.engine.parallel)
-	if err != nil {
+// layer adds the analysis of one layer.
+func (s *session) layer(head wire.Layer) error {
+	b := make([]byte, head.Size)
+	if _, err := io.ReadFull(s.engine.in.Body(head.Size), b); err != nil {
 		return err
 	}
-	defer l.close()
-	for {
-		t, payload, err := s.engine.in.Next()
-		if err != nil {
-			return fmt.Errorf("the parent went away: %w", err)
-		}
-		switch t {
-		case wire.TypeEntry:
-			e, err := wire.ParseEntry(payload)
-			if err != nil {
-				return err
-			}
-			if err := s.entry(l, &e); err != nil {
-				return err
-			}
-		case wire.TypeLayerEnd:
-			var end wire.LayerEnd
-			if err := wire.Decode(payload, &end); err != nil {
-				return err
-			}
-			return s.endLayer(ctx, l, end)
-		default:
-			return fmt.Errorf("frame %q inside a layer", t)
-		}
+	var a analysis
+	if err := json.Unmarshal(b, &a); err != nil {
+		return fmt.Errorf("analysis of layer %s: %w", head.DiffID, err)
 	}
-}
-
-func (s *session) endLayer(ctx context.Context, l *layer, end wire.LayerEnd) error {
-	main, sbom, err := l.finish(ctx, s.groups, end.JavaDatabase)
-	if err != nil {
-		return err
+	for _, blob := range []*ftypes.BlobInfo{&a.Main, &a.SBOM} {
+		blob.Digest, blob.DiffID, blob.CreatedBy = head.Digest, head.DiffID, head.CreatedBy
 	}
-	for _, info := range main.PackageInfos {
+	for _, info := range a.Main.PackageInfos {
 		s.counts[info.FilePath] = identities(info.Packages)
 	}
-	s.jars += len(l.jars)
-	s.main, s.sbom = append(s.main, main), append(s.sbom, sbom)
+	for _, l := range a.Logs {
+		l.Layer = head.DiffID
+		s.logs = append(s.logs, l)
+	}
+	s.jars += a.Jars
+	s.main, s.sbom = append(s.main, a.Main), append(s.sbom, a.SBOM)
 	return nil
 }
 
@@ -117,88 +95,8 @@ func identities(pkgs ftypes.Packages) []string {
 	return ids
 }
 
-// entry takes one entry of the layer and, if it is a file, its bytes.
-func (s *session) entry(l *layer, e *wire.Entry) error {
-	switch e.Type {
-	case wire.EntryWhiteout:
-		l.white = append(l.white, e.Name)
-		return nil
-	case wire.EntryOpaque:
-		l.opaque = append(l.opaque, e.Name)
-		return nil
-	}
-	wanted := l.wants(e)
-	if e.Ask {
-		answer := []byte{0}
-		if wanted {
-			answer[0] = 1
-		}
-		if err := s.engine.out.Frame(wire.TypeWant, answer); err != nil {
-			return err
-		}
-		if err := s.engine.out.Flush(); err != nil {
-			return err
-		}
-		if !wanted {
-			return nil
-		}
-	}
-	body := &body{in: s.engine.in, left: e.Size}
-	if wanted {
-		open, err := s.content(l, e, body)
-		if err != nil {
-			return err
-		}
-		if err := l.file(e, open); err != nil {
-			return err
-		}
-	}
-	_, err := io.Copy(io.Discard, body)
-	return err
-}
-
-// content reads a file's bytes, into memory when they are few.
-func (s *session) content(l *layer, e *wire.Entry, r io.Reader) (analyzer.Opener, error) {
-	if e.Size > inMemory {
-		return l.spill(r)
-	}
-	b := make([]byte, e.Size)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return nil, err
-	}
-	return fromMemory(b), nil
-}
-
-// body reads the Data frames of one file: exactly as many bytes as its entry
-// promised.
-type body struct {
-	in   *wire.Reader
-	left int64
-	rest bytes.Reader
-}
-
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	for b.rest.Len() == 0 {
-		if b.left == 0 {
-			return 0, io.EOF
-		}
-		t, payload, err := b.in.Next()
-		if err != nil {
-			return 0, fmt.Errorf("the parent went away: %w", err)
-		}
-		if t != wire.TypeData || int64(len(payload)) > b.left || len(payload) == 0 {
-			return 0, fmt.Errorf("frame %q of %d bytes inside a file with %d to come", t, len(payload), b.left)
-		}
-		b.left -= int64(len(payload))
-		b.rest.Reset(payload)
-	}
-	return b.rest.Read(p)
-}
-
 // finish merges, detects, and makes the report.
 func (s *session) finish(ctx context.Context, f *wire.Finish) (*wire.Report, error) {
-	s.engine.logs.enter("")
 	report := &wire.Report{Jars: s.jars}
 	d, err := s.detect(ctx, report)
 	if err != nil {

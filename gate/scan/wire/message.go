@@ -15,7 +15,7 @@ import (
 
 // Version is the version of the protocol. Parent and worker are the same
 // binary, so any difference means that something else answered.
-const Version = 1
+const Version = 2
 
 // Open is the parent's first word. It is sent once, before the first image.
 type Open struct {
@@ -40,6 +40,32 @@ type Ready struct {
 	Advisories int `json:"advisories"`
 }
 
+// AnalysisNeeds are the needs that change what is found in a layer; all others
+// are met when layers are put together.
+const AnalysisNeeds = evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava
+
+// Analyse starts one layer, on its own: what is found in it depends on nothing
+// but its bytes and on what is looked for.
+type Analyse struct {
+	Need evidence.Need `json:"need"`
+	// DiffID names the layer in messages.
+	DiffID string `json:"diffID"`
+}
+
+// LayerEnd says that every byte of the layer arrived and was verified.
+type LayerEnd struct {
+	// JavaDatabase is true when the parent has put a Java database in place;
+	// without one, jars are counted and left alone.
+	JavaDatabase bool `json:"javaDatabase"`
+}
+
+// Analysed answers LayerEnd. Size bytes of Data frames follow: the analysis in
+// a form that only the worker reads. The parent keeps it and sends it back with
+// every image that has the layer.
+type Analysed struct {
+	Size int64 `json:"size"`
+}
+
 // Begin starts one image.
 type Begin struct {
 	Name string        `json:"name"`
@@ -60,18 +86,13 @@ const (
 	DocumentSPDX      = "spdx"
 )
 
-// Layer starts one layer.
+// Layer adds one layer to the image, bottom first. Size bytes of Data frames
+// follow: the analysis of the layer.
 type Layer struct {
 	Digest    string `json:"digest"`
 	DiffID    string `json:"diffID"`
 	CreatedBy string `json:"createdBy,omitempty"`
-}
-
-// LayerEnd says that every byte of the layer arrived and was verified.
-type LayerEnd struct {
-	// JavaDatabase is true when the parent has put a Java database in place;
-	// without one, jars are counted and left alone.
-	JavaDatabase bool `json:"javaDatabase"`
+	Size      int64  `json:"size"`
 }
 
 // Finish ends the image and asks for the report.
@@ -171,11 +192,10 @@ const (
 	EntryOpaque
 )
 
-// Entry is one file or whiteout of a layer.
+// Entry is one whiteout of a layer, or one file that an analyzer asks for. Size
+// bytes of Data frames follow.
 type Entry struct {
 	Type EntryType
-	// Ask is true when the parent waits for Want before it sends the bytes.
-	Ask  bool
 	Mode fs.FileMode
 	Size int64
 	// Modified is in seconds since 1970.
@@ -185,11 +205,7 @@ type Entry struct {
 
 // Append appends e's binary form to b.
 func (e *Entry) Append(b []byte) []byte {
-	ask := byte(0)
-	if e.Ask {
-		ask = 1
-	}
-	b = append(b, byte(e.Type), ask)
+	b = append(b, byte(e.Type))
 	b = binary.AppendUvarint(b, uint64(e.Mode))
 	b = binary.AppendVarint(b, e.Size)
 	b = binary.AppendVarint(b, e.Modified)
@@ -198,11 +214,11 @@ func (e *Entry) Append(b []byte) []byte {
 
 // ParseEntry is the reverse of Append.
 func ParseEntry(b []byte) (Entry, error) {
-	if len(b) < 2 || b[0] > byte(EntryOpaque) || b[1] > 1 {
+	if len(b) < 1 || b[0] > byte(EntryOpaque) {
 		return Entry{}, errors.New("malformed entry")
 	}
-	e := Entry{Type: EntryType(b[0]), Ask: b[1] == 1}
-	b = b[2:]
+	e := Entry{Type: EntryType(b[0])}
+	b = b[1:]
 	mode, n := binary.Uvarint(b)
 	if n <= 0 || mode > 1<<32-1 {
 		return Entry{}, errors.New("malformed entry: mode")

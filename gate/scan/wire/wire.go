@@ -5,13 +5,17 @@
 // foreign too. A frame has a type, a length and a payload; lengths are checked
 // before memory is taken, and every payload is decoded strictly.
 //
-// A conversation starts with Open, answered by Ready. Then, for each image:
+// A conversation starts with Open, answered by Ready. Then, in any order, layers
+// are analysed and images are put together from analyses:
 //
-//	parent  Begin; for each layer: Layer, (Entry Data*)*, LayerEnd; Finish
-//	worker  Want for every Entry that asks; Report or Failure after Finish
+//	parent  Analyse, (Entry Data*)*, LayerEnd
+//	worker  Analysed Data*, or Failure
 //
-// A Failure can come at any time after Begin and ends the image: the parent
-// then throws the worker away.
+//	parent  Begin, (Layer Data*)*, Finish
+//	worker  Report*, or Failure
+//
+// A Failure can come at any time and ends the conversation: the parent then
+// throws the worker away.
 package wire
 
 import (
@@ -29,20 +33,24 @@ type Type byte
 // The frames that the parent sends.
 const (
 	TypeOpen     Type = 'O' // Open
+	TypeAnalyse  Type = 'A' // Analyse
+	TypeEntry    Type = 'E' // Entry, binary
+	TypeLayerEnd Type = 'l' // LayerEnd
 	TypeBegin    Type = 'B' // Begin
 	TypeLayer    Type = 'L' // Layer
-	TypeEntry    Type = 'E' // Entry, binary
-	TypeData     Type = 'D' // bytes of the last entry's file
-	TypeLayerEnd Type = 'l' // LayerEnd
 	TypeFinish   Type = 'F' // Finish
 )
 
+// TypeData frames carry the bytes that the frame before them announces, in
+// both directions.
+const TypeData Type = 'D'
+
 // The frames that the worker sends.
 const (
-	TypeReady   Type = 'R' // Ready
-	TypeWant    Type = 'W' // one byte: 1 if the file's bytes are wanted
-	TypeReport  Type = 'S' // part of a Report in JSON; an empty frame ends it
-	TypeFailure Type = 'X' // Failure
+	TypeReady    Type = 'R' // Ready
+	TypeAnalysed Type = 'N' // Analysed
+	TypeReport   Type = 'S' // part of a Report in JSON; an empty frame ends it
+	TypeFailure  Type = 'X' // Failure
 )
 
 const (
@@ -55,14 +63,13 @@ const (
 
 // Writer writes frames. It is not safe for concurrent use.
 type Writer struct {
-	w   *bufio.Writer
-	buf []byte
+	w *bufio.Writer
 }
 
 // NewWriter returns a Writer that buffers; call Flush when the peer must see
 // what was written.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{w: bufio.NewWriterSize(w, 256<<10), buf: make([]byte, chunk)}
+	return &Writer{w: bufio.NewWriterSize(w, 256<<10)}
 }
 
 // Frame writes one frame.
@@ -89,22 +96,16 @@ func (w *Writer) JSON(t Type, v any) error {
 	return w.Frame(t, b)
 }
 
-// Copy writes r's bytes as Data frames until its end.
-func (w *Writer) Copy(r io.Reader) error {
-	for {
-		n, err := io.ReadFull(r, w.buf)
-		if n > 0 {
-			if werr := w.Frame(TypeData, w.buf[:n]); werr != nil {
-				return werr
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		}
-		if err != nil {
+// Data writes b as Data frames.
+func (w *Writer) Data(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), chunk)
+		if err := w.Frame(TypeData, b[:n]); err != nil {
 			return err
 		}
+		b = b[n:]
 	}
+	return nil
 }
 
 // Report writes r in as many frames as it needs, and flushes.
@@ -186,4 +187,40 @@ func (r *Reader) Report(payload []byte, limit int) (*Report, error) {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	return report, nil
+}
+
+// Body returns a reader of the next size bytes, which must come as Data frames
+// and nothing else. It has to be read to its end before the next frame is.
+func (r *Reader) Body(size int64) *Body { return &Body{in: r, left: size} }
+
+// Body reads the Data frames that belong to one announcement: exactly as many
+// bytes as were promised.
+type Body struct {
+	in   *Reader
+	left int64
+	rest []byte
+}
+
+// Read implements io.Reader.
+func (b *Body) Read(p []byte) (int, error) {
+	for len(b.rest) == 0 {
+		if b.left == 0 {
+			return 0, io.EOF
+		}
+		t, payload, err := b.in.Next()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return 0, fmt.Errorf("data with %d bytes to come: %w", b.left, err)
+		}
+		if t != TypeData || int64(len(payload)) > b.left || len(payload) == 0 {
+			return 0, fmt.Errorf("frame %q of %d bytes instead of data with %d bytes to come", t, len(payload), b.left)
+		}
+		b.left -= int64(len(payload))
+		b.rest = payload
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
 }

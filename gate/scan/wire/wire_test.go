@@ -19,8 +19,8 @@ func TestFrames(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 3*chunk/16+5)
 	for _, err := range []error{
 		w.JSON(TypeBegin, Begin{Name: "app:1", Need: evidence.NeedPackages}),
-		w.Frame(TypeWant, []byte{1}),
-		w.Copy(bytes.NewReader(body)),
+		w.JSON(TypeLayer, Layer{DiffID: "sha256:1", Size: int64(len(body))}),
+		w.Data(body),
 		w.Flush(),
 	} {
 		if err != nil {
@@ -33,19 +33,16 @@ func TestFrames(t *testing.T) {
 	if err != nil || kind != TypeBegin || Decode(payload, &begin) != nil || begin.Name != "app:1" {
 		t.Fatalf("Begin: %q %s %v", kind, payload, err)
 	}
-	if kind, payload, err = r.Next(); err != nil || kind != TypeWant || !bytes.Equal(payload, []byte{1}) {
-		t.Fatalf("Want: %q %v %v", kind, payload, err)
+	var head Layer
+	if kind, payload, err = r.Next(); err != nil || kind != TypeLayer || Decode(payload, &head) != nil {
+		t.Fatalf("Layer: %q %s %v", kind, payload, err)
 	}
-	var got []byte
-	for {
-		kind, payload, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil || kind != TypeData {
-			t.Fatalf("Data: %q %v", kind, err)
-		}
-		got = append(got, payload...)
+	got, err := io.ReadAll(r.Body(head.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("something follows: %v", err)
 	}
 	if !bytes.Equal(got, body) {
 		t.Errorf("%d bytes arrived, want %d", len(got), len(body))
@@ -100,6 +97,26 @@ func TestBrokenFrames(t *testing.T) {
 	}
 }
 
+// A body ends after as many bytes as were announced, or in an error.
+func TestBody(t *testing.T) {
+	tests := map[string]string{
+		"ends early":          "D\x00\x00\x00\x02ab",
+		"another frame":       "D\x00\x00\x00\x02abE\x00\x00\x00\x00",
+		"more than announced": "D\x00\x00\x00\x04abcd",
+		"an empty frame":      "D\x00\x00\x00\x00D\x00\x00\x00\x03abc",
+	}
+	for name, in := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got, err := io.ReadAll(NewReader(strings.NewReader(in)).Body(3)); err == nil {
+				t.Errorf("%q was accepted", got)
+			}
+		})
+	}
+	if got, err := io.ReadAll(NewReader(strings.NewReader("")).Body(0)); err != nil || len(got) > 0 {
+		t.Errorf("an empty body: %q, %v", got, err)
+	}
+}
+
 func TestDecodeIsStrict(t *testing.T) {
 	for _, in := range []string{`{"message":"x","extra":1}`, `{"message":"x"}{}`, `{"message":1}`, ``, `{`} {
 		var f Failure
@@ -113,7 +130,7 @@ func FuzzEntry(f *testing.F) {
 	for _, e := range []Entry{
 		{Name: "etc/os-release", Mode: 0o644, Size: 12, Modified: 1700000000},
 		{Name: "x", Type: EntryWhiteout},
-		{Name: "usr/bin/sudo", Mode: fs.ModeSetuid | 0o755, Size: 1 << 40, Ask: true, Modified: -1},
+		{Name: "usr/bin/sudo", Mode: fs.ModeSetuid | 0o755, Size: 1 << 40, Modified: -1},
 	} {
 		f.Add(e.Append(nil))
 	}

@@ -1,0 +1,138 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+)
+
+// analysisVersion changes when an analysis of the same layer would come out, or
+// be written, in another way than before: kept ones are then made again.
+const analysisVersion = 1
+
+// analysis is what one layer holds, whatever image it is part of. The parent
+// keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
+// image decodes a copy of its own: Trivy's applier writes into what it merges
+// (fanal/applier/docker.go).
+type analysis struct {
+	Main ftypes.BlobInfo `json:"main"`
+	// SBOM is what bills of materials inside the layer claim.
+	SBOM ftypes.BlobInfo `json:"sbom"`
+	// Jars is how many files only the Java analyzer could read.
+	Jars int `json:"jars,omitempty"`
+	// Logs are part of the result: they may be the only trace of a file that
+	// could not be read, in this run and in every later one.
+	Logs []wire.Log `json:"logs,omitempty"`
+}
+
+// analyse answers one Analyse: it reads a layer to its end and sends back what
+// is in it.
+func (e *engine) analyse(ctx context.Context, payload []byte) error {
+	var head wire.Analyse
+	if err := wire.Decode(payload, &head); err != nil {
+		return err
+	}
+	g, err := e.groupsFor(head.Need)
+	if err != nil {
+		return err
+	}
+	e.logs.reset()
+	a, err := e.layer(ctx, head, g)
+	if err != nil {
+		return err
+	}
+	a.Logs = e.logs.take()
+	b, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("analysis of layer %s: %w", head.DiffID, err)
+	}
+	if err := e.out.JSON(wire.TypeAnalysed, wire.Analysed{Size: int64(len(b))}); err != nil {
+		return err
+	}
+	if err := e.out.Data(b); err != nil {
+		return err
+	}
+	return e.out.Flush()
+}
+
+// layer reads one layer from the parent.
+func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*analysis, error) {
+	l, err := newLayer(ctx, head.DiffID, g, e.parallel)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	for {
+		t, payload, err := e.in.Next()
+		if err != nil {
+			return nil, fmt.Errorf("the parent went away: %w", err)
+		}
+		switch t {
+		case wire.TypeEntry:
+			entry, err := wire.ParseEntry(payload)
+			if err != nil {
+				return nil, err
+			}
+			if err := e.entry(l, &entry); err != nil {
+				return nil, err
+			}
+		case wire.TypeLayerEnd:
+			var end wire.LayerEnd
+			if err := wire.Decode(payload, &end); err != nil {
+				return nil, err
+			}
+			return l.finish(ctx, g, end.JavaDatabase)
+		default:
+			return nil, fmt.Errorf("frame %q inside a layer", t)
+		}
+	}
+}
+
+// entry takes one entry of the layer and, if it is a file, its bytes.
+func (e *engine) entry(l *layer, entry *wire.Entry) error {
+	switch entry.Type {
+	case wire.EntryWhiteout:
+		l.white = append(l.white, entry.Name)
+		return nil
+	case wire.EntryOpaque:
+		l.opaque = append(l.opaque, entry.Name)
+		return nil
+	}
+	body := e.in.Body(entry.Size)
+	c, err := l.content(entry, body)
+	if err != nil {
+		return err
+	}
+	if err := l.file(entry, c); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, body)
+	return err
+}
+
+// content is one file's bytes, where every analyzer can read them.
+type content struct {
+	open  analyzer.Opener
+	bytes []byte // nil when they lie in a temporary file
+}
+
+// content reads a file's bytes, into memory when they are few.
+func (l *layer) content(e *wire.Entry, r io.Reader) (content, error) {
+	if e.Size > inMemory {
+		open, err := l.spill(r)
+		return content{open: open}, err
+	}
+	b := make([]byte, e.Size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return content{}, err
+	}
+	return content{open: fromMemory(b), bytes: b}, nil
+}

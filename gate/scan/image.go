@@ -1,0 +1,126 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// image is one image being scanned.
+type image struct {
+	scanner *Scanner
+	target  *gate.Target
+	need    evidence.Need
+	budget  *layer.Budget
+	charged []bool // layers whose bytes the budget has counted while they were read
+
+	jars    bool // some layer has one
+	notes   []string
+	javaErr error
+}
+
+func (s *Scanner) image(t *gate.Target, need evidence.Need) *image {
+	return &image{scanner: s, target: t, need: need, budget: layer.NewBudget(s.opt.Limits), charged: make([]bool, len(t.Layers))}
+}
+
+// scan collects the layers, merges them, and has a worker match what is in them
+// with the advisories.
+func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
+	all, err := im.layers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := im.merge(all)
+	if err != nil {
+		return nil, err
+	}
+	if im.jars && im.wantsJava() {
+		_, im.javaErr = im.scanner.javaDatabase(ctx)
+	}
+	var scan *evidence.Scan
+	// An image that has all its layers goes before those that begin: what is
+	// finished takes no memory.
+	err = im.scanner.withWorker(ctx, math.MaxInt64, func(w *worker) error {
+		report, err := im.detect(w, all, facts)
+		if err != nil {
+			return w.died(err)
+		}
+		im.scanner.keep(im.target.Image.Digest, report.Documents)
+		scan = im.assemble(w.ready.Engine, facts, report)
+		return nil
+	})
+	return scan, err
+}
+
+// merge puts the layers on top of each other.
+func (im *image) merge(all []*known) (*layer.Facts, error) {
+	tree := layer.NewTree(im.scanner.opt.Limits)
+	for i, k := range all {
+		if !im.charged[i] {
+			if err := im.budget.Known(k.contents.Stats()); err != nil {
+				return nil, im.layerFault(i, err)
+			}
+		}
+		if err := tree.Merge(im.spec(i), k.contents); err != nil {
+			return nil, im.layerFault(i, err)
+		}
+		if b := k.blob(&im.target.Layers[i]); b != nil && b.ChunkedTOC {
+			im.notes = append(im.notes, fmt.Sprintf("layer %d has a zstd:chunked table of contents; the archive was judged, and some runtimes unpack by that table instead", i+1))
+		}
+		im.jars = im.jars || k.Jars
+	}
+	return tree.Finish(), nil
+}
+
+// spec is what manifest and config say about the i-th layer.
+func (im *image) spec(i int) layer.Spec {
+	b := &im.target.Layers[i]
+	return layer.Spec{Index: i, Digest: b.Digest, DiffID: b.DiffID, MediaType: b.MediaType, Size: b.Size, CreatedBy: im.createdBy(i)}
+}
+
+func (im *image) createdBy(i int) string {
+	if c := im.target.Image.Config; c != nil && i < len(c.Layers) {
+		return c.Layers[i].CreatedBy
+	}
+	return ""
+}
+
+// detect sends the analyses of all layers to w and returns what it makes of
+// them.
+func (im *image) detect(w *worker, all []*known, facts *layer.Facts) (*wire.Report, error) {
+	s, t := im.scanner, im.target
+	begin := wire.Begin{Name: t.Image.Reference.Asked, Need: im.need, Now: s.opt.Now()}
+	if begin.Documents = s.opt.Documents; len(begin.Documents) > 0 {
+		begin.Digest = t.Image.Digest
+	}
+	if im.need.Has(evidence.NeedSecrets) || len(begin.Documents) > 0 {
+		begin.Config = t.RawConfig
+	}
+	if err := w.send.JSON(wire.TypeBegin, begin); err != nil {
+		return nil, err
+	}
+	for i, k := range all {
+		b := &t.Layers[i]
+		head := wire.Layer{Digest: b.Digest, DiffID: b.DiffID, CreatedBy: im.createdBy(i), Size: int64(len(k.analysis))}
+		if err := w.send.JSON(wire.TypeLayer, head); err != nil {
+			return nil, err
+		}
+		if err := w.send.Data(k.analysis); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.send.JSON(wire.TypeFinish, wire.Finish{Executables: executables(facts)}); err != nil {
+		return nil, err
+	}
+	return w.report()
+}
+
+// repository is where the image's layers come from.
+func (im *image) repository() string { return im.target.Image.Reference.Name }
+
+func (im *image) wantsJava() bool { return im.need.Has(evidence.NeedJava) }

@@ -1,0 +1,341 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/scan"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// traffic counts how often each layer is fetched.
+type traffic struct {
+	mu    sync.Mutex
+	opens map[string]int
+}
+
+// watch counts on which layers of tg are fetched from now on.
+func (tr *traffic) watch(tg *gate.Target) *gate.Target {
+	for i := range tg.Layers {
+		b := &tg.Layers[i]
+		open := b.Open
+		b.Open = func(ctx context.Context) (io.ReadCloser, error) {
+			tr.mu.Lock()
+			if tr.opens == nil {
+				tr.opens = map[string]int{}
+			}
+			tr.opens[b.Digest]++
+			tr.mu.Unlock()
+			return open(ctx)
+		}
+	}
+	return tg
+}
+
+func (tr *traffic) total() int {
+	n := 0
+	for _, count := range tr.opens {
+		n += count
+	}
+	return n
+}
+
+// shelf is a scan.Cache in memory.
+type shelf struct {
+	mu      sync.Mutex
+	entries map[string][]byte
+	fault   error
+}
+
+var errNothing = errors.New("nothing")
+
+// Get implements scan.Cache.
+func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b, ok := s.entries[key]; ok && s.fault == nil {
+		return b, nil
+	}
+	return nil, errors.Join(errNothing, s.fault)
+}
+
+// Put implements scan.Cache.
+func (s *shelf) Put(_ context.Context, key string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault != nil {
+		return s.fault
+	}
+	if s.entries == nil {
+		s.entries = map[string][]byte{}
+	}
+	s.entries[key] = data
+	return nil
+}
+
+// on returns a change of options that puts the cache to use.
+func on(c scan.Cache) func(*scan.Options) {
+	return func(o *scan.Options) { o.Cache = c }
+}
+
+// must scans tg and closes the scanner, after which the cache is complete.
+func must(t *testing.T, s *scan.Scanner, tg *gate.Target, need evidence.Need) *evidence.Scan {
+	t.Helper()
+	got, err := s.Scan(t.Context(), tg, need)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// app is an image of its own on a base that all apps share.
+func app(i int) v1.Image {
+	return gatetest.Image(gatetest.Alpine("3.20"), gatetest.Files(gatetest.Text(fmt.Sprintf("app/%d", i), "x")))
+}
+
+func TestSharedLayersAreReadOnce(t *testing.T) {
+	for _, jobs := range []int{1, 4} {
+		var tr traffic
+		s := open(t, "", func(o *scan.Options) { o.Jobs = jobs })
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				if _, err := s.Scan(t.Context(), tr.watch(target(t, app(i))), need); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if tr.total() != 9 || len(tr.opens) != 9 {
+			t.Errorf("%d jobs: %d fetches of %d layers, want 9 of 9", jobs, tr.total(), len(tr.opens))
+		}
+	}
+}
+
+func TestKnownLayersAreNotFetched(t *testing.T) {
+	var cache shelf
+	var cold, warm traffic
+	s := open(t, "", on(&cache))
+	want := must(t, s, cold.watch(target(t, app(1))), need)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := must(t, open(t, "", on(&cache)), warm.watch(target(t, app(1))), need)
+	if cold.total() != 2 || warm.total() != 0 || len(cache.entries) != 2 {
+		t.Errorf("%d and then %d fetches, %d entries, want 2, 0 and 2", cold.total(), warm.total(), len(cache.entries))
+	}
+	if w, g := fmt.Sprintf("%+v", want.Coverage), fmt.Sprintf("%+v", got.Coverage); w != g {
+		t.Errorf("coverage of the cold run\n%s\nand of the warm one\n%s", w, g)
+	}
+	if w, g := fmt.Sprintf("%+v", *want.User), fmt.Sprintf("%+v", *got.User); w != g {
+		t.Errorf("user of the cold run %s and of the warm one %s", w, g)
+	}
+}
+
+// What was found for other reasons, by other analyzers, within other limits or
+// by another build is not used.
+func TestOtherWorkIsNotUsed(t *testing.T) {
+	tests := map[string]struct {
+		change func(*scan.Options)
+		need   evidence.Need
+	}{
+		"other analyzers": {func(o *scan.Options) { o.Analyzers = everything{"2"} }, need},
+		"other limits":    {func(o *scan.Options) { o.Limits.FileSize-- }, need},
+		"another build":   {func(o *scan.Options) { o.Build = "imagegate 2" }, need},
+		"other needs":     {func(*scan.Options) {}, need | evidence.NeedSecrets},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var cache shelf
+			var tr traffic
+			s := open(t, "", on(&cache))
+			must(t, s, target(t, app(1)), need)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := open(t, "", func(o *scan.Options) { o.Cache = &cache; tt.change(o) })
+			must(t, again, tr.watch(target(t, app(1))), tt.need)
+			if tr.total() != 2 {
+				t.Errorf("%d layers were read, want 2", tr.total())
+			}
+		})
+	}
+}
+
+// A manifest may claim that any blob is a layer that is known to be harmless.
+// The claim is checked before it is believed.
+func TestForgedDiffIDIsNotBelieved(t *testing.T) {
+	forge := func(t *testing.T) (honest, forged *gate.Target) {
+		honest, forged = target(t, app(1)), target(t, gatetest.Image(gatetest.Alpine("3.19"), gatetest.Files(gatetest.Text("evil", "x"))))
+		for i := range forged.Layers {
+			forged.Layers[i].DiffID = honest.Layers[i].DiffID
+		}
+		return honest, forged
+	}
+	check := func(t *testing.T, s *scan.Scanner, forged *gate.Target) {
+		t.Helper()
+		got, err := s.Scan(t.Context(), forged, need)
+		if err == nil || !strings.Contains(err.Error(), "diffID") {
+			t.Errorf("Scan = %+v, %v; want an error about the diffID", got, err)
+		}
+	}
+	t.Run("known in this run", func(t *testing.T) {
+		honest, forged := forge(t)
+		s := open(t, "", nil)
+		must(t, s, honest, need)
+		check(t, s, forged)
+	})
+	t.Run("known from an earlier run", func(t *testing.T) {
+		var cache shelf
+		honest, forged := forge(t)
+		s := open(t, "", on(&cache))
+		must(t, s, honest, need)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		check(t, open(t, "", on(&cache)), forged)
+	})
+	t.Run("first of all", func(t *testing.T) {
+		var cache shelf
+		honest, forged := forge(t)
+		s := open(t, "", on(&cache))
+		check(t, s, forged)
+		if len(cache.entries) != 0 {
+			t.Errorf("%d layers were kept under a name that is not theirs", len(cache.entries))
+		}
+		must(t, s, honest, need)
+	})
+}
+
+// The same archive compressed in another way is verified, not analysed again.
+func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
+	compressed := func(mediaType string) *gate.Target {
+		l := gatetest.Alpine("3.20")
+		l.MediaType = "application/vnd.oci.image.layer.v1." + "tar"
+		if mediaType != "" {
+			l.MediaType += "+" + "gzip"
+		}
+		return target(t, gatetest.Image(l))
+	}
+	var cache shelf
+	var tr traffic
+	s := open(t, "", on(&cache))
+	must(t, s, compressed("gzip"), need)
+	must(t, s, tr.watch(compressed("")), need)
+	if tr.total() != 1 {
+		t.Errorf("%d fetches of a form that nobody has read, want 1", tr.total())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(cache.entries) != 1 {
+		t.Errorf("%d entries, want one for both forms", len(cache.entries))
+	}
+	var later traffic
+	s = open(t, "", on(&cache))
+	must(t, s, later.watch(compressed("gzip")), need)
+	must(t, s, later.watch(compressed("")), need)
+	if later.total() != 0 {
+		t.Errorf("%d fetches of forms that were read before, want none", later.total())
+	}
+}
+
+// Whatever a cache returns, it costs time and nothing else.
+func TestDamagedEntriesAreReadAgain(t *testing.T) {
+	var good shelf
+	s := open(t, "", on(&good))
+	must(t, s, target(t, app(1)), need)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]func(c *shelf){
+		"empty":        func(c *shelf) { each(c, func([]byte) []byte { return nil }) },
+		"cut off":      func(c *shelf) { each(c, func(b []byte) []byte { return b[:len(b)/2] }) },
+		"garbage":      func(c *shelf) { each(c, func([]byte) []byte { return []byte("garbage") }) },
+		"out of order": swap,
+		"out of reach": func(c *shelf) { c.fault = errors.New("connection refused") },
+	}
+	for name, damage := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := &shelf{entries: maps.Clone(good.entries)}
+			damage(c)
+			var tr traffic
+			must(t, open(t, "", on(c)), tr.watch(target(t, app(1))), need)
+			if tr.total() != 2 {
+				t.Errorf("%d layers were read, want 2", tr.total())
+			}
+		})
+	}
+}
+
+func each(c *shelf, f func([]byte) []byte) {
+	for key, b := range c.entries {
+		c.entries[key] = f(b)
+	}
+}
+
+// swap gives every entry the bytes of another one.
+func swap(c *shelf) {
+	var last string
+	for key := range c.entries {
+		if last != "" {
+			c.entries[key], c.entries[last] = c.entries[last], c.entries[key]
+		}
+		last = key
+	}
+}
+
+// A layer that one repository cannot deliver is asked of the next one.
+func TestFaultOfAnotherRepository(t *testing.T) {
+	s := open(t, "", func(o *scan.Options) { o.Jobs = 2 })
+	broken, sound := target(t, app(1)), target(t, app(1))
+	broken.Image.Reference.Name = "registry.example.no/broken"
+	waiting := make(chan struct{})
+	for i := range broken.Layers {
+		broken.Layers[i].Open = func(context.Context) (io.ReadCloser, error) {
+			<-waiting
+			return nil, errors.New("no such blob")
+		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := s.Scan(t.Context(), broken, need); err == nil {
+			t.Error("an image whose layers cannot be had was scanned")
+		}
+	})
+	wg.Go(func() {
+		if _, err := s.Scan(t.Context(), sound, need); err != nil {
+			t.Errorf("the same image elsewhere: %v", err)
+		}
+	})
+	close(waiting)
+	wg.Wait()
+}
+
+// Limits count over all layers of an image, whether they are read or known.
+func TestLimitsHoldForKnownLayers(t *testing.T) {
+	big := func(i int) v1.Image {
+		return gatetest.Image(gatetest.Alpine("3.20"), gatetest.Files(gatetest.Text("a", strings.Repeat("x", 64<<10))),
+			gatetest.Files(gatetest.Text(fmt.Sprint("b", i), strings.Repeat("y", 64<<10))))
+	}
+	small := func(o *scan.Options) { o.Limits.ImageSize = 100 << 10 }
+	s := open(t, "", small)
+	for i := range 3 {
+		if _, err := s.Scan(t.Context(), target(t, big(i)), need); err == nil || !strings.Contains(err.Error(), "image-size") {
+			t.Errorf("image %d: %v, want an error that names the limit", i, err)
+		}
+	}
+	if _, err := s.Scan(t.Context(), target(t, app(1)), need); err != nil {
+		t.Errorf("a small image on the same base: %v", err)
+	}
+}
