@@ -27,6 +27,7 @@ type feed struct {
 	need    evidence.Need
 	budget  *layer.Budget
 	tree    *layer.Tree
+	record  *layer.Recorder // of the layer that is being read
 	buf     *bufio.Reader
 	frame   []byte
 
@@ -85,9 +86,13 @@ func (f *feed) layer(ctx context.Context, i int) error {
 	}
 	jarsBefore := f.jars
 	f.jars = false
+	f.record = layer.NewRecorder(f.scanner.opt.Limits)
 	stats, err := layer.Read(ctx, &progress{r: body, report: f.progress(i, blob.Size)}, spec, f.budget,
-		func(e *layer.Entry, body io.Reader) error { return f.entry(spec, e, body) })
+		func(e *layer.Entry, body io.Reader) error { return f.entry(e, body) })
 	if err != nil {
+		return f.layerFault(i, err)
+	}
+	if err := f.tree.Merge(spec, f.record.Finish(stats)); err != nil {
 		return f.layerFault(i, err)
 	}
 	if stats.ChunkedTOC {
@@ -120,22 +125,22 @@ type workerError struct{ err error }
 
 func (e *workerError) Error() string { return e.err.Error() }
 
-// entry hands one entry to the merged tree and to the worker.
-func (f *feed) entry(spec layer.Spec, e *layer.Entry, body io.Reader) error {
+// entry hands one entry to the recorder and to the worker.
+func (f *feed) entry(e *layer.Entry, body io.Reader) error {
 	switch e.Type {
 	case layer.Whiteout:
-		return errors.Join(f.tree.Visit(spec, e, nil), f.sendEntry(&wire.Entry{Type: wire.EntryWhiteout, Name: e.Name}))
+		return errors.Join(f.record.Visit(e, nil), f.sendEntry(&wire.Entry{Type: wire.EntryWhiteout, Name: e.Name}))
 	case layer.Opaque:
-		return errors.Join(f.tree.Visit(spec, e, nil), f.sendEntry(&wire.Entry{Type: wire.EntryOpaque, Name: e.Name}))
+		return errors.Join(f.record.Visit(e, nil), f.sendEntry(&wire.Entry{Type: wire.EntryOpaque, Name: e.Name}))
 	case layer.File:
-		return f.file(spec, e, body)
+		return f.file(e, body)
 	default:
-		return f.tree.Visit(spec, e, nil)
+		return f.record.Visit(e, nil)
 	}
 }
 
 // file sends one file to those who want it.
-func (f *feed) file(spec layer.Spec, e *layer.Entry, body io.Reader) error {
+func (f *feed) file(e *layer.Entry, body io.Reader) error {
 	f.buf.Reset(body)
 	w := &wire.Entry{Name: e.Name, Mode: e.Mode, Size: e.Size, Modified: e.ModTime.Unix(), Ask: e.Size >= askFrom}
 	// Trivy looks into a binary only if its mode says that it is executable, but
@@ -155,21 +160,21 @@ func (f *feed) file(spec layer.Spec, e *layer.Entry, body io.Reader) error {
 		}
 	}
 	if !wanted {
-		return f.tree.Visit(spec, e, f.buf)
+		return f.record.Visit(e, f.buf)
 	}
 	if limit := f.scanner.opt.Limits.FileSize; e.Size > limit {
 		return &layer.LimitError{Name: "file-size", Limit: limit, What: fmt.Sprintf("the size of %q, which has to be analysed,", e.Name)}
 	}
 	out := &sender{send: f.worker.send}
 	tee := io.TeeReader(f.buf, out)
-	if f.tree.Wants(e) {
-		if err := f.tree.Visit(spec, e, tee); err != nil {
+	if f.record.Wants(e) {
+		if err := f.record.Visit(e, tee); err != nil {
 			return err
 		}
-	} else if err := f.tree.Visit(spec, e, bytes.NewReader(nil)); err != nil {
+	} else if err := f.record.Visit(e, bytes.NewReader(nil)); err != nil {
 		return err
 	}
-	_, err := io.Copy(out, f.buf) // what the tree left unread
+	_, err := io.Copy(out, f.buf) // what the recorder left unread
 	return err
 }
 
