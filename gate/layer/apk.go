@@ -6,8 +6,7 @@ import (
 
 // apkParser counts the packages of apk's installed database.
 type apkParser struct {
-	t *Tree
-	d *databaseFacts
+	d *draft
 
 	name, version string
 	any           bool
@@ -80,7 +79,7 @@ func (p *apkParser) provide(list string) {
 		if i := strings.IndexAny(name, "<>=~"); i >= 0 {
 			name = name[:i]
 		}
-		if p.t.keep(int64(len(name) + 64)) {
+		if p.d.r.keep(int64(len(name) + 64)) {
 			p.d.provides[strings.Clone(name)] = true
 		}
 	}
@@ -98,11 +97,11 @@ func (p *apkParser) end() {
 		return
 	case version == "":
 		p.d.complain("has the package %s without a version", quote(name))
-	case p.d.packages[name] != nil:
+	case p.d.has(name):
 		// Trivy keeps the first: a harmless "openssl 99" would stand for the real one.
 		p.d.complain("has the package %s twice", quote(name))
 	}
-	p.t.addPackage(p.d, name, version, files)
+	p.d.add(name, version, files)
 }
 
 // apkWorldNames lists what /etc/apk/world demands: names, without versions,

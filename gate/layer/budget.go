@@ -21,13 +21,27 @@ func (b *Budget) blob(size int64) error {
 	return nil
 }
 
+// Known accounts for a layer that is not read again, because what it holds is
+// known already: it refuses what reading it would have refused.
+func (b *Budget) Known(s Stats) error {
+	if err := b.blob(s.Compressed); err != nil {
+		return err
+	}
+	if err := b.add(s.Uncompressed, s.Uncompressed, s.Compressed); err != nil {
+		return err
+	}
+	return b.count(int64(s.Entries))
+}
+
 // grow accounts for n more uncompressed bytes of a layer that has had out of
 // them from in compressed bytes.
-func (b *Budget) grow(n int, out, in int64) error {
+func (b *Budget) grow(n int, out, in int64) error { return b.add(int64(n), out, in) }
+
+func (b *Budget) add(n, out, in int64) error {
 	switch l := b.limits; {
 	case out > l.LayerSize:
 		return &LimitError{"layer-size", l.LayerSize, "the layer's uncompressed size"}
-	case b.size.Add(int64(n)) > l.ImageSize:
+	case b.size.Add(n) > l.ImageSize:
 		return &LimitError{"image-size", l.ImageSize, "the image's uncompressed size"}
 	case out > RatioFrom && out/l.Ratio >= max(in, 1):
 		return &LimitError{"ratio", l.Ratio, "the layer's compression ratio"}
@@ -36,8 +50,10 @@ func (b *Budget) grow(n int, out, in int64) error {
 }
 
 // entry accounts for one more archive entry.
-func (b *Budget) entry() error {
-	if b.entries.Add(1) > b.limits.Entries {
+func (b *Budget) entry() error { return b.count(1) }
+
+func (b *Budget) count(n int64) error {
+	if b.entries.Add(n) > b.limits.Entries {
 		return &LimitError{"entries", b.limits.Entries, "the image's number of files"}
 	}
 	return nil

@@ -106,16 +106,52 @@ func readPlain(t testing.TB, plain []byte, l Limits) ([]*Entry, error) {
 	return seen, err
 }
 
-// facts merges layers of items.
+// recorded reads one stored layer.
+func recorded(t testing.TB, r io.Reader, s Spec, b *Budget) *Contents {
+	t.Helper()
+	rec := NewRecorder(b.limits)
+	stats, err := Read(context.Background(), r, s, b, rec.Visit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec.Finish(stats)
+}
+
+// parsed is c as it comes back from its binary form.
+func parsed(t testing.TB, c *Contents) *Contents {
+	t.Helper()
+	data, err := c.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := ParseContents(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+// visited records entries that no archive holds.
+func visited(t testing.TB, entries ...*Entry) *Contents {
+	t.Helper()
+	rec := NewRecorder(DefaultLimits())
+	for _, e := range entries {
+		if err := rec.Visit(e, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rec.Finish(Stats{Entries: len(entries)})
+}
+
+// facts merges layers of items. Each goes through its binary form, as if it
+// came from a cache.
 func facts(t testing.TB, layers ...[]item) *Facts {
 	t.Helper()
 	b, tree := NewBudget(DefaultLimits()), NewTree(DefaultLimits())
 	for i, items := range layers {
 		plain := tarOf(t, items...)
 		s := specOf(i, plain, plain, typeTar)
-		if _, err := Read(context.Background(), bytes.NewReader(plain), s, b, func(e *Entry, body io.Reader) error {
-			return tree.Visit(s, e, body)
-		}); err != nil {
+		if err := tree.Merge(s, parsed(t, recorded(t, bytes.NewReader(plain), s, b))); err != nil {
 			t.Fatal(err)
 		}
 	}

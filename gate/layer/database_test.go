@@ -243,9 +243,12 @@ func TestManifestRPM(t *testing.T) {
 func TestFileSizeLimit(t *testing.T) {
 	l := DefaultLimits()
 	l.FileSize = 10
-	tree := NewTree(l)
+	rec, tree := NewRecorder(l), NewTree(l)
 	e := &Entry{Name: dpkgStatus, Type: File, Size: 24}
-	if err := tree.Visit(Spec{DiffID: "x"}, e, strings.NewReader("Package: a\nVersion: 1\n\n\n")); err != nil {
+	if err := rec.Visit(e, strings.NewReader("Package: a\nVersion: 1\n\n\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Merge(Spec{DiffID: "x"}, rec.Finish(Stats{})); err != nil {
 		t.Fatal(err)
 	}
 	if f := tree.Finish(); !strings.Contains(f.Databases[0].Problem, "--limit file-size=") || !hasGap(f, string(gapPackageDatabase), dpkgStatus) {
@@ -262,13 +265,16 @@ func FuzzTextDatabase(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, apk bool, text []byte) {
-		tree := NewTree(DefaultLimits())
+		rec, tree := NewRecorder(DefaultLimits()), NewTree(DefaultLimits())
 		path, prefix := dpkgStatus, "Package: "
 		if apk {
 			path, prefix = "lib/apk/db/installed", "P:"
 		}
 		e := &Entry{Name: path, Type: File, Size: int64(len(text))}
-		if err := tree.Visit(Spec{}, e, bytes.NewReader(text)); err != nil {
+		if err := rec.Visit(e, bytes.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.Merge(Spec{}, parsed(t, rec.Finish(Stats{Entries: 1}))); err != nil {
 			t.Fatal(err)
 		}
 		d := tree.Finish().Databases[0]

@@ -14,8 +14,7 @@ import (
 // version it cannot parse, "deinstall" where the package is still there)
 // leaves Trivy's number below ours.
 type dpkgParser struct {
-	t *Tree
-	d *databaseFacts
+	d *draft
 
 	fields map[string]string // of the stanza
 	last   string            // the field that a continuation line continues, if it matters
@@ -81,7 +80,7 @@ func (p *dpkgParser) end() {
 		return
 	}
 	if !dpkgInstalled(fields["status"], fields["version"]) {
-		if p.t.keep(int64(len(name) + 64)) {
+		if p.d.r.keep(int64(len(name) + 64)) {
 			p.d.absent[name] = true
 		}
 		return
@@ -91,13 +90,13 @@ func (p *dpkgParser) end() {
 	}
 	if key := name + ":" + fields["architecture"]; p.names[key] {
 		p.d.complain("has the package %s twice", quote(name))
-	} else if p.t.keep(int64(len(key) + 64)) {
+	} else if p.d.r.keep(int64(len(key) + 64)) {
 		if p.names == nil {
 			p.names = make(map[string]bool)
 		}
 		p.names[key] = true
 	}
-	p.t.addPackage(p.d, name, fields["version"], nil)
+	p.d.add(name, fields["version"], nil)
 }
 
 // dpkgInstalled reads "want flag state". Trivy looks for the words deinstall
@@ -120,22 +119,25 @@ const (
 	maxListedPath = 512
 )
 
-// listFacts are program files that a package owns.
-type listFacts struct{ paths []string }
-
 // dpkgList reads a .list file.
-func (t *Tree) dpkgList(r io.Reader) ([]string, error) {
-	var paths []string
-	s := bufio.NewScanner(r)
-	for s.Scan() && len(paths) < maxListed {
-		if path, ok := programPath(s.Text()); ok && t.keep(int64(len(path)+32)) {
-			paths = append(paths, path)
+func (r *Recorder) dpkgList(body io.Reader) (finding, error) {
+	f := &listFacts{}
+	s := bufio.NewScanner(body)
+	for s.Scan() && len(f.paths) < maxListed {
+		path, ok := programPath(s.Text())
+		if !ok {
+			continue
 		}
+		if !r.keep(int64(len(path) + 32)) {
+			// To go on without would let a package be cut out of the database unseen.
+			return &listFacts{problem: problemTooMany}, nil
+		}
+		f.paths = append(f.paths, path)
 	}
 	if err := s.Err(); err != nil && err != bufio.ErrTooLong {
 		return nil, err
 	}
-	return paths, nil
+	return f, nil
 }
 
 // programPath reports whether path, absolute or not, is where programs and

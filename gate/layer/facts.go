@@ -1,8 +1,10 @@
 package layer
 
 import (
+	"bytes"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -48,7 +50,7 @@ func (t *Tree) Finish() *Facts {
 	v.managers()
 	v.missingPackages()
 	v.identities()
-	v.list(t.root, "")
+	v.list(t.merged.root, "")
 	v.facts.Gaps = t.gaps.evidence(t.layers)
 	return v.facts
 }
@@ -65,36 +67,39 @@ type view struct {
 	t     *Tree
 	facts *Facts
 
-	runs    map[class][]sight          // what a runtime finds, by path
-	scans   map[class]map[string]*file // what Trivy has seen, by literal path
-	scanned map[*file]bool             // the same, by file
-	totals  map[DatabaseType]int       // packages the scanner sees and a runtime too
-	present map[DatabaseType][]*file   // the databases of these
+	runs    map[class][]sight        // what a runtime finds, by path
+	scans   map[class][]*file        // the databases that Trivy has seen, by literal path
+	totals  map[DatabaseType]int     // packages the scanner sees and a runtime too
+	present map[DatabaseType][]*file // the databases of these
 	pkgs    map[DatabaseType]map[string]bool
+	kids    []*node // of the directories that list is in
 }
 
 // collect resolves every path that decides in both trees.
 func (v *view) collect() {
-	v.runs, v.scans, v.scanned = make(map[class][]sight), make(map[class]map[string]*file), make(map[*file]bool)
+	v.runs, v.scans = make(map[class][]sight), make(map[class][]*file)
 	v.totals, v.present = make(map[DatabaseType]int), make(map[DatabaseType][]*file)
-	for _, path := range slices.Sorted(maps.Keys(v.t.deciding)) {
-		v.resolve(v.t.deciding[path], path)
+	for _, path := range slices.Sorted(maps.Keys(v.t.paths.class)) {
+		v.resolve(v.t.paths.class[path], path)
 	}
 	for _, dir := range []string{dpkgStatusDir, dpkgInfoDir} {
 		for _, name := range v.names(dir) {
 			path := joinName(dir, name)
-			if c := v.t.classify(path); c == classDpkg || c == classDpkgList {
+			if c := v.t.paths.classify(path); c == classDpkg || c == classDpkgList {
 				v.resolve(c, path)
 			}
 		}
 	}
-	v.t.seen.each("", func(path string, f *file) {
-		v.scanned[f] = true
-		if v.scans[f.class] == nil {
-			v.scans[f.class] = make(map[string]*file)
+	v.t.seen.each(func(f *file) {
+		f.scanned = true
+		switch f.class {
+		case classDpkg, classApk, classRPM:
+			v.scans[f.class] = append(v.scans[f.class], f)
 		}
-		v.scans[f.class][path] = f
 	})
+	for _, files := range v.scans {
+		slices.SortFunc(files, func(a, b *file) int { return strings.Compare(a.path, b.path) })
+	}
 }
 
 // names lists a directory, links followed.
@@ -104,7 +109,12 @@ func (v *view) names(dir string) []string {
 	if err != nil || n == nil {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(n.kids))
+	var names []string
+	for kid := n.kids; kid != nil; kid = kid.next {
+		names = append(names, kid.name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // resolve notes what a runtime finds at path.
@@ -152,19 +162,19 @@ func (v *view) compare() {
 			if s.node.file == nil {
 				continue // a directory or device; whatever was here is missed elsewhere
 			}
-			if running[s.node.file] = true; !v.scanned[s.node.file] {
+			if running[s.node.file] = true; !s.node.file.scanned {
 				v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
 					"the container reads it through a link (from %s), where no scanner looks", quote(s.real))
 			}
 		}
-		for path, f := range v.scans[c] {
+		for _, f := range v.scans[c] {
 			if running[f] {
 				d := f.facts.(*databaseFacts)
 				v.totals[d.kind] += d.count
 				v.present[d.kind] = append(v.present[d.kind], f)
 				continue
 			}
-			v.t.gaps.add(gapPackageDatabase, path, f.layer,
+			v.t.gaps.add(gapPackageDatabase, f.path, f.layer,
 				"the scanner reads it, but in the container something else stands at this path")
 		}
 	}
@@ -184,15 +194,14 @@ func (v *view) journals() {
 // databases lists what Trivy reads, and its troubles.
 func (v *view) databases() {
 	for _, c := range []class{classDpkg, classApk, classRPM} {
-		for _, path := range slices.Sorted(maps.Keys(v.scans[c])) {
-			f := v.scans[c][path]
+		for _, f := range v.scans[c] {
 			d := f.facts.(*databaseFacts)
 			v.facts.Databases = append(v.facts.Databases, PackageDatabase{
-				Type: d.kind, Path: path, Layer: v.t.layers[f.layer], Count: d.count,
-				IDs: slices.Sorted(maps.Keys(d.ids)), Problem: d.problem,
+				Type: d.kind, Path: f.path, Layer: v.t.layers[f.layer], Count: d.count,
+				IDs: slices.Clone(d.ids), Problem: d.problem,
 			})
 			if d.problem != "" {
-				v.t.gaps.add(gapPackageDatabase, path, f.layer, "the package database %s", d.problem)
+				v.t.gaps.add(gapPackageDatabase, f.path, f.layer, "the package database %s", d.problem)
 			}
 		}
 	}
@@ -211,7 +220,7 @@ func (v *view) accounts() {
 		case facts == nil:
 			a.Problem = "was not read"
 		default:
-			a.Data, a.Problem = facts.text, facts.problem
+			a.Data, a.Problem = bytes.Clone(facts.text), facts.problem // other images share the facts
 		}
 		if s.path == passwdPath {
 			v.facts.Passwd = a

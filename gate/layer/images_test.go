@@ -64,7 +64,7 @@ func dockerArchive(t *testing.T, name string) *Facts {
 		if bytes.HasPrefix(plain, []byte{0x1f, 0x8b}) {
 			plain = gunzip(t, plain)
 		}
-		merge(t, b, tree, i, files[l], plain, "application/vnd.docker.image.rootfs.diff.tar.gzip")
+		mergeBlob(t, b, tree, i, files[l], plain, "application/vnd.docker.image.rootfs.diff.tar.gzip")
 	}
 	return tree.Finish()
 }
@@ -87,12 +87,10 @@ func sha(b []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func merge(t *testing.T, b *Budget, tree *Tree, i int, stored, plain []byte, mediaType string) {
+func mergeBlob(t *testing.T, b *Budget, tree *Tree, i int, stored, plain []byte, mediaType string) {
 	t.Helper()
 	s := Spec{Index: i, Digest: sha(stored), DiffID: sha(plain), MediaType: mediaType, Size: int64(len(stored))}
-	if _, err := Read(context.Background(), bytes.NewReader(stored), s, b, func(e *Entry, body io.Reader) error {
-		return tree.Visit(s, e, body)
-	}); err != nil {
+	if err := tree.Merge(s, parsed(t, recorded(t, bytes.NewReader(stored), s, b))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -178,8 +176,12 @@ func TestImageLayout(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := Spec{Index: i, Digest: l.Digest, DiffID: config.RootFS.DiffIDs[i], MediaType: l.MediaType, Size: l.Size}
-				_, err = Read(context.Background(), f, s, b, func(e *Entry, body io.Reader) error { return tree.Visit(s, e, body) })
+				rec := NewRecorder(DefaultLimits())
+				stats, err := Read(context.Background(), f, s, b, rec.Visit)
 				f.Close()
+				if err == nil {
+					err = tree.Merge(s, rec.Finish(stats))
+				}
 				if err != nil {
 					t.Logf("layer %d: %v", i, err)
 					return

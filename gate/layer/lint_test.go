@@ -210,18 +210,21 @@ func FuzzRead(f *testing.F) {
 	f.Add(zstdOf(f, tarOf(f, file1("a", "b"))))
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		l := Limits{BlobSize: 1 << 20, LayerSize: 4 << 20, ImageSize: 4 << 20, Ratio: 200, Entries: 1000, PathLength: 4096, FileSize: 1 << 20}
-		tree := NewTree(l)
+		rec := NewRecorder(l)
 		plain := stored // right for archives that are not compressed
 		s := specOf(0, stored, plain, typeGzip)
-		_, err := Read(context.Background(), bytes.NewReader(stored), s, NewBudget(l), func(e *Entry, body io.Reader) error {
+		stats, err := Read(context.Background(), bytes.NewReader(stored), s, NewBudget(l), func(e *Entry, body io.Reader) error {
 			if e.Name != "" && (path.Clean("/"+e.Name) != "/"+e.Name || strings.HasPrefix(e.Name, "..") && path.Clean(e.Name) == "..") {
 				t.Errorf("name %q is not clean", e.Name)
 			}
-			return tree.Visit(s, e, body)
+			return rec.Visit(e, body)
 		})
-		tree.Finish()
 		if err != nil {
 			return
+		}
+		tree := NewTree(l)
+		if err := tree.Merge(s, parsed(t, rec.Finish(stats))); err == nil {
+			tree.Finish()
 		}
 		r := tar.NewReader(bytes.NewReader(plain))
 		for {

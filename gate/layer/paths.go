@@ -41,9 +41,20 @@ const (
 	rpmManifest = "var/lib/rpmmanifest/container-manifest-2"
 )
 
-// decidingPaths are the files that Trivy v0.74.0 reads by path. Our own copy:
+// decidingPaths tells which files matter.
+type decidingPaths struct {
+	class map[string]class
+	above map[string]bool // every path of class, and every directory above one
+}
+
+func newDecidingPaths() *decidingPaths {
+	paths := scannedPaths()
+	return &decidingPaths{paths, ancestors(paths)}
+}
+
+// scannedPaths are the files that Trivy v0.74.0 reads by path. Our own copy:
 // a path that Trivy gains later is merely not doubly checked.
-func decidingPaths() map[string]class {
+func scannedPaths() map[string]class {
 	paths := map[string]class{
 		dpkgStatus:                   classDpkg,
 		"lib/apk/db/installed":       classApk,
@@ -79,8 +90,8 @@ func decidingPaths() map[string]class {
 }
 
 // classify tells why the file at path matters.
-func (t *Tree) classify(path string) class {
-	if c, ok := t.deciding[path]; ok {
+func (p *decidingPaths) classify(path string) class {
+	if c, ok := p.class[path]; ok {
 		return c
 	}
 	if rest, ok := strings.CutPrefix(path, "var/lib/dpkg/"); ok {
@@ -160,10 +171,10 @@ func ancestors(paths map[string]class) map[string]bool {
 }
 
 // relevant reports whether path is, or is above, a file that decides.
-func (t *Tree) relevant(path string) bool {
-	if t.above[path] {
+func (p *decidingPaths) relevant(path string) bool {
+	if p.above[path] {
 		return true
 	}
-	c := t.classify(path)
+	c := p.classify(path)
 	return c != classNone && c < classOSTarget
 }

@@ -77,10 +77,10 @@ func TestChunkedTOC(t *testing.T) {
 func FuzzTOC(f *testing.F) {
 	f.Add([]byte(tocText))
 	f.Fuzz(func(t *testing.T, toc []byte) {
-		tree := NewTree(DefaultLimits())
-		if err := tree.Visit(Spec{}, &Entry{Name: tocName, Type: File, Size: int64(len(toc))}, bytes.NewReader(toc)); err != nil {
+		rec := NewRecorder(DefaultLimits())
+		if err := rec.Visit(&Entry{Name: tocName, Type: File, Size: int64(len(toc))}, bytes.NewReader(toc)); err != nil {
 			t.Fatal(err)
 		}
-		tree.Finish()
+		parsed(t, rec.Finish(Stats{Entries: 1}))
 	})
 }

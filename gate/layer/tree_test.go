@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"path"
@@ -337,7 +338,7 @@ func randomLayer(rnd *rand.Rand, lower map[string]string, l int) ([]item, map[st
 			}
 		}
 		model[name] = fmt.Sprintf("%d.%d", l, i)
-		items = append(items, file1(name, model[name]))
+		items = append(items, file1(name, strings.Repeat("x", i)))
 	}
 	return items, model
 }
@@ -356,36 +357,25 @@ func clash(used map[string]bool, name string) bool {
 func merged(t *testing.T, layers [][]item) map[string]string {
 	t.Helper()
 	tree := NewTree(DefaultLimits())
-	content := make(map[*file]string)
 	for i, items := range layers {
 		plain := tarOf(t, items...)
-		entries, err := readPlain(t, plain, DefaultLimits())
-		if err != nil {
+		c := recorded(t, bytes.NewReader(plain), specOf(i, plain, plain, typeTar), NewBudget(DefaultLimits()))
+		if err := tree.Merge(Spec{Index: i}, parsed(t, c)); err != nil {
 			t.Fatal(err)
-		}
-		for n, e := range entries {
-			if err := tree.Visit(Spec{Index: i}, e, strings.NewReader(items[n].body)); err != nil {
-				t.Fatal(err)
-			}
-			if e.Type == File {
-				w := walk{t: tree, layer: noLayer}
-				node, _, _ := w.find(e.Name, false)
-				content[node.file] = items[n].body
-			}
 		}
 	}
 	got := make(map[string]string)
 	var collect func(n *node, p string)
 	collect = func(n *node, p string) {
-		for name, kid := range n.kids {
-			full := joinName(p, name)
+		for kid := n.kids; kid != nil; kid = kid.next {
+			full := joinName(p, kid.name)
 			if got[full] = "/"; kid.kind == File {
-				got[full] = content[kid.file]
+				got[full] = fmt.Sprintf("%d.%d", kid.file.layer, kid.file.size)
 			}
 			collect(kid, full)
 		}
 	}
-	collect(tree.root, "")
+	collect(tree.merged.root, "")
 	return got
 }
 
@@ -409,11 +399,16 @@ func TestTreeBounds(t *testing.T) {
 			return &Entry{Name: "l/x", Type: Dir}
 		},
 	} {
-		tree, err := NewTree(l), error(nil)
-		for i := 0; i < 1_000_000 && err == nil; i++ {
-			err = tree.Visit(Spec{}, visit(i), nil)
+		tree, rec := NewTree(l), NewRecorder(l)
+		for i := range 1000 {
+			if err := rec.Visit(visit(i), nil); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err == nil {
+		if err := rec.Visit(&Entry{Name: "x", Type: File}, nil); err == nil {
+			t.Errorf("%s: more entries recorded than allowed", name)
+		}
+		if err := tree.Merge(Spec{}, rec.Finish(Stats{})); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 		tree.Finish()
@@ -423,18 +418,16 @@ func TestTreeBounds(t *testing.T) {
 // TestWhiteoutStorm: a hundred thousand deletions of a full directory cost no
 // more than one.
 func TestWhiteoutStorm(t *testing.T) {
-	tree := NewTree(DefaultLimits())
+	var entries []*Entry
 	for i := range 20_000 {
-		if err := tree.Visit(Spec{}, &Entry{Name: fmt.Sprintf("opt/%d.jar", i), Type: File}, nil); err != nil {
-			t.Fatal(err)
-		}
+		entries = append(entries, &Entry{Name: fmt.Sprintf("opt/%d.jar", i), Type: File})
 	}
 	for range 100_000 {
-		for _, e := range []*Entry{{Name: "opt", Type: Whiteout}, {Name: "opt", Type: Opaque}, {Name: "", Type: Opaque}} {
-			if err := tree.Visit(Spec{}, e, nil); err != nil {
-				t.Fatal(err)
-			}
-		}
+		entries = append(entries, &Entry{Name: "opt", Type: Whiteout}, &Entry{Name: "opt", Type: Opaque}, &Entry{Name: "", Type: Opaque})
+	}
+	tree := NewTree(DefaultLimits())
+	if err := tree.Merge(Spec{}, visited(t, entries...)); err != nil {
+		t.Fatal(err)
 	}
 	if f := tree.Finish(); len(f.Jars) != 20_000 {
 		t.Errorf("%d jars are left: a layer's whiteouts must spare its own files", len(f.Jars))
@@ -448,36 +441,22 @@ func FuzzIdentity(f *testing.F) {
 	f.Add("ID='debian'\n", "trixie/sid", "@edge http://x.org/alpine/edge/main")
 	f.Add("NAME=CentOS Stream\nID=centos", "CentOS Stream release 9", "")
 	f.Fuzz(func(t *testing.T, osRelease, release, repositories string) {
-		tree := NewTree(DefaultLimits())
+		rec, tree := NewRecorder(DefaultLimits()), NewTree(DefaultLimits())
 		for name, text := range map[string]string{
 			"etc/os-release": osRelease, "etc/alpine-release": release, "etc/redhat-release": release, "etc/debian_version": release,
 			"etc/system-release": release, "etc/lsb-release": osRelease, "etc/apk/repositories": repositories, "etc/apk/world": repositories,
 		} {
 			e := &Entry{Name: name, Type: File, Size: int64(len(text))}
-			if err := tree.Visit(Spec{}, e, strings.NewReader(text)); err != nil {
+			if err := rec.Visit(e, strings.NewReader(text)); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := tree.Merge(Spec{}, rec.Finish(Stats{})); err != nil {
+			t.Fatal(err)
 		}
 		facts := tree.Finish()
 		if facts.Gaps == nil && facts.OSReleases != nil {
 			t.Errorf("an OS without packages passes: %+v", facts.OSReleases)
 		}
 	})
-}
-
-func BenchmarkTree(b *testing.B) {
-	var entries []*Entry
-	for i := range 50_000 {
-		entries = append(entries, &Entry{Name: fmt.Sprintf("usr/lib/python3/d%d/p%d/f%d.py", i%50, i%500, i), Type: File, Size: 100})
-	}
-	body := strings.Repeat("x", 100)
-	for b.Loop() {
-		tree := NewTree(DefaultLimits())
-		for _, e := range entries {
-			if err := tree.Visit(Spec{}, e, strings.NewReader(body)); err != nil {
-				b.Fatal(err)
-			}
-		}
-		tree.Finish()
-	}
 }

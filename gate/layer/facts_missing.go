@@ -20,7 +20,7 @@ func (v *view) dpkgLists() {
 	known := maps.Clone(v.installed(TypeDpkg))
 	absent := make(map[string]bool)
 	for _, f := range v.present[TypeDpkg] {
-		for name := range f.facts.(*databaseFacts).absent {
+		for _, name := range f.facts.(*databaseFacts).absent {
 			known[name], absent[name] = true, true
 		}
 	}
@@ -45,11 +45,13 @@ func (v *view) apkWorld() {
 	}
 	known := maps.Clone(v.installed(TypeApk))
 	for _, f := range v.present[TypeApk] {
-		maps.Copy(known, f.facts.(*databaseFacts).provides)
+		for _, name := range f.facts.(*databaseFacts).provides {
+			known[name] = true
+		}
 	}
 	for _, s := range v.runs[classApkWorld] {
 		facts, ok := fileFacts[*textFacts](s.node)
-		if !ok || !v.scanned[s.node.file] {
+		if !ok || !s.node.file.scanned {
 			continue
 		}
 		for _, name := range apkWorldNames(facts.text) {
@@ -77,7 +79,8 @@ func (v *view) vanished() {
 		if !ok || v.totals[d.kind] == 0 {
 			continue
 		}
-		for name, p := range d.packages {
+		for _, p := range d.packages {
+			name := p.name
 			if v.installed(d.kind)[name] || reported[name] {
 				continue
 			}

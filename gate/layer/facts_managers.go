@@ -1,7 +1,6 @@
 package layer
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +34,8 @@ func (v *view) twice() {
 	for _, kind := range []DatabaseType{TypeApk, TypeDpkg} {
 		in := make(map[string]string)
 		for _, f := range v.present[kind] {
-			for _, name := range slices.Sorted(maps.Keys(f.facts.(*databaseFacts).packages)) {
+			for _, p := range f.facts.(*databaseFacts).packages {
+				name := p.name
 				if other, ok := in[name]; ok && other != f.path {
 					v.t.gaps.add(gapPackageDatabase, f.path, f.layer, "the package %s is also in %s", quote(name), other)
 				}
@@ -74,8 +74,8 @@ func (v *view) deleted() {
 // kept reports whether every package of a dpkg database is still listed in
 // another one: in distroless images each package has a file of its own.
 func (v *view) kept(d *databaseFacts) bool {
-	for name := range d.packages {
-		if !v.installed(TypeDpkg)[name] {
+	for _, p := range d.packages {
+		if !v.installed(TypeDpkg)[p.name] {
 			return false
 		}
 	}
@@ -92,8 +92,8 @@ func (v *view) installed(kind DatabaseType) map[string]bool {
 	}
 	names := make(map[string]bool)
 	for _, f := range v.present[kind] {
-		for name := range f.facts.(*databaseFacts).packages {
-			names[name] = true
+		for _, p := range f.facts.(*databaseFacts).packages {
+			names[p.name] = true
 		}
 	}
 	v.pkgs[kind] = names

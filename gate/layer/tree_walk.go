@@ -44,7 +44,7 @@ type level struct {
 // find resolves path. The last component's link is followed only if last is
 // true.
 func (w *walk) find(path string, last bool) (*node, string, error) {
-	stack := append(make([]level, 0, 16), level{w.t.root, ""})
+	stack := append(make([]level, 0, 16), level{w.t.merged.root, ""})
 	rest := path
 	for rest != "" {
 		w.t.steps++
@@ -91,16 +91,15 @@ func (w *walk) find(path string, last bool) (*node, string, error) {
 // child returns the node called name, and makes it a directory if it has to be
 // one.
 func (w *walk) child(dir *node, name string) *node {
-	kid := dir.kids[name]
+	kid := w.t.merged.kid(dir, name)
 	if !w.create || kid != nil && (kid.kind == Dir || kid.kind == Symlink) {
 		return kid
 	}
 	if kid != nil {
-		w.t.drop(kid, w.layer)
+		w.t.drop(dir, kid, w.layer)
 	}
-	kid = newDir(w.layer)
-	name = strings.Clone(name)
-	dir.kids[name] = kid
+	kid = &node{kind: Dir, layer: w.layer}
+	w.t.merged.add(dir, name, kid)
 	w.t.nodes++
 	w.t.text += int64(len(name))
 	return kid

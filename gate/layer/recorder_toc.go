@@ -2,6 +2,7 @@ package layer
 
 import (
 	"encoding/json"
+	"fmt"
 	"hash/maphash"
 	"io"
 	"strconv"
@@ -12,20 +13,26 @@ import (
 // Both sides are sums of keyed hashes, so that nothing has to be kept: nobody
 // who does not know the key can make different lists have the same sum.
 type tocCheck struct {
-	layer int32
-	sum   uint64
+	at  cursor // what it has not added yet
+	sum uint64
 }
 
-// saw adds an entry of the archive.
-func (c *tocCheck) saw(seed maphash.Seed, e *Entry) {
-	name := e.Name
-	if name == tocName || name == "" && e.Type == Dir {
-		return
+// add adds the entries of the archive up to here. Layers without a table never
+// come here.
+func (c *tocCheck) add(seed maphash.Seed, records []record, text string) {
+	for c.at.next < len(records) {
+		rec := c.at.step(records, text)
+		name := c.at.name()
+		switch {
+		case name == tocName, name == "" && rec.kind == Dir:
+			continue
+		case rec.kind == Whiteout:
+			name = joinName(c.at.dir, whiteoutPrefix+c.at.base)
+		case rec.kind == Opaque:
+			name = joinName(name, opaqueName)
+		}
+		c.sum += tocHash(seed, name, tocType(rec.kind), rec.size, c.at.link)
 	}
-	if e.Type == Whiteout || e.Type == Opaque {
-		name, _ = cleanName(e.Raw)
-	}
-	c.sum += tocHash(seed, name, tocType(e.Type), e.Size, e.Linkname)
 }
 
 func tocType(t Type) string {
@@ -59,23 +66,22 @@ type tocEntry struct {
 	LinkName string `json:"linkName"`
 }
 
-// read compares the table with the entries before it; it stands at the end.
-func (c *tocCheck) read(t *Tree, e *Entry, r io.Reader) error {
-	t.notes = append(t.notes, "layer "+strconv.Itoa(int(c.layer)+1)+" has a table of contents (estargz), which runtimes that pull lazily read instead of the archive")
-	if e.Size > t.limits.FileSize {
-		t.gaps.add(gapHiddenFiles, tocName, c.layer, "the table of contents is larger than %d bytes", t.limits.FileSize)
-		return nil
+// readTOC compares the table with the entries before it; it stands at the end.
+func (r *Recorder) readTOC(e *Entry, body io.Reader) (finding, error) {
+	if e.Size > r.limits.FileSize {
+		return &tocFacts{fmt.Sprintf("the table of contents is larger than %d bytes", r.limits.FileSize)}, nil
 	}
-	sum, err := tocSum(t.seed, r)
+	said, err := tocSum(r.seed, body)
+	r.toc.add(r.seed, r.c.records, r.text.String())
 	switch {
 	case isReadError(err):
-		return err
+		return nil, err
 	case err != nil:
-		t.gaps.add(gapHiddenFiles, tocName, c.layer, "the table of contents cannot be read: %v", err)
-	case sum != c.sum:
-		t.gaps.add(gapHiddenFiles, tocName, c.layer, "the table of contents lists other files than the layer has; runtimes that pull lazily would run what no scanner sees")
+		return &tocFacts{fmt.Sprintf("the table of contents cannot be read: %v", err)}, nil
+	case said != r.toc.sum:
+		return &tocFacts{"the table of contents lists other files than the layer has; runtimes that pull lazily would run what no scanner sees"}, nil
 	}
-	return nil
+	return &tocFacts{}, nil
 }
 
 func tocSum(seed maphash.Seed, r io.Reader) (uint64, error) {

@@ -1,0 +1,97 @@
+package layer
+
+// node is one name of a file system.
+type node struct {
+	name string
+	link string // text of a symbolic link
+	file *file  // content of a regular file, shared by hard links
+	// What lies in the same directory, and the first that lies in this one.
+	prev, next, kids *node
+	// layer is the last one that touched the name.
+	layer int32
+	// pruned is one more than the last layer whose whiteouts have emptied this
+	// directory: whiteouts repeated a million times must not cost a million walks.
+	pruned int32
+	kind   Type
+	hard   bool // the name is a hard link in its layer
+}
+
+// file is the content of one regular file of one layer.
+type file struct {
+	path    string // where it was first seen, only when it decides
+	facts   finding
+	size    int64
+	layer   int32
+	twin    uint32 // see record
+	class   class
+	program programType
+	scanned bool // the scanner has read it, and it has not been deleted since
+}
+
+// names are the nodes of one file system. They share one map: a map for each
+// directory would take most of the time and the memory of a merge.
+type names struct {
+	root *node
+	kids map[edge]*node
+	// cuts counts the names taken away. As long as it stands still, what a path
+	// has led to is still there.
+	cuts int
+}
+
+type edge struct {
+	dir  *node
+	name string
+}
+
+func newNames() *names {
+	return &names{root: &node{kind: Dir, layer: noLayer}, kids: make(map[edge]*node)}
+}
+
+// kid is what dir has under the name, or nil.
+func (f *names) kid(dir *node, name string) *node {
+	if dir.kids == nil {
+		return nil
+	}
+	return f.kids[edge{dir, name}]
+}
+
+// add puts n into dir, which has nothing of this name.
+func (f *names) add(dir *node, name string, n *node) {
+	n.name, n.next = name, dir.kids
+	if n.next != nil {
+		n.next.prev = n
+	}
+	dir.kids = n
+	f.kids[edge{dir, name}] = n
+}
+
+// remove takes n out of dir; it must have nothing below it.
+func (f *names) remove(dir, n *node) {
+	f.cuts++
+	delete(f.kids, edge{dir, n.name})
+	if n.next != nil {
+		n.next.prev = n.prev
+	}
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		dir.kids = n.next
+	}
+	n.prev, n.next = nil, nil
+}
+
+// parts yields the components of a clean path.
+func parts(path string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for start := 0; start < len(path); {
+			end := start
+			for end < len(path) && path[end] != '/' {
+				end++
+			}
+			if !yield(path[start:end]) {
+				return
+			}
+			start = end + 1
+		}
+	}
+}
