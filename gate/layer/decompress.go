@@ -52,7 +52,7 @@ func decompress(src *chunks, mediaType string) (*decompressor, string, error) {
 	if !ok {
 		return nil, "", fmt.Errorf("the layer has the media type %s, which is no file system layer that can be read", quote(mediaType))
 	}
-	r := bufio.NewReaderSize(src, 64<<10)
+	r := bufio.NewReaderSize(src, 16<<10) // larger reads pass it by
 	magic, err := r.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, "", err

@@ -1,28 +1,30 @@
 package inflate
 
 import (
-	"errors"
+	"compress/flate"
+	"compress/gzip"
 	"fmt"
 	"io"
 )
 
-// The kinds of errors, as errors.Is finds them. A stream that ends too early is
-// io.ErrUnexpectedEOF, and errors of the source come as they are.
-var (
-	// ErrHeader is what is no gzip header, at the start or behind a member.
-	ErrHeader = errors.New("invalid header")
-	// ErrChecksum is a member whose checksum or size is not that of its bytes.
-	ErrChecksum = errors.New("invalid checksum")
-	// ErrCorrupt is compressed data that no compressor writes.
-	ErrCorrupt = errors.New("corrupt data")
-)
+// The errors are those of compress/gzip and compress/flate, for errors.Is and
+// errors.As, and say what they do not: what is wrong and where. Errors of the
+// source come as they are.
 
-// fail says what is wrong and how far the input was read.
-func (i *input) fail(kind error, what string) error {
-	return fmt.Errorf("gzip: %w: %s at byte %d", kind, what, i.offset())
+// badHeader is the error of what is no gzip header, or of a wrong one.
+func (i *input) badHeader(what string) error {
+	return fmt.Errorf("%w: %s at byte %d", gzip.ErrHeader, what, i.offset())
 }
 
-func (i *input) corrupt(what string) error { return i.fail(ErrCorrupt, what) }
+// badSum is the error of a member that is not what was compressed.
+func (i *input) badSum() error {
+	return fmt.Errorf("%w: what came out does not fit the trailer before byte %d", gzip.ErrChecksum, i.offset())
+}
+
+// corrupt is the error of data that no compressor writes.
+func (i *input) corrupt(what string) error {
+	return fmt.Errorf("gzip: %s: %w", what, flate.CorruptInputError(i.offset()))
+}
 
 // short is the error of input that ends where it should not.
 func (i *input) short() error {

@@ -25,7 +25,8 @@ func (z *Reader) member() error {
 		return err
 	}
 	if h[0] != 0x1f || h[1] != 0x8b || h[2] != 8 {
-		return z.fail(ErrHeader, "no gzip member ends")
+		z.pos -= len(h)
+		return z.badHeader("no gzip member begins")
 	}
 	flags, sum := h[3], crc32.ChecksumIEEE(h)
 	if flags&flagExtra != 0 {
@@ -47,7 +48,7 @@ func (z *Reader) member() error {
 			return err
 		}
 		if binary.LittleEndian.Uint16(p) != uint16(sum) {
-			return z.fail(ErrHeader, "its checksum is wrong")
+			return z.badHeader("the checksum of the header is wrong")
 		}
 	}
 	z.sum, z.size, z.step = 0, 0, atBlock
@@ -82,7 +83,7 @@ func (z *Reader) text(sum uint32) (uint32, error) {
 	case len(p) < maxText:
 		return 0, z.short()
 	}
-	return 0, z.fail(ErrHeader, "a name or comment is too long")
+	return 0, z.badHeader("a name or comment is too long")
 }
 
 // trailer compares the checksum and the size of what has come out.
@@ -92,7 +93,7 @@ func (z *Reader) trailer() error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(p) != z.sum || binary.LittleEndian.Uint32(p[4:]) != z.size {
-		return z.fail(ErrChecksum, "the member ends")
+		return z.badSum()
 	}
 	z.step = atMember
 	return nil

@@ -82,6 +82,9 @@ func (z *Reader) Next(buf []byte) ([]byte, error) {
 	if z.err != nil {
 		return nil, z.err
 	}
+	if len(buf) < MinBuffer {
+		return nil, io.ErrShortBuffer
+	}
 	copy(buf, z.window[:])
 	z.start = Window - z.have
 	end, summed := Window, Window

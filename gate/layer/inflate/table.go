@@ -15,8 +15,8 @@ import (
 //	            second table begins
 //	bits 28-31  flags
 //
-// Entries that hold two literals were tried. They pay for text, and lose more
-// on programs and in making the table.
+// Entries that hold two literals were tried, and lost: to make them costs more
+// than they save.
 const (
 	bitsMask   = 63
 	codeShift  = 6
@@ -89,14 +89,14 @@ func codeLen(n int) uint32 { return uint32(n)<<codeShift | uint32(n) }
 
 // sortByLength returns the symbols that have a code, in the order of their codes.
 func sortByLength(sorted *[288]uint16, count *[maxCodeLen + 1]int, lengths []uint8, used int) []uint16 {
-	var next [maxCodeLen + 1]int
+	var place [maxCodeLen + 1]int
 	for n := 1; n < maxCodeLen; n++ {
-		next[n+1] = next[n] + count[n]
+		place[n+1] = place[n] + count[n]
 	}
 	for sym, n := range lengths {
 		if n &= maxCodeLen; n != 0 {
-			sorted[next[n]] = uint16(sym)
-			next[n]++
+			sorted[place[n]] = uint16(sym)
+			place[n]++
 		}
 	}
 	return sorted[:used]
