@@ -1,7 +1,6 @@
 package layer
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,106 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 )
-
-// chunkSize is how much a stage of the pipeline hands on at once.
-const chunkSize = 128 << 10
-
-// chunksInFlight bounds what one pipe holds.
-const chunksInFlight = 4
-
-// chunks hands buffers from one goroutine to another, in order. It differs from
-// io.Pipe in that the writer may run ahead.
-type chunks struct {
-	ctx   context.Context
-	full  chan []byte
-	spare chan []byte
-	err   error // set before full is closed
-	rest  []byte
-	whole []byte // the buffer that rest is part of
-}
-
-func newChunks(ctx context.Context) *chunks {
-	return &chunks{ctx: ctx, full: make(chan []byte, chunksInFlight), spare: make(chan []byte, chunksInFlight+2)}
-}
-
-// fill reads src until it ends or fails, or the context is done, and then
-// closes the pipe. io.EOF is the good end.
-func (c *chunks) fill(src io.Reader) {
-	defer close(c.full)
-	for {
-		buf := c.buffer()
-		n, err := readSome(c.ctx, src, buf)
-		if n > 0 {
-			select {
-			case c.full <- buf[:n]:
-			case <-c.ctx.Done():
-				c.err = context.Cause(c.ctx)
-				return
-			}
-		}
-		if err != nil {
-			c.err = err
-			return
-		}
-	}
-}
-
-// readSome fills buf as far as src allows: small reads of a network connection
-// would else cost one hand-over each.
-func readSome(ctx context.Context, src io.Reader, buf []byte) (int, error) {
-	n, empty := 0, 0
-	for n < len(buf)/2 {
-		if ctx.Err() != nil {
-			return n, context.Cause(ctx)
-		}
-		m, err := src.Read(buf[n:])
-		n += m
-		if err != nil {
-			return n, err
-		}
-		if m > 0 {
-			empty = 0
-		} else if empty++; empty > 100 {
-			return n, io.ErrNoProgress
-		}
-	}
-	return n, nil
-}
-
-func (c *chunks) buffer() []byte {
-	select {
-	case b := <-c.spare:
-		return b[:chunkSize]
-	default:
-		return make([]byte, chunkSize)
-	}
-}
-
-// Read implements io.Reader. It does not wait for a writer that is stuck in its
-// source when the context is done.
-func (c *chunks) Read(p []byte) (int, error) {
-	for len(c.rest) == 0 {
-		if c.whole != nil {
-			select {
-			case c.spare <- c.whole:
-			default:
-			}
-			c.whole = nil
-		}
-		select {
-		case buf, ok := <-c.full:
-			if !ok {
-				return 0, c.err
-			}
-			c.whole, c.rest = buf, buf
-		case <-c.ctx.Done():
-			return 0, context.Cause(c.ctx)
-		}
-	}
-	n := copy(p, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
-}
 
 // blob hashes and counts what is stored, and ends with io.EOF only if all of
 // it was as announced.
@@ -168,36 +67,34 @@ func (b *blob) keepTail(p []byte) {
 
 func digestOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
-// archive hashes and counts what comes out of the decompressor, within the
-// budget.
+// archive counts what comes out of the decompressor, within the budget. Its
+// digest is taken by the goroutine that reads the archive, which has less to do.
 type archive struct {
-	src    io.Reader
+	src    source
 	blob   *blob
 	budget *Budget
-	sum    hash.Hash
 	n      int64
 }
 
-// Read implements io.Reader.
-func (a *archive) Read(p []byte) (int, error) {
-	n, err := a.src.Read(p)
-	a.n += int64(n)
-	a.sum.Write(p[:n])
-	if limit := a.budget.grow(n, a.n, a.blob.n.Load()); limit != nil {
-		return 0, limit
+// Next implements source.
+func (a *archive) Next(buf []byte) ([]byte, error) {
+	data, err := a.src.Next(buf)
+	a.n += int64(len(data))
+	if limit := a.budget.grow(len(data), a.n, a.blob.n.Load()); limit != nil {
+		return nil, limit
 	}
-	return n, err
+	return data, err
 }
 
 // inflate decompresses from stored to plain and returns the compression.
-func (a *archive) inflate(stored io.Reader, plain *chunks, mediaType string) string {
+func (a *archive) inflate(stored, plain *chunks, mediaType string) string {
 	z, compression, err := decompress(stored, mediaType)
 	if err != nil {
 		plain.err = err
 		close(plain.full)
 		return compression
 	}
-	defer z.Close()
+	defer z.close()
 	a.src = z
 	plain.fill(a)
 	return compression

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/imagegate/imagegate/gate/layer/inflate"
 )
 
 // maxWindow is the largest zstd window accepted: what "zstd --long" makes. A
@@ -46,12 +47,12 @@ func compressionByType(mediaType string) (string, bool) {
 // decompress follows the content, as containerd and Docker do: they look at
 // the magic bytes, not at the media type. Only a plain media type is taken at
 // its word by some of them, so compressed bytes under it are refused.
-func decompress(src io.Reader, mediaType string) (io.ReadCloser, string, error) {
+func decompress(src *chunks, mediaType string) (*decompressor, string, error) {
 	announced, ok := compressionByType(mediaType)
 	if !ok {
 		return nil, "", fmt.Errorf("the layer has the media type %s, which is no file system layer that can be read", quote(mediaType))
 	}
-	r := bufio.NewReaderSize(src, 64<<10)
+	r := bufio.NewReaderSize(src, 16<<10) // larger reads pass it by
 	magic, err := r.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, "", err
@@ -62,19 +63,19 @@ func decompress(src io.Reader, mediaType string) (io.ReadCloser, string, error) 
 	}
 	switch found {
 	case compressionGzip:
-		z, err := gzip.NewReader(r) // reads further members by default
+		z, err := inflate.NewReader(r)
 		if err != nil {
 			return nil, "", fmt.Errorf("decompress gzip layer: %w", err)
 		}
-		return &inflater{r: z, name: found, close: func() { _ = z.Close() }}, found, nil
+		return &decompressor{z, found, func() {}}, found, nil
 	case compressionZstd:
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, "", fmt.Errorf("decompress zstd layer: %w", err)
 		}
-		return &inflater{r: z, name: found, close: z.Close}, found, nil
+		return &decompressor{reads{src.ctx, z}, found, z.Close}, found, nil
 	}
-	return io.NopCloser(r), found, nil
+	return &decompressor{reads{src.ctx, r}, found, func() {}}, found, nil
 }
 
 func compressionOf(magic []byte) string {
@@ -92,24 +93,18 @@ func compressionOf(magic []byte) string {
 	return compressionNone
 }
 
-// inflater names the compression in errors that are its own.
-type inflater struct {
-	r     io.Reader
+// decompressor names the compression in errors that are its own.
+type decompressor struct {
+	source
 	name  string
 	close func()
 }
 
-// Read implements io.Reader.
-func (i *inflater) Read(p []byte) (int, error) {
-	n, err := i.r.Read(p)
-	if err == nil || err == io.EOF {
-		return n, err
+// Next implements source.
+func (d *decompressor) Next(buf []byte) ([]byte, error) {
+	data, err := d.source.Next(buf)
+	if err == nil || err == io.EOF || d.name == compressionNone {
+		return data, err
 	}
-	return n, fmt.Errorf("decompress %s layer: %w", i.name, err)
-}
-
-// Close implements io.Closer.
-func (i *inflater) Close() error {
-	i.close()
-	return nil
+	return data, fmt.Errorf("decompress %s layer: %w", d.name, err)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/imagegate/imagegate/gate/layer/inflate"
 )
 
 // grace is how long Read waits for a source that does not return although
@@ -41,10 +43,11 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	defer cancel(errStopped)
 
 	src := newBlob(r, s)
-	stored, plain := newChunks(ctx), newChunks(ctx)
+	stored, plain := newChunks(ctx, chunkSize), newChunks(ctx, inflate.Window+chunkSize)
+	plain.sum = sha256.New()
 	var fetching, inflating sync.WaitGroup
-	stage(&fetching, func() { stored.fill(src) })
-	out := &archive{blob: src, budget: b, sum: sha256.New()}
+	stage(&fetching, func() { stored.fill(reads{ctx, src}) })
+	out := &archive{blob: src, budget: b}
 	var compression string
 	stage(&inflating, func() { compression = out.inflate(stored, plain, s.MediaType) })
 	l := &lint{spec: s, budget: b, visit: visit}
@@ -60,7 +63,7 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	if src.failed != io.EOF { // a decompressor must not be able to swallow this
 		return Stats{}, fmt.Errorf("the layer was not read to its end: %v", src.failed)
 	}
-	if got := digestOf(out.sum); got != s.DiffID {
+	if got := digestOf(plain.sum); got != s.DiffID {
 		return Stats{}, fmt.Errorf("the uncompressed layer has the digest %s, not the diffID %s that the config says", got, s.DiffID)
 	}
 	return Stats{
