@@ -12,6 +12,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // Cache keeps what is known of layers from run to run. Its bytes are not
@@ -197,9 +198,10 @@ func (s *Scanner) cacheKey(id layerID) (string, error) {
 	}
 	b, err := json.Marshal(struct {
 		DiffID, Analyzers, Build string
+		Need                     evidence.Need
 		Contents                 int
 		Limits                   layer.Limits
-	}{id.diffID, analyzers, s.opt.Build, layer.ContentsVersion, s.opt.Limits})
+	}{id.diffID, analyzers, s.opt.Build, id.need, layer.ContentsVersion, s.opt.Limits})
 	if err != nil {
 		return "", err
 	}
