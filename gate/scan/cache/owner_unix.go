@@ -13,7 +13,9 @@ import (
 const openFlags = syscall.O_NONBLOCK
 
 // trusted says why what info describes may hold what somebody else wrote. Root
-// is nobody else: it can change what this process believes in easier ways.
+// is nobody else: it can change what this process believes in easier ways. What
+// access control lists add to the mode shows in the group's bits on Linux, and
+// not at all on macOS.
 func trusted(info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 )
 
 func roles() map[string]func(args []string) error {
@@ -32,7 +33,7 @@ func hammer(args []string) error {
 		return err
 	}
 	var n notes
-	o := Options{Warn: n.add}
+	o := Options{Warn: n.add, DialTimeout: time.Minute, Timeout: time.Minute} // the machine may be busy
 	if secret := os.Getenv("IMAGEGATE_CACHE_KEY"); secret != "" {
 		o.Key = []byte(secret)
 	}
