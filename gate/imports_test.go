@@ -39,9 +39,10 @@ func allowedImports() map[string][]string {
 		"gate/ci":            with("gate/report", "gate/report/safe"),
 		"gate/scan/wire":     with("gate/layer"),
 		"gate/scan/database": with("gate/layer"),
+		"gate/scan/cache":    nil,
 		"gate/scan/engine":   with("gate/layer", "gate/scan/wire"),
-		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database"),
-		"cmd/imagegate": with("gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/engine",
+		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/cache"),
+		"cmd/imagegate": with("gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache", "gate/scan/engine",
 			"gate/report", "gate/report/safe", "gate/ci"),
 	}
 }

@@ -25,6 +25,7 @@ func (p *program) app() *cli.App {
 			p.evalCommand(),
 			p.policyCommand(),
 			p.dbCommand(),
+			p.cacheCommand(),
 			p.versionCommand(),
 			p.completionCommand(),
 		},

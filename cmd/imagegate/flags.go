@@ -34,6 +34,14 @@ func cacheFlags() []cli.Flag {
 	}
 }
 
+// layerCacheFlags are those of every command that uses the analyses of layers.
+func layerCacheFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cache", Usage: "keep the analyses of layers at `PLACE`: a directory, redis://[USER:PASSWORD@]HOST:PORT/DB,\n" +
+			"rediss://... (with TLS) or none (default: the directory " + layersDir + " beside the advisory databases)"},
+	}
+}
+
 func downloadFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringSliceFlag{Name: "db-repository", Usage: "fetch the advisory database from `REPOSITORY`; several are tried in order"},
@@ -49,9 +57,13 @@ func sharedFlags() []cli.Flag {
 	}
 }
 
+func caCertFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "ca-cert", Usage: "trust the certificates in `FILE` as well"}
+}
+
 func networkFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "ca-cert", Usage: "trust the certificates in `FILE` as well"},
+		caCertFlag(),
 		&cli.StringSliceFlag{Name: "plain-http", Usage: "talk to `HOST[:PORT]` without TLS"},
 		&cli.StringSliceFlag{Name: "private-host", Usage: "let a registry send us to `HOST[:PORT]` although that lies in a more private network"},
 		&cli.StringSliceFlag{Name: "limit", Usage: limitUsage()},

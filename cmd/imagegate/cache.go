@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/gate/scan/cache"
+	"github.com/imagegate/imagegate/gate/scan/database"
+)
+
+// layersDir is where the analyses of layers lie in the cache directory.
+const layersDir = "layers"
+
+func (p *program) cacheCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "cache",
+		Usage:       "look after the analyses of layers that are kept from run to run",
+		Subcommands: []*cli.Command{p.cacheInfoCommand(), p.cachePruneCommand()},
+	}
+}
+
+func (p *program) cacheInfoCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "info",
+		Usage:  "tell where the layer cache is, how large it is and when it was used",
+		Flags:  slices.Concat([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}, maintenanceFlags()),
+		Action: p.cacheInfo,
+	}
+}
+
+func (p *program) cachePruneCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "prune",
+		Usage:       "delete analyses from the layer cache",
+		Description: "It may run while others use the cache. What is deleted is analysed anew when it is\nneeded. With both --max-age and --max-size, each deletes.",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.DurationFlag{Name: "max-age", Usage: "delete what was not used for `DURATION`, like 720h"},
+			&cli.StringFlag{Name: "max-size", Usage: "delete what was not used for longest until the rest has at most `SIZE`, like 10GiB"},
+			&cli.BoolFlag{Name: "all", Usage: "delete everything"},
+		}, maintenanceFlags()),
+		Action: p.cachePrune,
+	}
+}
+
+// maintenanceFlags are those of the commands that look after the layer cache.
+func maintenanceFlags() []cli.Flag {
+	return slices.Concat(layerCacheFlags(), cacheFlags(), []cli.Flag{caCertFlag()}, patience())
+}
+
+// layerCachePlace returns where the analyses of layers are kept.
+func (p *program) layerCachePlace(c *cli.Context) (string, error) {
+	if place := c.String("cache"); place != "" {
+		return place, nil
+	}
+	dir := c.String("cache-dir")
+	if dir == "" {
+		dir = database.DefaultCacheDir(p.getenv)
+	}
+	if dir == "" { // never the current directory: it may be a checkout
+		return "", usagef("there is no cache directory: neither HOME nor IMAGEGATE_CACHE_DIR is set").
+			withHint("name one with --cache or --cache-dir")
+	}
+	return filepath.Join(dir, layersDir), nil
+}
+
+// maintainCache opens the layer cache to look after it, which believes nothing
+// that is in it and so needs no IMAGEGATE_CACHE_KEY.
+func (p *program) maintainCache(c *cli.Context) (cache.Store, error) {
+	if err := noArguments(c); err != nil {
+		return nil, err
+	}
+	place, err := p.layerCachePlace(c)
+	if err != nil {
+		return nil, err
+	}
+	store, err := cache.Open(c.Context, place, cache.Options{
+		Maintenance: true,
+		Warn:        newProgress(p.stderr, c.Bool("quiet"), p.getenv).warn,
+		Now:         p.now,
+		CACerts:     c.StringSlice("ca-cert"),
+	})
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return store, nil
+}
+
+// cacheStatus is the layer cache as imagegate cache info --json tells it.
+type cacheStatus struct {
+	Place   string     `json:"place"`
+	Entries int        `json:"entries"`
+	Bytes   int64      `json:"bytes"`
+	Oldest  *time.Time `json:"oldestUse,omitempty"`
+	Newest  *time.Time `json:"newestUse,omitempty"`
+}
+
+// cacheInfo is the command "cache info".
+func (p *program) cacheInfo(c *cli.Context) error {
+	store, err := p.maintainCache(c)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ctx, cancel := p.deadline(c)
+	defer cancel()
+	info, err := store.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("json") {
+		return p.print("%s", cacheText(info))
+	}
+	status := cacheStatus{Place: info.Place, Entries: info.Entries, Bytes: info.Bytes}
+	if !info.Oldest.IsZero() {
+		oldest, newest := info.Oldest.UTC(), info.Newest.UTC()
+		status.Oldest, status.Newest = &oldest, &newest
+	}
+	return p.printJSON(status)
+}
+
+// cacheText writes what is in the layer cache for people.
+func cacheText(info cache.Info) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "layer cache\n  place       %s\n", terminal(info.Place))
+	fmt.Fprintf(&b, "  layers      %d, %s\n", info.Entries, formatBytes(info.Bytes))
+	if !info.Oldest.IsZero() {
+		fmt.Fprintf(&b, "  last used   between %s and %s\n", date(info.Oldest), date(info.Newest))
+	}
+	return b.String()
+}
+
+// cachePrune is the command "cache prune".
+func (p *program) cachePrune(c *cli.Context) error {
+	what, err := pruneOf(c)
+	if err != nil {
+		return err
+	}
+	store, err := p.maintainCache(c)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ctx, cancel := p.deadline(c)
+	defer cancel()
+	done, err := store.Prune(ctx, what)
+	if err != nil {
+		return err
+	}
+	return p.print("deleted %s (%s), kept %s (%s)\n", countOf(done.Deleted, "layer"), formatBytes(done.DeletedBytes),
+		countOf(done.Kept, "layer"), formatBytes(done.KeptBytes))
+}
+
+// pruneOf reads what to delete.
+func pruneOf(c *cli.Context) (cache.Prune, error) {
+	what := cache.Prune{MaxAge: c.Duration("max-age"), All: c.Bool("all")}
+	if size := c.String("max-size"); size != "" {
+		var err error
+		if what.MaxSize, err = parseSize(size); err != nil {
+			return what, usagef("flag --max-size: %w", err)
+		}
+	}
+	switch limited := what.MaxAge > 0 || what.MaxSize > 0; {
+	case what.All && limited:
+		return what, usagef("flag --all deletes everything, and --max-age and --max-size keep some").
+			withHint("leave out --all or the others")
+	case !what.All && !limited:
+		return what, usagef("imagegate cache prune needs to know what to delete").
+			withHint("give --max-age 720h, --max-size 10GiB or both, or --all")
+	}
+	return what, nil
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package cache
+
+func systemRoles() map[string]func(args []string) error { return nil }
