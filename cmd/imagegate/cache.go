@@ -68,6 +68,28 @@ func (p *program) layerCachePlace(c *cli.Context) (string, error) {
 	return filepath.Join(dir, layersDir), nil
 }
 
+// cacheKeyVariable holds the secret that the entries of a shared cache are
+// authenticated with.
+const cacheKeyVariable = "IMAGEGATE_CACHE_KEY"
+
+// layerCache opens the layer cache for scanning. A machine that has no place
+// for one does without, unless it was asked for.
+func (p *program) layerCache(c *cli.Context, progress *progress) (cache.Store, error) {
+	place, err := p.layerCachePlace(c)
+	if err != nil {
+		place = cache.None
+	}
+	o := cache.Options{Warn: progress.warn, Now: p.now, CACerts: c.StringSlice("ca-cert")}
+	if secret, ok := p.lookupEnv(cacheKeyVariable); ok {
+		o.Key = []byte(secret)
+	}
+	store, err := cache.Open(c.Context, place, o)
+	if err != nil {
+		return nil, usagef("flag --cache: %w", err)
+	}
+	return store, nil
+}
+
 // maintainCache opens the layer cache to look after it, which believes nothing
 // that is in it and so needs no IMAGEGATE_CACHE_KEY.
 func (p *program) maintainCache(c *cli.Context) (cache.Store, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 const (
 	defaultTimeout     = 15 * time.Minute
 	defaultScanTimeout = 10 * time.Minute
+	// imagesAhead is how many images are put together while the workers are busy
+	// with others.
+	imagesAhead = 2
 )
 
 func (p *program) checkCommand() *cli.Command {
@@ -29,12 +33,13 @@ func (p *program) checkCommand() *cli.Command {
 		&cli.StringSliceFlag{Name: "platform", Usage: "judge only `OS/ARCH[/VARIANT]` of an index; without it every runnable platform"},
 		&cli.StringFlag{Name: "images", Usage: "also judge the images in `FILE`: one on each line, # begins a comment, - is standard input"},
 		&cli.StringFlag{Name: "evidence", Usage: "save what was seen in `FILE`, for imagegate eval"},
-		&cli.IntFlag{Name: "jobs", Usage: "scan `N` images at once (default: what processors and memory allow)"},
+		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
+		&cli.IntFlag{Name: "jobs", Usage: "let `N` scan workers work at once, each on one layer or image (default: what processors and memory allow)"},
 		&cli.StringFlag{Name: "memory", Usage: "give each scan worker `SIZE` of memory, such as 2GiB (default: what the machine allows)"},
 		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "end the whole run after `DURATION` (default: 15m)"},
 		&cli.DurationFlag{Name: "scan-timeout", Value: defaultScanTimeout, Usage: "end the scan of one image after `DURATION` (default: 10m)"},
 	}
-	flags = slices.Concat(policyFlags(), flags, reportFlags(), databaseFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images",
@@ -74,11 +79,14 @@ func (p *program) check(c *cli.Context) error {
 		return err
 	}
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
-		return p.openScanner(ctx, o, report.Bills(run.outputs))
+		return p.openScanner(o, report.Bills(run.outputs))
 	})}
+	if run.policy.Needs().Layers() {
+		go func() { _, _ = scanner.get() }() // it starts while names are resolved; an error is told by Scan
+	}
 	g := &gate.Gate{
-		Policy: run.policy, Resolver: resolver, Scanner: scanner,
-		Now: func() time.Time { return run.started }, Jobs: o.jobs, Observe: run.progress.observe,
+		Policy: run.policy, Resolver: resolver, Scanner: scanner, FailFast: c.Bool("fail-fast"),
+		Now: func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.observe,
 	}
 	run.progress.expect(len(refs))
 	results := g.Check(ctx, refs)
@@ -121,7 +129,7 @@ func (p *program) images(c *cli.Context) ([]string, error) {
 	return refs, nil
 }
 
-func (p *program) openScanner(ctx context.Context, o *scanOptions, bills []string) (*scan.Scanner, error) {
+func (p *program) openScanner(o *scanOptions, bills []string) (*scan.Scanner, error) {
 	root, err := p.tempDir(o.tempParent)
 	if err != nil {
 		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: err, Hint: "name a directory that can be written to with --tmp-dir"}
@@ -141,7 +149,8 @@ func (p *program) openScanner(ctx context.Context, o *scanOptions, bills []strin
 		Limits:    o.connection.layerLimits,
 		Command:   []string{self, scan.WorkerCommand},
 		Analyzers: new(engine.Selector),
-		Build:     toolVersion(),
+		Cache:     o.layers,
+		Build:     buildID(self),
 		Now:       p.now,
 		Documents: bills,
 		Observe:   o.progress.observe,
@@ -150,34 +159,52 @@ func (p *program) openScanner(ctx context.Context, o *scanOptions, bills []strin
 	return s, nil
 }
 
-// lazyScanner opens the scanner when the first image needs it: a wrong
-// reference is told before a database is fetched, and a policy that looks at
-// names alone needs none.
+// buildID names this build of the program for the layer cache. Two builds from
+// a work tree can have the same version and still differ.
+func buildID(self string) string {
+	id := toolVersion() + " " + commit
+	if info, err := os.Stat(self); err == nil && strings.Contains(id, "dev") {
+		id += fmt.Sprintf(" %d %d", info.Size(), info.ModTime().UnixNano())
+	}
+	return id
+}
+
+// lazyScanner makes the scanner when it is needed: a policy that looks at names
+// alone needs none.
 type lazyScanner struct {
 	open func() (*scan.Scanner, error)
 
 	mu     sync.Mutex
 	opened *scan.Scanner
+	closed bool
 }
 
 // Scan implements [gate.Scanner].
 func (l *lazyScanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) (*evidence.Scan, error) {
-	s, err := l.open()
+	s, err := l.get()
 	if err != nil {
 		return nil, err
 	}
-	if s == nil {
-		return nil, errors.New("internal error: no scanner")
-	}
-	l.mu.Lock()
-	l.opened = s
-	l.mu.Unlock()
 	return s.Scan(ctx, t, need)
+}
+
+func (l *lazyScanner) get() (*scan.Scanner, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, errors.New("internal error: the scanner is closed")
+	}
+	s, err := l.open()
+	if err == nil {
+		l.opened = s
+	}
+	return s, err
 }
 
 func (l *lazyScanner) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
 	if l.opened != nil {
 		_ = l.opened.Close()
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/registry"
+	"github.com/imagegate/imagegate/gate/scan/cache"
 	"github.com/imagegate/imagegate/gate/scan/database"
 )
 
@@ -100,6 +101,7 @@ func (p *program) databases(c *cli.Context, conn *connection, progress *progress
 type scanOptions struct {
 	connection  *connection
 	databases   *database.Store
+	layers      cache.Store
 	offline     bool
 	maxAge      time.Duration
 	jobs        int
@@ -130,12 +132,16 @@ func (p *program) scanOptions(c *cli.Context, s *setup) (*scanOptions, error) {
 	if o.connection, err = p.connect(c, s.progress); err != nil {
 		return nil, err
 	}
-	o.databases, err = p.databases(c, o.connection, s.progress)
+	if o.databases, err = p.databases(c, o.connection, s.progress); err != nil {
+		return nil, err
+	}
+	o.layers, err = p.layerCache(c, s.progress)
 	return o, err
 }
 
-// close lets go of the databases and of idle connections.
+// close lets go of databases, cache and idle connections.
 func (o *scanOptions) close() {
+	_ = o.layers.Close()
 	_ = o.databases.Close()
 	_ = o.connection.client.Close()
 }

@@ -3,7 +3,8 @@
 //
 // A cache must never be the reason for a wrong pass: what it returns was sealed
 // under the very key it was asked for, by somebody who may write here (nobody
-// else can write to the directory) or who knows the secret (see Options.Key).
+// else can write to the directory; of a server that is only hoped, and said) or
+// who knows the secret (see Options.Key).
 // And it must never be the reason for no verdict: whatever goes wrong in it is
 // a miss and one warning, and the run goes on slower.
 package cache
@@ -78,7 +79,7 @@ type Pruned struct {
 type Options struct {
 	// Key is the secret that entries are authenticated with, of at least MinKey
 	// bytes. Without one, entries are believed because nobody else can write to
-	// their directory; Redis, where that cannot be known, needs one.
+	// their directory; for Redis, where that cannot be known, Warn is told.
 	Key []byte
 	// Maintenance opens the cache for Info and Prune alone, which believe no
 	// entry and so need no secret. Get finds nothing and Put keeps nothing.

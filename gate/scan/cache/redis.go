@@ -20,11 +20,6 @@ import (
 // the database may hold other people's data.
 const keyPrefix = "imagegate:layer:"
 
-// errNoKey is told before the run begins: whoever can write to the server could
-// otherwise plant analyses that find nothing.
-var errNoKey = errors.New("a layer cache in Redis needs a secret: set IMAGEGATE_CACHE_KEY to the same " +
-	"16 bytes or more wherever the cache is used")
-
 // quiet keeps go-redis from writing to standard error by itself, which it does
 // through a variable of the whole process.
 var quiet = sync.OnceFunc(logging.Disable)
@@ -47,12 +42,13 @@ func newRedis(place string, o Options) (*redisStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Key == nil && !o.Maintenance {
-		return nil, errNoKey
-	}
 	config, err := s.tlsConfig(o.CACerts)
 	if err != nil {
 		return nil, fmt.Errorf("the layer cache %s: %w", s, err)
+	}
+	if o.Key == nil && !o.Maintenance {
+		o.Warn(fmt.Sprintf("the layer cache %s is believed without a secret: whoever can write to it decides what is found in layers; "+
+			"set IMAGEGATE_CACHE_KEY to the same %d bytes or more wherever the cache is used", s, MinKey))
 	}
 	quiet()
 	client := redis.NewClient(&redis.Options{

@@ -316,3 +316,22 @@ func ExampleOpen() {
 	fmt.Println(errors.Is(err, ErrMissing))
 	// Output: true
 }
+
+// Anybody on the network may be able to write to a server: that is said.
+func TestRedisWithoutASecretIsTold(t *testing.T) {
+	for _, test := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "set IMAGEGATE_CACHE_KEY"},
+		{Options{Key: testSecret}, ""},
+		{Options{Maintenance: true}, ""},
+	} {
+		told := ""
+		test.o.Warn = func(text string) { told += text }
+		mustOpen(t, "redis://:hunter2@localhost", test.o)
+		if test.want == "" && told != "" || !strings.Contains(told, test.want) || strings.Contains(told, "hunter2") {
+			t.Errorf("%+v: told %q, want %q", test.o, told, test.want)
+		}
+	}
+}
