@@ -14,6 +14,9 @@ import (
 	"testing/iotest"
 )
 
+// archive/tar skips by seeking only what can do this.
+var _ io.ReadSeeker = (*chunks)(nil)
+
 // TestReadCutInUnreadBody: the tar reader seeks over bodies that nobody reads.
 // Where the archive ends inside one, that must not look like its end.
 func TestReadCutInUnreadBody(t *testing.T) {
