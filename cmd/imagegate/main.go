@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -30,7 +31,16 @@ func start(args []string) int {
 	if startedAsWorker(args) {
 		return engine.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
+	pace()
 	return supervise(newProgram(os.Environ(), os.Stdin, os.Stdout, os.Stderr), args)
+}
+
+// pace lets the heap grow further between two collections, unless GOGC says how
+// far: most of it is Trivy's tables, which never change.
+func pace() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 }
 
 func startedAsWorker(args []string) bool {

@@ -95,7 +95,10 @@ func (w *worker) connect() error {
 // environment is all that a worker sees of ours. It is a list of what is
 // allowed, so that no TRIVY_*, proxy, token or credential can get through.
 func environment(dir string) []string {
-	env := []string{"HOME=" + dir, "TMPDIR=" + dir, "TMP=" + dir, "TEMP=" + dir, "TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single"}
+	env := []string{"HOME=" + dir, "TMPDIR=" + dir, "TMP=" + dir, "TEMP=" + dir, "TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single",
+		// Trivy's packages allocate 20 MiB before main begins, which Go's collector
+		// would walk through again and again. The worker sets its own pace later.
+		"GOGC=400"}
 	for _, name := range []string{"SystemRoot", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)

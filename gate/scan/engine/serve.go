@@ -46,6 +46,10 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 	}
 }
 
+// gcPercent trades some memory for processor time: most of what the worker
+// holds was there before main began and never changes.
+const gcPercent = 150
+
 // engine is the state that lives as long as the process.
 type engine struct {
 	in         *wire.Reader
@@ -63,6 +67,7 @@ func (e *engine) open(ctx context.Context) error {
 		return err
 	}
 	e.parallel = max(1, o.Parallel)
+	debug.SetGCPercent(gcPercent)
 	if o.Memory > 0 {
 		// The soft limit makes the collector work before the hard one kills.
 		debug.SetMemoryLimit(o.Memory * 4 / 5)
