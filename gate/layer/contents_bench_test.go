@@ -32,8 +32,8 @@ func fatLayers(layers int) [][]*Entry {
 	return all
 }
 
-// record records entries with bodies like those of fatLayers.
-func record1(b *testing.B, entries []*Entry) *Contents {
+// record1 records entries with bodies like those of fatLayers.
+func record1(b testing.TB, entries []*Entry) *Contents {
 	r := NewRecorder(DefaultLimits())
 	program, text := elfDyn+strings.Repeat("\x00", 100-len(elfDyn)), strings.Repeat("x", 100)
 	body := strings.NewReader("")
@@ -52,7 +52,7 @@ func record1(b *testing.B, entries []*Entry) *Contents {
 	return r.Finish(Stats{Entries: len(entries)})
 }
 
-func fatContents(b *testing.B, layers int) []*Contents {
+func fatContents(b testing.TB, layers int) []*Contents {
 	var all []*Contents
 	for _, entries := range fatLayers(layers) {
 		all = append(all, record1(b, entries))

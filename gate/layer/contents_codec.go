@@ -30,13 +30,15 @@ const (
 	minRecord = 3
 )
 
-// compressions are what Stats.Compression can be.
-var compressions = [...]string{"", compressionNone, compressionGzip, compressionZstd}
+// compressions are what Stats.Compression can be, in the order of their numbers.
+func compressions() []string {
+	return []string{"", compressionNone, compressionGzip, compressionZstd}
+}
 
 // MarshalBinary implements [encoding.BinaryMarshaler]. The same layer always
 // has the same bytes. It fails for what [Read] would not have handed over.
 func (c *Contents) MarshalBinary() ([]byte, error) {
-	if !slices.Contains(compressions[:], c.stats.Compression) || c.stats.Entries < len(c.records) {
+	if !slices.Contains(compressions(), c.stats.Compression) || c.stats.Entries < len(c.records) {
 		return nil, fmt.Errorf("the recorded layer has %d entries and cannot be stored as %+v", len(c.records), c.stats)
 	}
 	w := make(encoder, 0, len(c.text)+8*len(c.records)+1024)
@@ -81,7 +83,7 @@ func (w *encoder) list(list []string) {
 }
 
 func (w *encoder) stats(s Stats) {
-	w.byte(byte(slices.Index(compressions[:], s.Compression)))
+	w.byte(byte(slices.Index(compressions(), s.Compression)))
 	w.byte(bit(s.ChunkedTOC, 1))
 	w.number(uint64(s.Compressed))
 	w.number(uint64(s.Uncompressed))

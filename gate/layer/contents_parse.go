@@ -142,7 +142,7 @@ func (d *decoder) problem() (string, error) {
 }
 
 func (d *decoder) stats(c *Contents) error {
-	compression, err := d.byte(byte(len(compressions) - 1))
+	compression, err := d.byte(byte(len(compressions()) - 1))
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (d *decoder) stats(c *Contents) error {
 		return errNumber
 	}
 	c.stats = Stats{
-		Compression: compressions[compression], ChunkedTOC: chunked == 1,
+		Compression: compressions()[compression], ChunkedTOC: chunked == 1,
 		Compressed: int64(n[0]), Uncompressed: int64(n[1]), Entries: int(n[2]),
 	}
 	return nil

@@ -77,6 +77,23 @@ func TestContentsDamaged(t *testing.T) {
 	}
 }
 
+// TestContentsAltered: a byte that is another makes an error, or another layer,
+// but never a panic.
+func TestContentsAltered(t *testing.T) {
+	base := contentsOf(t, alpine()...)
+	data, err := contentsOf(t, slices.Concat(alpine(), debian(), tocItems(tocText))...).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, was := range data {
+		for _, b := range []byte{0, was + 1, was - 1, was ^ 0x80, was ^ 0x10, 0xff} {
+			data[i] = b
+			survives(t, base, data)
+		}
+		data[i] = was
+	}
+}
+
 // TestContentsNames: names that no layer has, or that could have been written
 // shorter, are refused.
 func TestContentsNames(t *testing.T) {
@@ -216,24 +233,28 @@ func FuzzParseContents(f *testing.F) {
 		f.Add(data)
 	}
 	base := contentsOf(f, slices.Concat(alpine(), debian())...)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := ParseContents(data)
-		if err != nil {
-			return
-		}
-		again, err := c.MarshalBinary()
-		if err != nil || !bytes.Equal(again, data) {
-			t.Fatalf("%x is written as %x (%v)", data, again, err)
-		}
-		equalContents(t, parsed(t, c), c)
-		for _, layers := range [][]*Contents{{c}, {base, c}, {c, base, c}} {
-			tree := NewTree(DefaultLimits())
-			for i, c := range layers {
-				if err := tree.Merge(Spec{Index: i}, c); err != nil {
-					return
-				}
+	f.Fuzz(func(t *testing.T, data []byte) { survives(t, base, data) })
+}
+
+// survives parses foreign bytes and merges what comes of them with base.
+func survives(t *testing.T, base *Contents, data []byte) {
+	t.Helper()
+	c, err := ParseContents(data)
+	if err != nil {
+		return
+	}
+	again, err := c.MarshalBinary()
+	if err != nil || !bytes.Equal(again, data) {
+		t.Fatalf("%x is written as %x (%v)", data, again, err)
+	}
+	equalContents(t, parsed(t, c), c)
+	for _, layers := range [][]*Contents{{c}, {base, c}, {c, base, c}} {
+		tree := NewTree(DefaultLimits())
+		for i, c := range layers {
+			if err := tree.Merge(Spec{Index: i}, c); err != nil {
+				return
 			}
-			tree.Finish()
 		}
-	})
+		tree.Finish()
+	}
 }

@@ -13,7 +13,8 @@ type merge struct {
 	layer int32
 	c     *Contents
 
-	files    []file // room for those to come
+	nodes    []node // room for those to come
+	files    []file
 	findings []finding
 	remarks  []remark
 	place    place // of the last entry
@@ -30,14 +31,19 @@ type place struct {
 }
 
 func newMerge(t *Tree, layer int32, c *Contents) *merge {
-	n := 0
+	nodes, files := 0, 0
 	for i := range c.records {
-		if c.records[i].kind == File {
-			n++
+		switch c.records[i].kind {
+		case Whiteout, Opaque:
+			continue
+		case File:
+			files++
 		}
+		nodes++
 	}
 	return &merge{
-		t: t, layer: layer, c: c, files: make([]file, n), findings: c.findings, remarks: c.remarks, place: place{cuts: -1},
+		t: t, layer: layer, c: c, nodes: make([]node, nodes), files: make([]file, files),
+		findings: c.findings, remarks: c.remarks, place: place{cuts: -1},
 	}
 }
 
@@ -178,12 +184,14 @@ func (m *merge) put(rec *record) error {
 
 // node makes the node for an entry.
 func (m *merge) node(rec *record) (*node, error) {
-	n := &node{kind: rec.kind, layer: m.layer}
+	n := &m.nodes[0]
+	m.nodes = m.nodes[1:]
+	n.kind, n.layer = rec.kind, m.layer
 	switch rec.kind {
 	case Symlink:
 		n.link = m.link
 	case Hardlink:
-		return m.hardlink()
+		return n, m.hardlink(n)
 	case Device, Fifo:
 		m.t.devices++
 		if m.t.paths.relevant(m.path()) {
@@ -195,21 +203,24 @@ func (m *merge) node(rec *record) (*node, error) {
 	return n, nil
 }
 
-// hardlink gives a file another name. Runtimes look for the target in what is
-// unpacked so far.
-func (m *merge) hardlink() (*node, error) {
+// hardlink makes n another name of a file. Runtimes look for the target in what
+// is unpacked so far.
+func (m *merge) hardlink(n *node) error {
+	n.kind, n.hard = File, true
 	w := walk{t: m.t, layer: m.layer}
 	target, _, err := w.find(m.link, false)
 	if err != nil {
-		return nil, fmt.Errorf("entry %s: %w", quote(m.name()), err)
+		return fmt.Errorf("entry %s: %w", quote(m.name()), err)
 	}
 	if target == nil || target.kind == Dir {
 		if m.t.paths.relevant(m.path()) {
 			m.gap(m.name(), "it is a hard link to %s, which is not there", quote(m.link))
 		}
-		return &node{kind: File, hard: true, layer: m.layer, file: &file{layer: m.layer}}, nil
+		n.file = &file{layer: m.layer}
+		return nil
 	}
-	return &node{kind: target.kind, link: target.link, file: target.file, hard: true, layer: m.layer}, nil
+	n.kind, n.link, n.file = target.kind, target.link, target.file
+	return nil
 }
 
 // duplicate looks at a name that the layer has twice. Runtimes keep the last

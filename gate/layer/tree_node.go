@@ -11,9 +11,11 @@ type node struct {
 	layer int32
 	// pruned is one more than the last layer whose whiteouts have emptied this
 	// directory: whiteouts repeated a million times must not cost a million walks.
-	pruned int32
-	kind   Type
-	hard   bool // the name is a hard link in its layer
+	pruned  int32
+	count   int32 // of kids
+	indexed bool  // the kids are in names.index
+	kind    Type
+	hard    bool // the name is a hard link in its layer
 }
 
 // file is the content of one regular file of one layer.
@@ -28,11 +30,15 @@ type file struct {
 	scanned bool // the scanner has read it, and it has not been deleted since
 }
 
-// names are the nodes of one file system. They share one map: a map for each
-// directory would take most of the time and the memory of a merge.
+// maxUnindexed is how many names a directory has before they are indexed.
+const maxUnindexed = 16
+
+// names are the nodes of one file system. What is in a large directory is found
+// through one map for all of them, and what is in a small one by looking: a map
+// for each directory would take most of the time and the memory of a merge.
 type names struct {
-	root *node
-	kids map[edge]*node
+	root  *node
+	index map[edge]*node
 	// cuts counts the names taken away. As long as it stands still, what a path
 	// has led to is still there.
 	cuts int
@@ -44,15 +50,20 @@ type edge struct {
 }
 
 func newNames() *names {
-	return &names{root: &node{kind: Dir, layer: noLayer}, kids: make(map[edge]*node)}
+	return &names{root: &node{kind: Dir, layer: noLayer}, index: make(map[edge]*node)}
 }
 
 // kid is what dir has under the name, or nil.
 func (f *names) kid(dir *node, name string) *node {
-	if dir.kids == nil {
-		return nil
+	if dir.indexed {
+		return f.index[edge{dir, name}]
 	}
-	return f.kids[edge{dir, name}]
+	for kid := dir.kids; kid != nil; kid = kid.next {
+		if kid.name == name {
+			return kid
+		}
+	}
+	return nil
 }
 
 // add puts n into dir, which has nothing of this name.
@@ -62,13 +73,24 @@ func (f *names) add(dir *node, name string, n *node) {
 		n.next.prev = n
 	}
 	dir.kids = n
-	f.kids[edge{dir, name}] = n
+	if dir.count++; dir.indexed {
+		f.index[edge{dir, name}] = n
+		return
+	}
+	if dir.count > maxUnindexed {
+		dir.indexed = true
+		for kid := dir.kids; kid != nil; kid = kid.next {
+			f.index[edge{dir, kid.name}] = kid
+		}
+	}
 }
 
 // remove takes n out of dir; it must have nothing below it.
 func (f *names) remove(dir, n *node) {
 	f.cuts++
-	delete(f.kids, edge{dir, n.name})
+	if dir.count--; dir.indexed {
+		delete(f.index, edge{dir, n.name})
+	}
 	if n.next != nil {
 		n.next.prev = n.prev
 	}
