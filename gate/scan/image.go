@@ -62,7 +62,9 @@ func (im *image) merge(all []*known) (*layer.Facts, error) {
 	tree := layer.NewTree(im.scanner.opt.Limits)
 	for i, k := range all {
 		if !im.charged[i] {
-			if err := im.budget.Known(k.contents.Stats()); err != nil {
+			stats := k.contents.Stats()
+			stats.Compressed = im.target.Layers[i].Size // it may have been read in another form
+			if err := im.budget.Known(stats); err != nil {
 				return nil, im.layerFault(i, err)
 			}
 		}
