@@ -39,7 +39,7 @@ func start(args []string) int {
 // far: most of it is Trivy's tables, which never change.
 func pace() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(300)
 	}
 }
 

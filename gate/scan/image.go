@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
@@ -35,18 +36,21 @@ func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := im.merge(all)
-	if err != nil {
-		return nil, err
-	}
-	if im.jars && im.wantsJava() {
+	if im.jars = slices.ContainsFunc(all, func(k *known) bool { return k.Jars }); im.jars && im.wantsJava() {
 		_, im.javaErr = im.scanner.javaDatabase(ctx)
 	}
 	var scan *evidence.Scan
 	// An image that has all its layers goes before those that begin: what is
 	// finished takes no memory.
 	err = im.scanner.withWorker(ctx, math.MaxInt64, func(w *worker) error {
-		report, err := im.detect(w, all, facts)
+		if err := im.match(w, all); err != nil {
+			return w.died(err)
+		}
+		facts, err := im.merge(all) // beside the worker
+		if err != nil {
+			return err
+		}
+		report, err := w.report(executables(facts))
 		if err != nil {
 			return w.died(err)
 		}
@@ -74,7 +78,6 @@ func (im *image) merge(all []*known) (*layer.Facts, error) {
 		if b := k.blob(&im.target.Layers[i]); b != nil && b.ChunkedTOC {
 			im.notes = append(im.notes, fmt.Sprintf("layer %d has a zstd:chunked table of contents; the archive was judged, and some runtimes unpack by that table instead", i+1))
 		}
-		im.jars = im.jars || k.Jars
 	}
 	return tree.Finish(), nil
 }
@@ -92,9 +95,9 @@ func (im *image) createdBy(i int) string {
 	return ""
 }
 
-// detect sends the analyses of all layers to w and returns what it makes of
-// them.
-func (im *image) detect(w *worker, all []*known, facts *layer.Facts) (*wire.Report, error) {
+// match sends the analyses of all layers to w, which begins to match them with
+// the advisories.
+func (im *image) match(w *worker, all []*known) error {
 	s, t := im.scanner, im.target
 	begin := wire.Begin{Name: t.Image.Reference.Asked, Need: im.need, Now: s.opt.Now()}
 	if begin.Documents = s.opt.Documents; len(begin.Documents) > 0 {
@@ -104,22 +107,22 @@ func (im *image) detect(w *worker, all []*known, facts *layer.Facts) (*wire.Repo
 		begin.Config = t.RawConfig
 	}
 	if err := w.send.JSON(wire.TypeBegin, begin); err != nil {
-		return nil, err
+		return err
 	}
 	for i, k := range all {
 		b := &t.Layers[i]
 		head := wire.Layer{Digest: b.Digest, DiffID: b.DiffID, CreatedBy: im.createdBy(i), Size: int64(len(k.analysis))}
 		if err := w.send.JSON(wire.TypeLayer, head); err != nil {
-			return nil, err
+			return err
 		}
 		if err := w.send.Data(k.analysis); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := w.send.JSON(wire.TypeFinish, wire.Finish{Executables: executables(facts)}); err != nil {
-		return nil, err
+	if err := w.send.Frame(wire.TypeMatch, nil); err != nil {
+		return err
 	}
-	return w.report()
+	return w.send.Flush()
 }
 
 // repository is where the image's layers come from.

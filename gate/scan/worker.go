@@ -198,8 +198,12 @@ func (w *worker) analysis(end wire.LayerEnd) ([]byte, error) {
 	return io.ReadAll(w.out.Body(head.Size))
 }
 
-// report reads what the worker found in an image.
-func (w *worker) report() (*wire.Report, error) {
+// report ends an image, whose programs somebody should account for, and reads
+// what the worker found in it.
+func (w *worker) report(programs []string) (*wire.Report, error) {
+	if err := w.send.JSON(wire.TypeFinish, wire.Finish{Executables: programs}); err != nil {
+		return nil, err
+	}
 	payload, err := w.answer(wire.TypeReport)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 
 // gcPercent trades some memory for processor time: most of what the worker
 // holds was there before main began and never changes.
-const gcPercent = 150
+const gcPercent = 300
 
 // engine is the state that lives as long as the process.
 type engine struct {

@@ -82,6 +82,7 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 		c.must(c.send.JSON(wire.TypeLayer, wire.Layer{Digest: digest.String(), DiffID: diffID.String(), Size: int64(len(analyses[i]))}))
 		c.must(c.send.Data(analyses[i]))
 	}
+	c.must(c.send.Frame(wire.TypeMatch, nil))
 	c.must(c.send.JSON(wire.TypeFinish, wire.Finish{}))
 	report, err := c.recv.Report(c.answer(wire.TypeReport), 1<<30)
 	c.must(err)

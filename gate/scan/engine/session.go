@@ -47,12 +47,8 @@ func (s *session) read(ctx context.Context) (*wire.Report, error) {
 			if err := s.layer(head); err != nil {
 				return nil, err
 			}
-		case wire.TypeFinish:
-			var f wire.Finish
-			if err := wire.Decode(payload, &f); err != nil {
-				return nil, err
-			}
-			return s.finish(ctx, &f)
+		case wire.TypeMatch:
+			return s.match(ctx)
 		default:
 			return nil, fmt.Errorf("frame %q between layers", t)
 		}
@@ -95,8 +91,9 @@ func identities(pkgs ftypes.Packages) []string {
 	return ids
 }
 
-// finish merges, detects, and makes the report.
-func (s *session) finish(ctx context.Context, f *wire.Finish) (*wire.Report, error) {
+// match merges and detects while the parent merges what it has seen, and makes
+// the report when the parent is done as well.
+func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	report := &wire.Report{Jars: s.jars}
 	d, err := s.detect(ctx, report)
 	if err != nil {
@@ -116,10 +113,14 @@ func (s *session) finish(ctx context.Context, f *wire.Finish) (*wire.Report, err
 	if s.begin.Need.Has(evidence.NeedLicenses) {
 		addLicenses(report, &d.detail)
 	}
-	report.Unattributed = unattributed(f.Executables, &d.detail)
 	if report.Documents, err = s.documents(ctx, d); err != nil {
 		return nil, err
 	}
+	var f wire.Finish
+	if err := s.engine.expect(wire.TypeFinish, &f); err != nil {
+		return nil, err
+	}
+	report.Unattributed = unattributed(f.Executables, &d.detail)
 	return report, nil
 }
 

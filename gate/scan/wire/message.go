@@ -95,7 +95,9 @@ type Layer struct {
 	Size      int64  `json:"size"`
 }
 
-// Finish ends the image and asks for the report.
+// Finish ends the image and asks for the report. It follows Match, which begins
+// the work that needs nothing but the layers, whenever the parent has merged
+// them.
 type Finish struct {
 	// Executables are the paths of the merged image that somebody should
 	// account for.

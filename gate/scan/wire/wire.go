@@ -11,7 +11,7 @@
 //	parent  Analyse, (Entry Data*)*, LayerEnd
 //	worker  Analysed Data*, or Failure
 //
-//	parent  Begin, (Layer Data*)*, Finish
+//	parent  Begin, (Layer Data*)*, Match, Finish
 //	worker  Report*, or Failure
 //
 // A Failure can come at any time and ends the conversation: the parent then
@@ -38,6 +38,7 @@ const (
 	TypeLayerEnd Type = 'l' // LayerEnd
 	TypeBegin    Type = 'B' // Begin
 	TypeLayer    Type = 'L' // Layer
+	TypeMatch    Type = 'M' // all layers are there: empty
 	TypeFinish   Type = 'F' // Finish
 )
 
