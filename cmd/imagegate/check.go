@@ -28,6 +28,7 @@ func (p *program) checkCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringSliceFlag{Name: "platform", Usage: "judge only `OS/ARCH[/VARIANT]` of an index; without it every runnable platform"},
 		&cli.StringFlag{Name: "images", Usage: "also judge the images in `FILE`: one on each line, # begins a comment, - is standard input"},
+		shardFlag(),
 		&cli.StringFlag{Name: "evidence", Usage: "save what was seen in `FILE`, for imagegate eval"},
 		&cli.IntFlag{Name: "jobs", Usage: "scan `N` images at once (default: what processors and memory allow)"},
 		&cli.StringFlag{Name: "memory", Usage: "give each scan worker `SIZE` of memory, such as 2GiB (default: what the machine allows)"},
@@ -62,6 +63,7 @@ func (p *program) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	refs = run.takeShare(refs)
 	o, err := p.scanOptions(c, run)
 	if err != nil {
 		return err
