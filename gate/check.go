@@ -67,17 +67,6 @@ func (g *Gate) Check(ctx context.Context, refs []string) []Result {
 	return withoutPasses(outer, results)
 }
 
-// Judge evaluates evidence that was saved earlier. It needs neither Resolver
-// nor Scanner.
-func (g *Gate) Judge(ctx context.Context, images []evidence.Image) []Result {
-	r := &run{gate: g, now: g.now()}
-	results := make([]Result, len(images))
-	for i := range images {
-		results[i] = r.judge(ctx, &images[i])
-	}
-	return withoutPasses(ctx, results)
-}
-
 func (g *Gate) now() time.Time {
 	if g.Now == nil {
 		return time.Now()
@@ -168,20 +157,6 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 	phase = PhaseEvaluate
 	r.observe(Event{Image: ref, Platform: img.Platform, Phase: phase})
 	return r.evaluate(ctx, ref, &img)
-}
-
-// judge evaluates saved evidence.
-func (r *run) judge(ctx context.Context, img *evidence.Image) (result Result) {
-	ref := img.Reference.Asked
-	defer func() {
-		if p := recover(); p != nil {
-			result = Result{Ref: ref, Evidence: img, Err: panicked(PhaseEvaluate, p)}
-		}
-	}()
-	if r.gate.Policy == nil {
-		return Result{Ref: ref, Evidence: img, Err: internal(PhaseEvaluate, "the gate has no policy")}
-	}
-	return r.evaluate(ctx, ref, img)
 }
 
 func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image) Result {

@@ -465,3 +465,24 @@ func TestJudgeEqualsCheck(t *testing.T) {
 		}
 	}
 }
+
+// Many images are judged at once; each result stands at its image's place.
+func TestJudgeKeepsTheOrder(t *testing.T) {
+	var images []evidence.Image
+	for i := range 500 {
+		tag := "1"
+		if i%3 == 0 {
+			tag = "bad"
+		}
+		images = append(images, target(fmt.Sprintf("app%d:%s", i, tag), "linux/amd64").Image)
+	}
+	for i, r := range (&gate.Gate{Policy: parse(t, namesOnly)}).Judge(t.Context(), images) {
+		want := policy.Passed
+		if i%3 == 0 {
+			want = policy.Denied
+		}
+		if r.Ref != images[i].Reference.Asked || r.Evidence != &images[i] || r.Decision() != want {
+			t.Errorf("result %d is about %s: %v, want %v", i, r.Ref, r.Decision(), want)
+		}
+	}
+}

@@ -16,6 +16,8 @@ type Run struct {
 	// Database is the advisory database of the run, nil when none was used.
 	Database *evidence.Database
 	Results  []Result
+	// Shard is the share of a list of images that was judged, nil for all of it.
+	Shard *Shard
 	// Documents holds bills of materials by manifest digest and format.
 	Documents map[string]map[string][]byte
 	// Notes are remarks about the run: files and variables that were seen and
@@ -30,4 +32,16 @@ func (r *Run) Outcome() policy.Decision { return Summarize(r.Results) }
 type PolicySource struct {
 	Path   string // "built-in default" without a file
 	SHA256 string // of the file's bytes, hex
+}
+
+// Shard is one of the shares that a list of images was dealt out into. Only all
+// of them together are a verdict about the list.
+type Shard struct {
+	Index  int // from 1
+	Count  int
+	Listed int // images in the whole list
+	Images int // images in this share
+	// Borrowed is true when nothing fell to this share, and its images are those
+	// of one reference that another one judges as well.
+	Borrowed bool
 }

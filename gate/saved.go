@@ -1,16 +1,16 @@
 package gate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // Saved is evidence as it is kept in a file, to be judged again later.
 type Saved struct {
+	// SchemaVersion is that of the file it was read from. [Saved.Write] writes
+	// the newest form, whatever stands here.
 	SchemaVersion int              `json:"schemaVersion"`
 	Images        []evidence.Image `json:"images"`
 	// Missing are the images that were asked for and could not be seen. They
@@ -28,7 +28,7 @@ type SavedMissing struct {
 
 // Save collects what results were judged by.
 func Save(results []Result) *Saved {
-	s := &Saved{SchemaVersion: evidence.SchemaVersion, Images: []evidence.Image{}}
+	s := &Saved{SchemaVersion: fileVersion, Images: []evidence.Image{}}
 	for i := range results {
 		r := &results[i]
 		if r.Err == nil && r.Evidence != nil {
@@ -51,13 +51,6 @@ func missing(r *Result) SavedMissing {
 	return m
 }
 
-// Write writes the evidence as JSON, in the form that [ParseSaved] reads.
-func (s *Saved) Write(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", " ")
-	return enc.Encode(s)
-}
-
 // Results returns the images that were never seen, as results without verdict.
 func (s *Saved) Results() []Result {
 	var results []Result
@@ -71,41 +64,25 @@ func (s *Saved) Results() []Result {
 	return results
 }
 
-// ParseSaved reads saved evidence strictly: what this version does not
-// understand could be what a newer one refuses images for.
-func ParseSaved(data []byte) (*Saved, error) {
-	var head struct {
-		SchemaVersion *int `json:"schemaVersion"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, fmt.Errorf("it is not JSON as imagegate check --evidence writes it: %w", err)
-	}
-	switch {
-	case head.SchemaVersion == nil:
-		return nil, errors.New("it has no schemaVersion: imagegate check --evidence writes files that can be read here")
-	case *head.SchemaVersion != evidence.SchemaVersion:
-		return nil, wrongVersion(*head.SchemaVersion)
-	}
-	s := new(Saved)
-	if err := decodeStrictly(data, s); err != nil {
-		return nil, err
-	}
+// complete checks what any file of evidence has.
+func (s *Saved) complete() error {
 	for i := range s.Images {
 		if err := completeImage(&s.Images[i]); err != nil {
-			return nil, fmt.Errorf("image %d: %w", i+1, err)
+			return fmt.Errorf("image %d: %w", i+1, err)
 		}
 	}
 	if len(s.Images)+len(s.Missing) == 0 {
-		return nil, errors.New("it holds no image")
+		return errors.New("it holds no image")
 	}
-	return s, nil
+	return nil
 }
 
 // completeImage checks what any evidence has, whatever the policy asks for.
 func completeImage(img *evidence.Image) error {
 	switch {
 	case img.SchemaVersion != evidence.SchemaVersion:
-		return wrongVersion(img.SchemaVersion)
+		return fmt.Errorf("it has schemaVersion %d and this imagegate reads only %d: collect the evidence again with this version",
+			img.SchemaVersion, evidence.SchemaVersion)
 	case img.Reference.Asked == "" || img.Reference.Source == "":
 		return errors.New("it has no reference")
 	case img.Digest == "":
@@ -115,6 +92,6 @@ func completeImage(img *evidence.Image) error {
 }
 
 func wrongVersion(got int) error {
-	return fmt.Errorf("it has schemaVersion %d and this imagegate reads only %d: collect the evidence again with this version",
-		got, evidence.SchemaVersion)
+	return fmt.Errorf("it has schemaVersion %d and this imagegate reads only %d and %d: collect the evidence again with this version",
+		got, fileVersionFull, fileVersion)
 }

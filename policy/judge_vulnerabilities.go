@@ -15,6 +15,7 @@ func (j *judge) classify() {
 	j.buckets = map[evidence.Severity]int{}
 	index := newExceptionIndex(j)
 	if j.img.Scan != nil {
+		j.findings = slices.Grow(j.findings, len(j.img.Scan.Findings))
 		for i := range j.img.Scan.Findings {
 			f := Judged{Finding: j.img.Scan.Findings[i]}
 			f.Severity = j.severity(&f.Finding)
@@ -128,10 +129,17 @@ func compareJudged(a, b *Judged) int {
 		}
 		return 1
 	}
+	// Most findings differ early, and there can be very many.
+	if c := cmp.Compare(block(a), block(b)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(rank(b.Severity), rank(a.Severity)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.ID, b.ID); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(block(a), block(b)),
-		cmp.Compare(rank(b.Severity), rank(a.Severity)),
-		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(a.Package.Name, b.Package.Name),
 		cmp.Compare(a.Package.Path, b.Package.Path),
 		cmp.Compare(a.Package.Version, b.Package.Version),

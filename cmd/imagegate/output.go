@@ -22,6 +22,9 @@ import (
 // change a denial. A pass that could not be reported is no verdict: whoever
 // reads the reports would not know what the exit code says.
 func (p *program) report(ctx context.Context, s *setup, run *gate.Run) error {
+	if run.Shard = s.share; run.Shard != nil {
+		run.Notes = append(run.Notes, shardNote(run.Shard))
+	}
 	var failures []error
 	if s.evidence != "" {
 		if err := report.WriteFile(s.evidence, gate.Save(run.Results).Write); err != nil {

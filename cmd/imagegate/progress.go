@@ -109,6 +109,17 @@ func (p *progress) warn(text string) {
 	fmt.Fprintf(p.w, "imagegate: warning: %s\n", safe.Terminal(text))
 }
 
+// tell prints what a person should know from the start.
+func (p *progress) tell(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.quiet {
+		return
+	}
+	p.erase()
+	fmt.Fprintf(p.w, "imagegate: %s\n", safe.Terminal(text))
+}
+
 // warnings returns every remark once, in a fixed order: reports of equal runs
 // are equal.
 func (p *progress) warnings() []string {

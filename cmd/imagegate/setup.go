@@ -26,6 +26,8 @@ type setup struct {
 	color    bool   // allowed where the reader can show it
 	ci       ci.Environment
 	progress *progress
+	shard    shard       // of --shard
+	share    *gate.Shard // what that held, nil for everything
 }
 
 // prepare reads the policy and the flags about reports.
@@ -41,6 +43,9 @@ func (p *program) prepare(c *cli.Context) (*setup, error) {
 		return nil, usagef("flag --ci: %w", err)
 	}
 	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
+		return nil, err
+	}
+	if s.shard, err = parseShard(c.String("shard")); err != nil {
 		return nil, err
 	}
 	s.policy, s.source, err = p.choosePolicy(c.String("policy"), c.String("require-policy-sha256"))

@@ -114,7 +114,7 @@ func renderGitLab(run *gate.Run, o Options) ([]byte, error) {
 			}
 		}
 	}
-	return encodeJSON(doc)
+	return encodeJSON(doc, "")
 }
 
 // shownByGitLab is false for findings that nobody has to act on: the schema has

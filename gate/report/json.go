@@ -4,7 +4,11 @@ import (
 	"bytes"
 	_ "embed" // for the schema
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -20,23 +24,91 @@ var reportSchema []byte
 // ReportSchema returns the JSON Schema of the JSON report.
 func ReportSchema() []byte { return slices.Clone(reportSchema) }
 
-func renderJSON(run *gate.Run, _ Options) ([]byte, error) { return encodeJSON(documentOf(run)) }
+// emptyResults is how the document without its images says so.
+const emptyResults = "\n  \"results\": [],\n"
 
-// encodeJSON encodes v for a file or a log: indented, and without any character
-// or command that could do harm there.
-func encodeJSON(v any) ([]byte, error) {
+// writeJSON writes the report image by image: with all findings of a thousand
+// images, the document is larger than the memory that it should take.
+func writeJSON(w io.Writer, run *gate.Run, _ Options) error {
+	frame, err := encodeJSON(documentOf(run), "")
+	if err != nil {
+		return err
+	}
+	if len(run.Results) == 0 {
+		_, err = w.Write(frame)
+		return err
+	}
+	// The names of images and files stand in strings, which hold no line break.
+	before, after, ok := bytes.Cut(frame, []byte(emptyResults))
+	if !ok {
+		return errors.New("internal error: the report has no list of results")
+	}
+	if _, err := fmt.Fprintf(w, "%s\n  \"results\": [", before); err != nil {
+		return err
+	}
+	separator := "\n    "
+	err = inOrder(len(run.Results), func(i int) ([]byte, error) {
+		return encodeJSON(imageResult(&run.Results[i]), "    ")
+	}, func(b []byte) error {
+		_, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSuffix(b, []byte("\n")))
+		separator = ",\n    "
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\n  ],\n%s", after)
+	return err
+}
+
+// inOrder makes n pieces on all processors and uses them in order. Only as many
+// as there are processors wait to be used, so that the memory is bounded.
+func inOrder(n int, produce func(i int) ([]byte, error), use func([]byte) error) error {
+	type piece struct {
+		b   []byte
+		err error
+	}
+	pieces := make(chan chan piece, runtime.GOMAXPROCS(0))
+	go func() {
+		defer close(pieces)
+		for i := range n {
+			c := make(chan piece, 1)
+			pieces <- c
+			go func() {
+				b, err := produce(i)
+				c <- piece{b, err}
+			}()
+		}
+	}()
+	var failed error
+	for c := range pieces {
+		p := <-c
+		if failed == nil {
+			failed = p.err
+		}
+		if failed == nil {
+			failed = use(p.b)
+		}
+	}
+	return failed
+}
+
+// encodeJSON encodes v for a file or a log: indented, lines after the first by
+// prefix too, and without any character or command that could do harm there.
+func encodeJSON(v any, prefix string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	enc.SetIndent(prefix, "  ")
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
 	return safe.JSON(b.Bytes()), nil
 }
 
+// documentOf returns the report without its images.
 func documentOf(run *gate.Run) *Document {
-	doc := &Document{
+	return &Document{
 		SchemaVersion: SchemaVersion,
 		Verdict:       run.Outcome().String(),
 		Tool:          run.Tool,
@@ -44,14 +116,11 @@ func documentOf(run *gate.Run) *Document {
 		StartedAt:     run.Started.UTC(),
 		Policy:        PolicyInfo(run.Policy),
 		Database:      databaseInfo(run.Database),
-		Results:       make([]ImageResult, len(run.Results)),
+		Shard:         (*ShardInfo)(run.Shard),
+		Results:       []ImageResult{},
 		Exceptions:    exceptionResults(exceptionsOf(run.Results)),
 		Notes:         list(run.Notes),
 	}
-	for i := range run.Results {
-		doc.Results[i] = imageResult(&run.Results[i])
-	}
-	return doc
 }
 
 func imageResult(r *gate.Result) ImageResult {

@@ -21,10 +21,21 @@ type Document struct {
 	StartedAt time.Time          `json:"startedAt"`
 	Policy    PolicyInfo         `json:"policy"`
 	Database  *evidence.Database `json:"database"` // null when none was used
+	Shard     *ShardInfo         `json:"shard"`    // null when the whole list was judged
 	Results   []ImageResult      `json:"results"`
 	// Exceptions tells what became of every exception over all results.
 	Exceptions []ExceptionResult `json:"exceptions"`
 	Notes      []string          `json:"notes"`
+}
+
+// ShardInfo is the share of a list of images that was judged. The list passed
+// when the reports of all shares from 1 to Count say pass and the same Listed.
+type ShardInfo struct {
+	Index    int  `json:"index"`
+	Count    int  `json:"count"`
+	Listed   int  `json:"listed"`
+	Images   int  `json:"images"`
+	Borrowed bool `json:"borrowed"`
 }
 
 // PolicyInfo tells which policy judged.

@@ -31,23 +31,23 @@ type Format struct {
 	// are made for programs: they can be written there too, but belong in a file.
 	Stdout bool
 
-	render func(run *gate.Run, o Options) ([]byte, error)
+	write func(w io.Writer, run *gate.Run, o Options) error
 }
 
 // Formats returns every format, the most common ones first.
 func Formats() []Format {
 	return []Format{
-		{"text", "the verdict and what to do next, for people", "the terminal, the job log", ".txt", true, renderText},
-		{"json", "everything, for programs; has a JSON Schema", "a file, jq, your own tools", ".json", false, renderJSON},
-		{"sarif", "code scanning alerts (SARIF 2.1.0)", "GitHub: github/codeql-action/upload-sarif", ".sarif", false, renderSARIF},
-		{"junit", "a test case per rule and blocking finding", "GitLab: artifacts:reports:junit; Jenkins: junit step", ".xml", false, renderJUnit},
-		{"gitlab", "container scanning report (schema 15.2.1)", "GitLab: artifacts:reports:container_scanning", ".json", false, renderGitLab},
-		{"codequality", "Code Quality report", "GitLab: artifacts:reports:codequality", ".json", false, renderCodeQuality},
-		{"markdown", "summary with tables, at most 1 MiB", "GitHub: job summary (by itself); wikis, e-mail", ".md", true, renderSummary},
-		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, renderComment},
-		{"cyclonedx", "bill of materials of one image (CycloneDX, by Trivy)", "a file, an attestation, Dependency-Track", ".cdx.json", false, renderBill("cyclonedx")},
-		{"spdx", "bill of materials of one image (SPDX 2.3, by Trivy)", "a file, an attestation", ".spdx.json", false, renderBill("spdx")},
-		{"github", "annotations, at most 10", "GitHub: the job log (by itself)", ".txt", true, renderGitHub},
+		{"text", "the verdict and what to do next, for people", "the terminal, the job log", ".txt", true, whole(renderText)},
+		{"json", "everything, for programs; has a JSON Schema", "a file, jq, your own tools", ".json", false, writeJSON},
+		{"sarif", "code scanning alerts (SARIF 2.1.0)", "GitHub: github/codeql-action/upload-sarif", ".sarif", false, whole(renderSARIF)},
+		{"junit", "a test case per rule and blocking finding", "GitLab: artifacts:reports:junit; Jenkins: junit step", ".xml", false, whole(renderJUnit)},
+		{"gitlab", "container scanning report (schema 15.2.1)", "GitLab: artifacts:reports:container_scanning", ".json", false, whole(renderGitLab)},
+		{"codequality", "Code Quality report", "GitLab: artifacts:reports:codequality", ".json", false, whole(renderCodeQuality)},
+		{"markdown", "summary with tables, at most 1 MiB", "GitHub: job summary (by itself); wikis, e-mail", ".md", true, whole(renderSummary)},
+		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, whole(renderComment)},
+		{"cyclonedx", "bill of materials of one image (CycloneDX, by Trivy)", "a file, an attestation, Dependency-Track", ".cdx.json", false, whole(renderBill("cyclonedx"))},
+		{"spdx", "bill of materials of one image (SPDX 2.3, by Trivy)", "a file, an attestation", ".spdx.json", false, whole(renderBill("spdx"))},
+		{"github", "annotations, at most 10", "GitHub: the job log (by itself)", ".txt", true, whole(renderGitHub)},
 	}
 }
 
@@ -95,7 +95,21 @@ type Options struct {
 	DefaultBranchImage string
 }
 
-// Write writes run to w. Nothing is written when rendering fails.
+// whole writes a document that is rendered as a whole: nothing is written when
+// that fails.
+func whole(render func(*gate.Run, Options) ([]byte, error)) func(io.Writer, *gate.Run, Options) error {
+	return func(w io.Writer, run *gate.Run, o Options) error {
+		doc, err := render(run, o)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(doc)
+		return err
+	}
+}
+
+// Write writes run to w. When it fails, what was written is of no use:
+// [WriteFile] leaves no such file.
 func (f *Format) Write(w io.Writer, run *gate.Run, o Options) error {
 	if run == nil {
 		return errors.New("there is no run to report")
@@ -103,11 +117,7 @@ func (f *Format) Write(w io.Writer, run *gate.Run, o Options) error {
 	if o.Now.IsZero() {
 		o.Now = run.Started
 	}
-	doc, err := f.render(run, o)
-	if err != nil {
-		return fmt.Errorf("write %s report: %w", f.Name, err)
-	}
-	if _, err := w.Write(doc); err != nil {
+	if err := f.write(w, run, o); err != nil {
 		return fmt.Errorf("write %s report: %w", f.Name, err)
 	}
 	return nil

@@ -137,10 +137,17 @@ func findingsOf(r *gate.Result) []*policy.Judged {
 }
 
 func compareFindings(a, b *policy.Judged) int {
+	// Most findings differ early, and there can be very many.
+	if c := cmp.Compare(classRank(a.Class), classRank(b.Class)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.ID, b.ID); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(classRank(a.Class), classRank(b.Class)),
-		cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)),
-		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(a.Package.Name, b.Package.Name),
 		cmp.Compare(a.Package.Version, b.Package.Version),
 		cmp.Compare(a.Package.Path, b.Package.Path),

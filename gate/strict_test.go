@@ -13,8 +13,9 @@ import (
 // maxJSONDepth bounds how deep a document may nest.
 const maxJSONDepth = 64
 
-// decodeStrictly decodes one JSON document into v, a pointer to a struct, and
-// refuses what encoding/json overlooks: unknown keys, keys that differ from a
+// decodeStrictly is what [decoder] is compared with: two passes over
+// encoding/json, simple and slow. It decodes one JSON document into v, a pointer
+// to a struct, and refuses what encoding/json overlooks: unknown keys, keys that differ from a
 // field's in case, keys that stand twice, and anything after the document.
 func decodeStrictly(data []byte, v any) error {
 	if err := checkKeys(data, v); err != nil {
