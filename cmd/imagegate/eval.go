@@ -1,9 +1,7 @@
 package main
 
 import (
-	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -11,9 +9,6 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
-
-// evalGCPercent is GOGC while evidence is read and judged.
-const evalGCPercent = 400
 
 func (p *program) evalCommand() *cli.Command {
 	return &cli.Command{
@@ -39,8 +34,6 @@ func (p *program) eval(c *cli.Context) error {
 		return usagef("imagegate eval needs a file of evidence").
 			withHint("imagegate check IMAGE --evidence FILE writes one")
 	}
-	collect := p.collectLess()
-	defer collect()
 	saved, err := readAllSaved(c.Context, c.Args().Slice(), run.shard)
 	if err != nil {
 		return err
@@ -50,7 +43,6 @@ func (p *program) eval(c *cli.Context) error {
 	images, missing := apart(saved)
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
 	results := append(g.Judge(c.Context, images), missing...)
-	collect() // reports are written piece by piece, and leave much behind
 	return p.report(c.Context, run, &gate.Run{
 		Tool:     toolVersion(),
 		Engine:   engineOf(images),
@@ -60,17 +52,6 @@ func (p *program) eval(c *cli.Context) error {
 		Results:  results,
 		Notes:    []string{"judged from saved evidence: advisories that came out since it was collected are not known"},
 	})
-}
-
-// collectLess lets the garbage collector run less often until the function
-// that it returns is called. Nearly all that is read and judged is kept for the
-// reports: to look through it again and again takes a third of the time.
-func (p *program) collectLess() func() {
-	if p.getenv("GOGC") != "" {
-		return func() {}
-	}
-	before := debug.SetGCPercent(evalGCPercent)
-	return sync.OnceFunc(func() { debug.SetGCPercent(before) })
 }
 
 // engineOf returns the scanner that all images were scanned with, "" when there

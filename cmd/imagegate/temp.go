@@ -70,10 +70,31 @@ func (t *tempRoot) remove() error {
 		t.err = os.RemoveAll(t.path)
 		_ = t.lock.Close() // after the removal: until then the root is ours
 		if t.err != nil {
-			t.err = os.RemoveAll(t.path) // Windows deletes no file that is open
+			t.err = removeTree(t.path) // Windows deletes no file that is open
 		}
 	})
 	return t.err
+}
+
+// removeTree does what os.RemoveAll does with one descriptor at a time: that
+// one holds a descriptor for each level, of which there may be none left. The
+// directory is ours alone, so nobody can swap a part of it for a link meanwhile.
+func removeTree(path string) error {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if name := filepath.Join(path, e.Name()); e.IsDir() {
+			err = errors.Join(err, removeTree(name))
+		} else if gone := os.Remove(name); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
 }
 
 // sweepTempRoots deletes the roots of dead runs in parent. It is a courtesy, so
