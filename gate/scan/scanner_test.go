@@ -3,6 +3,7 @@ package scan_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -113,12 +114,12 @@ func analysed(fault string, out *wire.Writer) (int, bool) {
 	case "huge analysis":
 		size = 1 << 40
 	case "half an analysis":
-		_ = out.JSON(wire.TypeAnalysed, wire.Analysed{Size: 10})
+		_ = out.JSON(wire.TypeAnalysed, wire.Announced{Size: 10})
 		_ = out.Data([]byte("{"))
 		_ = out.Flush()
 		return 0, true
 	}
-	_ = out.JSON(wire.TypeAnalysed, wire.Analysed{Size: size})
+	_ = out.JSON(wire.TypeAnalysed, wire.Announced{Size: size})
 	_ = out.Data([]byte("{}"))
 	_ = out.Flush()
 	return 0, false
@@ -137,17 +138,16 @@ func finish(fault string, out *wire.Writer) (int, bool) {
 	report := &wire.Report{OS: &wire.OS{Family: "alpine", Name: "3.20"}, Stream: "alpine 3.20", StreamKnown: true}
 	switch fault {
 	case "garbage report":
-		_ = out.Frame(wire.TypeReport, []byte(`{"os":{"family":`))
-		_ = out.Frame(wire.TypeReport, nil)
-		_ = out.Flush()
+		_ = out.Sized(wire.TypeReport, []byte(`{"os":{"family":`))
 		return 0, true
 	case "half a report":
-		_ = out.Frame(wire.TypeReport, []byte(`{}`))
+		_ = out.JSON(wire.TypeReport, wire.Announced{Size: 100})
+		_ = out.Data([]byte(`{}`))
 		_ = out.Flush()
 		return 0, true
 	case "unknown field":
-		_ = out.Frame(wire.TypeReport, []byte(`{"verdict":"pass"}`))
-		_ = out.Frame(wire.TypeReport, nil)
+		_ = out.Sized(wire.TypeReport, []byte(`{"verdict":"pass"}`))
+		return 0, false
 	case "environment":
 		report.ThirdParty = os.Environ()
 		wd, _ := os.Getwd()
@@ -155,10 +155,8 @@ func finish(fault string, out *wire.Writer) (int, bool) {
 	case "hang at the end":
 		time.Sleep(time.Hour)
 	}
-	if fault != "unknown field" {
-		_ = out.Report(report)
-	}
-	_ = out.Flush()
+	b, _ := json.Marshal(report)
+	_ = out.Sized(wire.TypeReport, b)
 	return 0, false
 }
 
@@ -234,8 +232,8 @@ func TestWorkerFaults(t *testing.T) {
 		"exit":             "the scanner",
 		"garbage report":   "report",
 		"half a report":    "the scanner",
-		"no analysis":      "an analysis of 0 bytes",
-		"huge analysis":    "an analysis of 1099511627776 bytes",
+		"no analysis":      "an answer of 0 bytes",
+		"huge analysis":    "an answer of 1099511627776 bytes",
 		"half an analysis": "the scanner",
 		"unknown field":    "unknown field",
 	}

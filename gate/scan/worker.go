@@ -187,15 +187,7 @@ func (w *worker) analysis(end wire.LayerEnd) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var head wire.Analysed
-	if err := wire.Decode(payload, &head); err != nil {
-		return nil, err
-	}
-	if head.Size <= 0 || head.Size > maxAnalysis {
-		return nil, fmt.Errorf("an analysis of %d bytes", head.Size)
-	}
-	// Memory is taken as the bytes come, not as they are promised.
-	return io.ReadAll(w.out.Body(head.Size))
+	return w.out.Sized(payload, maxAnalysis)
 }
 
 // report ends an image, whose programs somebody should account for, and reads
@@ -208,7 +200,15 @@ func (w *worker) report(programs []string) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.out.Report(payload, maxReport)
+	b, err := w.out.Sized(payload, maxReport)
+	if err != nil {
+		return nil, err
+	}
+	r := new(wire.Report)
+	if err := wire.Decode(b, r); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	return r, nil
 }
 
 // lastWords is how long a worker whose pipe broke has to say why.

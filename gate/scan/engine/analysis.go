@@ -54,13 +54,7 @@ func (e *engine) analyse(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("analysis of layer %s: %w", head.DiffID, err)
 	}
-	if err := e.out.JSON(wire.TypeAnalysed, wire.Analysed{Size: int64(len(b))}); err != nil {
-		return err
-	}
-	if err := e.out.Data(b); err != nil {
-		return err
-	}
-	return e.out.Flush()
+	return e.out.Sized(wire.TypeAnalysed, b)
 }
 
 // layer reads one layer from the parent.

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -154,7 +155,11 @@ func (e *engine) image(ctx context.Context, payload []byte) error {
 		return err
 	}
 	report.Logs = append(s.logs, e.logs.take()...)
-	return e.out.Report(report)
+	b, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return e.out.Sized(wire.TypeReport, b)
 }
 
 func (e *engine) groupsFor(need evidence.Need) (*groups, error) {

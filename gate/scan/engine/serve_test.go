@@ -84,8 +84,10 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 	}
 	c.must(c.send.Frame(wire.TypeMatch, nil))
 	c.must(c.send.JSON(wire.TypeFinish, wire.Finish{}))
-	report, err := c.recv.Report(c.answer(wire.TypeReport), 1<<30)
+	b, err := c.recv.Sized(c.answer(wire.TypeReport), 1<<30)
 	c.must(err)
+	report := new(wire.Report)
+	c.must(wire.Decode(b, report))
 	return report
 }
 
@@ -123,9 +125,7 @@ func (c *conversation) analyse(l v1.Layer, need evidence.Need, java bool) []byte
 		c.entry(h, tr, wants)
 	}
 	c.must(c.send.JSON(wire.TypeLayerEnd, wire.LayerEnd{JavaDatabase: java}))
-	var head wire.Analysed
-	c.must(wire.Decode(c.answer(wire.TypeAnalysed), &head))
-	analysis, err := io.ReadAll(c.recv.Body(head.Size))
+	analysis, err := c.recv.Sized(c.answer(wire.TypeAnalysed), 1<<30)
 	c.must(err)
 	return analysis
 }

@@ -59,10 +59,8 @@ type LayerEnd struct {
 	JavaDatabase bool `json:"javaDatabase"`
 }
 
-// Analysed answers LayerEnd. Size bytes of Data frames follow: the analysis in
-// a form that only the worker reads. The parent keeps it and sends it back with
-// every image that has the layer.
-type Analysed struct {
+// Announced says how many bytes of Data frames follow.
+type Announced struct {
 	Size int64 `json:"size"`
 }
 

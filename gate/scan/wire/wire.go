@@ -12,7 +12,7 @@
 //	worker  Analysed Data*, or Failure
 //
 //	parent  Begin, (Layer Data*)*, Match, Finish
-//	worker  Report*, or Failure
+//	worker  Report Data*, or Failure
 //
 // A Failure can come at any time and ends the conversation: the parent then
 // throws the worker away.
@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Type tells frames apart.
@@ -49,8 +50,8 @@ const TypeData Type = 'D'
 // The frames that the worker sends.
 const (
 	TypeReady    Type = 'R' // Ready
-	TypeAnalysed Type = 'N' // Analysed
-	TypeReport   Type = 'S' // part of a Report in JSON; an empty frame ends it
+	TypeAnalysed Type = 'N' // Announced: an analysis, in a form that only the worker reads
+	TypeReport   Type = 'S' // Announced: a Report in JSON
 	TypeFailure  Type = 'X' // Failure
 )
 
@@ -109,20 +110,12 @@ func (w *Writer) Data(b []byte) error {
 	return nil
 }
 
-// Report writes r in as many frames as it needs, and flushes.
-func (w *Writer) Report(r *Report) error {
-	b, err := json.Marshal(r)
-	if err != nil {
+// Sized writes b behind a frame of type t that announces its size, and flushes.
+func (w *Writer) Sized(t Type, b []byte) error {
+	if err := w.JSON(t, Announced{Size: int64(len(b))}); err != nil {
 		return err
 	}
-	for len(b) > 0 {
-		n := min(len(b), chunk)
-		if err := w.Frame(TypeReport, b[:n]); err != nil {
-			return err
-		}
-		b = b[n:]
-	}
-	if err := w.Frame(TypeReport, nil); err != nil {
+	if err := w.Data(b); err != nil {
 		return err
 	}
 	return w.Flush()
@@ -166,28 +159,30 @@ func (r *Reader) Next() (Type, []byte, error) {
 	return Type(head[0]), r.buf, nil
 }
 
-// Report reads the rest of a report whose first frame is payload, at most
-// limit bytes of it.
-func (r *Reader) Report(payload []byte, limit int) (*Report, error) {
-	b := append([]byte(nil), payload...)
-	for len(payload) > 0 {
-		t, next, err := r.Next()
-		if err != nil {
-			return nil, fmt.Errorf("report: %w", err)
-		}
-		if t != TypeReport {
-			return nil, fmt.Errorf("report: frame %q in its midst", t)
-		}
-		if len(b)+len(next) > limit {
-			return nil, fmt.Errorf("report is longer than %d bytes", limit)
-		}
-		b, payload = append(b, next...), next
+// atOnce is how much memory is taken on the strength of an announcement alone.
+const atOnce = 64 << 20
+
+// Sized reads what a frame with this payload announces, at most limit bytes.
+func (r *Reader) Sized(payload []byte, limit int64) ([]byte, error) {
+	var head Announced
+	if err := Decode(payload, &head); err != nil {
+		return nil, err
 	}
-	report := new(Report)
-	if err := Decode(b, report); err != nil {
-		return nil, fmt.Errorf("report: %w", err)
+	if head.Size <= 0 || head.Size > limit {
+		return nil, fmt.Errorf("an answer of %d bytes, where 1 to %d can be", head.Size, limit)
 	}
-	return report, nil
+	body, size := r.Body(head.Size), int(head.Size)
+	b := make([]byte, 0, min(size, atOnce))
+	for len(b) < size {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, min(size-len(b), atOnce))
+		}
+		n, err := io.ReadFull(body, b[len(b):min(cap(b), size)])
+		if b = b[:len(b)+n]; err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 // Body returns a reader of the next size bytes, which must come as Data frames

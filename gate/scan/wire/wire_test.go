@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -49,32 +47,37 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-func TestReport(t *testing.T) {
-	want := &Report{Stream: "alpine 3.10", StreamKnown: true}
-	for range 5000 {
-		want.Findings = append(want.Findings, evidence.Finding{ID: "CVE-2021-1", Title: strings.Repeat("x", 50)})
-	}
+func TestSized(t *testing.T) {
+	want := bytes.Repeat([]byte("0123456789abcdef"), 5*chunk/16+1)
 	var pipe bytes.Buffer
-	if err := NewWriter(&pipe).Report(want); err != nil {
+	if err := NewWriter(&pipe).Sized(TypeReport, want); err != nil {
 		t.Fatal(err)
 	}
-	read := func(limit int) (*Report, error) {
+	read := func(limit int64) ([]byte, error) {
 		r := NewReader(bytes.NewReader(pipe.Bytes()))
 		_, payload, err := r.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.Report(payload, limit)
+		return r.Sized(payload, limit)
 	}
 	got, err := read(1 << 30)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+	}
+	if cap(got) != len(want) {
+		t.Errorf("a buffer of %d bytes for %d", cap(got), len(want))
+	}
+	if _, err := read(int64(len(want)) - 1); err == nil || !strings.Contains(err.Error(), "1 to") {
+		t.Errorf("an answer over the limit: %v", err)
+	}
+	cut := NewReader(bytes.NewReader(pipe.Bytes()[:pipe.Len()/2]))
+	_, payload, err := cut.Next()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if _, err := read(300 << 10); err == nil || !strings.Contains(err.Error(), "longer than") {
-		t.Errorf("a report over the limit: %v", err)
+	if _, err := cut.Sized(payload, 1<<30); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("an answer that is cut off: %v", err)
 	}
 }
 
@@ -147,7 +150,7 @@ func FuzzEntry(f *testing.F) {
 }
 
 func FuzzReader(f *testing.F) {
-	f.Add([]byte("D\x00\x00\x00\x03abcS\x00\x00\x00\x02{}S\x00\x00\x00\x00"))
+	f.Add([]byte("D\x00\x00\x00\x03abcS\x00\x00\x00\x0a{\"size\":3}D\x00\x00\x00\x03abc"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := NewReader(bytes.NewReader(b))
 		for {
@@ -156,7 +159,7 @@ func FuzzReader(f *testing.F) {
 				return
 			}
 			if kind == TypeReport {
-				_, _ = r.Report(payload, 1<<16)
+				_, _ = r.Sized(payload, 1<<16)
 			}
 		}
 	})
