@@ -40,10 +40,13 @@ func allowedImports() map[string][]string {
 		"gate/scan/wire":     with("gate/layer"),
 		"gate/scan/database": with("gate/layer"),
 		"gate/scan/cache":    nil,
+		"gate/scan/process":  nil,
 		"gate/scan/engine":   with("gate/layer", "gate/scan/wire"),
-		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/cache"),
-		"cmd/imagegate": with("gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache", "gate/scan/engine",
-			"gate/report", "gate/report/safe", "gate/ci"),
+		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/process"),
+		// It has to be initialised before everything else.
+		"cmd/imagegate/ahead": {"gate/scan/process"},
+		"cmd/imagegate": with("cmd/imagegate/ahead", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
+			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci"),
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/ahead"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/engine"
+	"github.com/imagegate/imagegate/gate/scan/process"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -83,8 +85,8 @@ func (p *program) check(c *cli.Context) error {
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
 		return p.openScanner(o, report.Bills(run.outputs))
 	})}
-	if run.policy.Needs().Layers() {
-		go func() { _, _ = scanner.get() }() // it starts while names are resolved; an error is told by Scan
+	if !run.policy.Needs().Layers() {
+		ahead.Discard()
 	}
 	g := &gate.Gate{
 		Policy: run.policy, Resolver: resolver, Scanner: scanner, FailFast: c.Bool("fail-fast"),
@@ -140,7 +142,7 @@ func (p *program) openScanner(o *scanOptions, bills []string) (*scan.Scanner, er
 	if err != nil {
 		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("find this program to start workers: %w", err)}
 	}
-	s := scan.New(scan.Options{
+	return scan.New(scan.Options{
 		TempDir:   root,
 		Databases: o.databases,
 		Offline:   o.offline,
@@ -149,16 +151,15 @@ func (p *program) openScanner(o *scanOptions, bills []string) (*scan.Scanner, er
 		Memory:    o.memory,
 		Timeout:   o.scanTimeout,
 		Limits:    o.connection.layerLimits,
-		Command:   []string{self, scan.WorkerCommand},
+		Command:   []string{self, process.Command},
+		Ahead:     ahead.Take(),
 		Analyzers: new(engine.Selector),
 		Cache:     o.layers,
 		Build:     buildID(self),
 		Now:       p.now,
 		Documents: bills,
 		Observe:   o.progress.observe,
-	})
-	s.Prestart()
-	return s, nil
+	}), nil
 }
 
 // buildID names this build of the program for the layer cache. Two builds from

@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/engine"
+	"github.com/imagegate/imagegate/gate/scan/process"
 )
 
 // grace is how long a run may take to wind up after it was told to end.
@@ -46,7 +46,7 @@ func pace() {
 }
 
 func startedAsWorker(args []string) bool {
-	return len(args) > 1 && args[1] == scan.WorkerCommand
+	return len(args) > 1 && args[1] == process.Command
 }
 
 // supervise runs the program until it ends or has to: the first signal asks it

@@ -146,6 +146,9 @@ const maxCertificates = 16 << 20
 
 // certificates is the system's pool and the files.
 func certificates(files []string) (*x509.CertPool, error) {
+	if len(files) == 0 {
+		return nil, nil // the system's, read when the first server shows a certificate
+	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()

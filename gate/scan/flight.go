@@ -11,7 +11,12 @@ import (
 type flights struct {
 	mu   sync.Mutex
 	open map[layerID]*flight
+	air  sync.WaitGroup // those whose work has not returned yet
 }
+
+// wait waits until all work has returned, also the one that nobody waits for any
+// more and that was told to end.
+func (f *flights) wait() { f.air.Wait() }
 
 // flight is one layer being read, for one image or many. It has a context of
 // its own: an image that gives up must not take the layer away from the others,
@@ -58,14 +63,14 @@ func (f *flights) start(ctx context.Context, id layerID, owner string, work func
 		f.open = map[layerID]*flight{}
 	}
 	f.open[id] = fl
-	go func() {
+	f.air.Go(func() {
 		defer fl.cancel(nil)
 		fl.known, fl.err = guarded(func() (*known, error) { return work(ctx) })
 		f.mu.Lock()
 		f.forget(id, fl)
 		f.mu.Unlock()
 		close(fl.done)
-	}()
+	})
 	return fl
 }
 

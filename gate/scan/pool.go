@@ -51,16 +51,12 @@ func (s *Scanner) worker() (*worker, error) {
 	return s.start()
 }
 
-// start opens the database in the worker that was started ahead, or in a new
-// one. It does not wait for the answer: what is sent meanwhile is read later.
+// start starts a worker and tells it of the database. It does not wait for the
+// answer: what is sent meanwhile is read later.
 func (s *Scanner) start() (*worker, error) {
-	w := s.ahead
-	s.ahead = nil
-	if w == nil || !w.alive() {
-		var err error
-		if w, err = s.spawn(); err != nil {
-			return nil, &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("start the scan worker: %w", err)}
-		}
+	w, err := s.spawn()
+	if err != nil {
+		return nil, &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("start the scan worker: %w", err)}
 	}
 	if err := w.open(s.cacheDir); err != nil {
 		return nil, w.died(err)

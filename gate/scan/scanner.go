@@ -21,11 +21,9 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/gate/scan/process"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
-
-// WorkerCommand is the hidden first argument that makes the program a worker.
-const WorkerCommand = "__worker"
 
 // Options say how to scan. Command, Analyzers, Databases, TempDir and Now are
 // required.
@@ -48,8 +46,11 @@ type Options struct {
 	Timeout time.Duration
 	// Limits bound what an image may contain.
 	Limits layer.Limits
-	// Command is the worker's command line: this program and WorkerCommand.
+	// Command is the worker's command line: this program and [process.Command].
 	Command []string
+	// Ahead is a process that was started with Command already, nil for none. It
+	// becomes the first worker.
+	Ahead *process.Process
 	// Analyzers answers for the worker's analyzers without asking it.
 	Analyzers Analyzers
 	// Cache keeps what is known of layers from run to run. Nothing is kept if it
@@ -101,13 +102,12 @@ type Scanner struct {
 	database *evidence.Database
 
 	mu        sync.Mutex
-	ahead     *worker // started before it was known to which database
+	ahead     *process.Process // becomes the first worker
 	idle      []*worker
 	documents map[string]map[string][]byte // manifest digest -> name -> document
 }
 
-// New returns a scanner. Nothing is fetched or started before the first Scan,
-// or [Scanner.Prestart].
+// New returns a scanner. Nothing is fetched or started before the first Scan.
 func New(o Options) *Scanner {
 	if o.LayerMemory == 0 {
 		o.LayerMemory = defaultLayerMemory
@@ -117,24 +117,8 @@ func New(o Options) *Scanner {
 		cacheDir: filepath.Join(o.TempDir, "databases"),
 		slots:    newSlots(max(1, o.Jobs)),
 		memory:   memory{limit: o.LayerMemory},
+		ahead:    o.Ahead,
 	}
-}
-
-// Prestart starts the first worker, for which a scan would else have to wait:
-// most of its start needs no database yet. It is only a matter of time, so its
-// failure is left to be found by the scan.
-func (s *Scanner) Prestart() {
-	w, err := s.spawn()
-	if err != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ahead != nil {
-		w.kill()
-		return
-	}
-	s.ahead = w
 }
 
 // Open obtains the vulnerability database; Scan does so by itself. Errors are a
@@ -209,15 +193,18 @@ func (s *Scanner) keep(digest string, documents map[string][]byte) {
 	s.documents[digest] = documents
 }
 
-// Close waits until what is known of layers is in the cache, ends the workers
-// and closes Databases, whose private views they read. No scan may be under
+// Close waits until no layer is read any more and what is known of layers is in
+// the cache, ends the workers and closes Databases, whose private views they read. No scan may be under
 // way. The caller removes TempDir.
 func (s *Scanner) Close() error {
+	s.flights.wait()
 	s.storing.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ahead != nil {
-		s.idle = append(s.idle, s.ahead)
+	if p := s.ahead; p != nil {
+		p.Kill()
+		_ = p.Wait()
+		p.Close()
 	}
 	for _, w := range s.idle {
 		w.kill()

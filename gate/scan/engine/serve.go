@@ -68,6 +68,9 @@ func (e *engine) open(ctx context.Context) error {
 		return err
 	}
 	e.parallel = max(1, o.Parallel)
+	if err := settle(o.Dir); err != nil {
+		return err
+	}
 	debug.SetGCPercent(gcPercent)
 	if o.Memory > 0 {
 		// The soft limit makes the collector work before the hard one kills.
@@ -86,6 +89,24 @@ func (e *engine) open(ctx context.Context) error {
 		return err
 	}
 	return e.out.Flush()
+}
+
+// settle makes dir the only place where the worker leaves anything. It is done
+// here and not by who starts the process, because that may be before there is
+// such a place. Trivy asks for the temporary directory when it first needs one.
+func settle(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.Chdir(dir); err != nil {
+		return fmt.Errorf("private directory: %w", err)
+	}
+	for _, name := range []string{"HOME", "TMPDIR", "TMP", "TEMP"} {
+		if err := os.Setenv(name, dir); err != nil {
+			return fmt.Errorf("private directory: %w", err)
+		}
+	}
+	return nil
 }
 
 func (e *engine) openDatabase(ctx context.Context, dir string, ready *wire.Ready) error {

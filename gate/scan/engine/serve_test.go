@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -152,5 +153,24 @@ func (c *conversation) entry(h *tar.Header, r io.Reader, wants func(string, fs.F
 		b, err := io.ReadAll(r)
 		c.must(err)
 		c.must(c.send.Data(b))
+	}
+}
+
+// The worker leaves nothing but in the directory that it is given.
+func TestSettle(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir) // and back again
+	for _, name := range []string{"HOME", "TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(name, "/elsewhere")
+	}
+	own := t.TempDir()
+	if err := settle(own); err != nil {
+		t.Fatal(err)
+	}
+	if wd, err := os.Getwd(); err != nil || wd != own || os.TempDir() != own || os.Getenv("HOME") != own {
+		t.Errorf("stands in %s, writes to %s, lives in %s, %v; want %s", wd, os.TempDir(), os.Getenv("HOME"), err, own)
+	}
+	if err := settle(own + "/none"); err == nil {
+		t.Error("a directory that is not there is taken")
 	}
 }

@@ -19,6 +19,8 @@ const Version = 2
 
 // Open is the parent's first word. It is sent once, before the first image.
 type Open struct {
+	// Dir is the worker's own directory, to stand in and to write to.
+	Dir string `json:"dir"`
 	// CacheDir holds db/ and, when a jar was seen, java-db/, laid out as Trivy
 	// does. Nothing in it changes while the worker lives.
 	CacheDir string `json:"cacheDir"`
