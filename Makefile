@@ -65,9 +65,9 @@ tidy:
 # Trivy cache directory with a real database; without it the small one of the
 # tests serves. BENCH_LAYOUT is an OCI layout and BENCH_EXTRA names images in it
 # that are measured too. BENCH_DIR keeps images and results (1 GB).
-BENCH = cache="$(BENCH_CACHE)"; if [ -z "$$cache" ]; then cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && $(GO) run ./examples/testdb "$$cache"; fi; \
+BENCH = cache="$(abspath $(BENCH_CACHE))"; if [ -z "$$cache" ]; then cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && $(GO) run ./examples/testdb "$$cache"; fi; \
 	cd examples/bench && CGO_ENABLED=0 $(GO) run . -gate ../../bin/imagegate -cache-dir "$$cache" -n $(BENCHRUNS) -only "$(BENCH_ONLY)" \
-	-dir "$(BENCH_DIR)" -layout "$(BENCH_LAYOUT)" -extra "$(BENCH_EXTRA)"
+	-dir "$(abspath $(BENCH_DIR))" -layout "$(abspath $(BENCH_LAYOUT))" -extra "$(BENCH_EXTRA)"
 
 bench: build ## measure time and memory beside Trivy's own command line, as ratios
 	@$(BENCH)

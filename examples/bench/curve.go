@@ -27,8 +27,8 @@ type curveResult struct {
 }
 
 type pointResult struct {
-	X float64
-	result
+	X      float64
+	Result result
 }
 
 // linear is the exponent that a curve may have: what is left above 1 is noise
@@ -130,7 +130,7 @@ func (b *bench) measureCurves(ctx context.Context, cs []curve, only string, keep
 // values of one side along the curve.
 func (c curveResult) values(runs func(result) []usage, of func(usage) float64) (xs, ys []float64) {
 	for _, p := range c.Points {
-		xs, ys = append(xs, p.X), append(ys, median(column(runs(p.result), of)))
+		xs, ys = append(xs, p.X), append(ys, median(column(runs(p.Result), of)))
 	}
 	return xs, ys
 }
@@ -147,15 +147,19 @@ func (c curveResult) exponent(runs func(result) []usage, of func(usage) float64)
 }
 
 func curveTables(cs []curveResult) string {
+	if len(cs) == 0 {
+		return notMeasured
+	}
 	var b strings.Builder
+	b.WriteString("![Time by size, layers, files, findings and images, both axes logarithmic](growth.svg)\n\n")
 	for _, c := range cs {
 		t := table{head: []string{c.Unit, "imagegate, s", "trivy, s", "ratio", "CPU s", "trivy", "peak PSS MiB", "trivy", "findings"}}
 		for _, p := range c.Points {
 			one := func(format string, runs []usage, of func(usage) float64) string {
 				return fmt.Sprintf(format, median(column(runs, of)))
 			}
-			t.add(fmt.Sprintf("%.0f", p.X), spread(column(p.Ours, wall)), spread(column(p.Theirs, wall)), fmt.Sprintf("%.2f", median(p.ratio(wall))),
-				one("%.2f", p.Ours, cpu), one("%.2f", p.Theirs, cpu), one("%.0f", p.Ours, pss), one("%.0f", p.Theirs, pss), p.findings())
+			t.add(fmt.Sprintf("%.0f", p.X), spread(column(p.Result.Ours, wall)), spread(column(p.Result.Theirs, wall)), middle(p.Result.ratio(wall)),
+				one("%.2f", p.Result.Ours, cpu), one("%.2f", p.Result.Theirs, cpu), one("%.0f", p.Result.Ours, pss), one("%.0f", p.Result.Theirs, pss), p.Result.findings())
 		}
 		grows := func(of func(usage) float64) []string {
 			return []string{fmt.Sprintf("%.2f", c.exponent(ours, of)), fmt.Sprintf("%.2f", c.exponent(theirs, of))}

@@ -37,13 +37,15 @@ func (r result) rated() float64 {
 // the same are not comparable, so a difference is shown in capitals.
 func (r result) findings() string {
 	a, b := counts(r.Ours), counts(r.Theirs)
-	switch {
-	case len(r.Theirs) == 0 || a == b:
-		return a
-	case r.Other == trivyName && a != b:
+	if len(r.Theirs) > 0 && a != b {
 		return fmt.Sprintf("MISMATCH: %s, %s %s", a, r.Other, b)
 	}
 	return a
+}
+
+// layerless reports whether no run asked for a layer.
+func (r result) layerless() bool {
+	return !slices.ContainsFunc(r.Ours, func(u usage) bool { return u.Requests.Layers > 0 })
 }
 
 // counts is the number of findings of all runs, which should be one number.
@@ -66,6 +68,14 @@ func spread(xs []float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f (%.2f-%.2f)", median(xs), slices.Min(xs), slices.Max(xs))
+}
+
+// middle is a median alone.
+func middle(xs []float64) string {
+	if len(xs) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", median(xs))
 }
 
 func verdict(met bool) string {

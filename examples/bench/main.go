@@ -165,7 +165,7 @@ func (o options) measure(ctx context.Context, b *bench) error {
 	if err := known.load(b); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	log.Printf("%d runs of each, load %s, %s", b.runs, load(), known.Machine)
+	log.Printf("%d runs of each, load %.1f, %s", b.runs, load(), known.Machine)
 	if o.curve {
 		if err := b.measureCurves(ctx, curves(), o.only, known.keepCurve); err != nil {
 			return err
@@ -180,8 +180,10 @@ func (o options) measure(ctx context.Context, b *bench) error {
 		}
 	}
 	all := known.tables()
-	for _, name := range []string{"wall", "cost", "traffic", "rate", "floor", "curves"} {
-		fmt.Println(all[name])
+	for _, name := range []string{"machine", "wall", "cost", "traffic", "rate", "floor", "curves"} {
+		if all[name] != notMeasured {
+			fmt.Println(all[name])
+		}
 	}
 	if o.write == "" {
 		return nil

@@ -144,11 +144,10 @@ func processor(pid int) (id string, cpu time.Duration, ok bool) {
 	return fmt.Sprintf("%d@%s", pid, fields[19]), time.Duration(user+system) * tick, true
 }
 
-// load is the machine's load average over one minute, "?" where it is not known.
-func load() string {
+// load is the machine's load average over one minute, 0 where it is not known.
+func load() float64 {
 	raw, _ := os.ReadFile("/proc/loadavg")
-	if first, _, ok := strings.Cut(string(raw), " "); ok {
-		return first
-	}
-	return "?"
+	first, _, _ := strings.Cut(string(raw), " ")
+	average, _ := strconv.ParseFloat(first, 64)
+	return average
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,7 +108,7 @@ func (k *results) tables() map[string]string {
 }
 
 func (k *results) summary() string {
-	lowest, highest, runs, last := "?", "", 0, ""
+	lowest, highest, runs, last := math.Inf(1), 0.0, 0, ""
 	for _, r := range k.Rows {
 		if r.Skipped != "" {
 			continue
@@ -115,7 +116,10 @@ func (k *results) summary() string {
 		lowest, highest, runs = min(lowest, r.Load), max(highest, r.Load), max(runs, len(r.Ours))
 		last = max(last, r.At.Format("2006-01-02"))
 	}
-	return fmt.Sprintf("%s, %s, database of %s; %s; up to %d counted runs of each program; load average when a row began %s to %s; %s.\n",
+	if runs == 0 {
+		return notMeasured
+	}
+	return fmt.Sprintf("%s, beside %s, database of %s; %s; up to %d counted runs of each program; load average when a row began %.1f to %.1f; %s.\n",
 		k.Version, k.Peer, k.Data, k.Machine, runs, lowest, highest, last)
 }
 

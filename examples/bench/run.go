@@ -16,10 +16,11 @@ type result struct {
 	Target, Memory   float64
 	Images           int
 	Rate             float64
+	NoLayers         bool   // the row is about runs that need no layer
 	Skipped          string `json:",omitempty"` // why the row was not measured
 	Ours, Theirs     []usage
 	Floor            []usage
-	Load             string
+	Load             float64
 	At               time.Time
 }
 
@@ -27,7 +28,7 @@ type result struct {
 // cache and is not counted.
 func (b *bench) measureRow(ctx context.Context, r row) (result, error) {
 	out := result{ID: r.id, Title: r.title, Other: r.other, Target: r.target, Memory: r.memory,
-		Images: r.images, Rate: r.rate, Load: load(), At: time.Now().UTC().Truncate(time.Second)}
+		Images: r.images, Rate: r.rate, NoLayers: r.noLayers, Load: load(), At: time.Now().UTC().Truncate(time.Second)}
 	if r.cached && !b.layerCache {
 		out.Skipped = "this imagegate has no flag --cache"
 		return out, nil
@@ -148,10 +149,13 @@ func (r result) line() string {
 	case r.Rate > 0:
 		return fmt.Sprintf("%-18s %.0f images per second and core, %s", r.ID, r.rated(), verdict(r.Rate <= r.rated()))
 	}
-	s := fmt.Sprintf("%-18s wall %s, CPU %.2f, memory %.2f of %s, findings %s, load %s",
-		r.ID, spread(r.ratio(wall)), median(r.ratio(cpu)), median(r.ratio(pss)), r.Other, r.findings(), r.Load)
+	s := fmt.Sprintf("%-18s wall %s, CPU %s, memory %s of %s, findings %s, load %.1f",
+		r.ID, spread(r.ratio(wall)), middle(r.ratio(cpu)), middle(r.ratio(pss)), r.Other, r.findings(), r.Load)
 	if r.Target > 0 {
 		s += fmt.Sprintf("; target %.2f %s", r.Target, verdict(median(r.ratio(wall)) <= r.Target))
+	}
+	if r.NoLayers {
+		s += "; no layer request " + verdict(r.layerless())
 	}
 	return s
 }

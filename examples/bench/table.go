@@ -13,9 +13,15 @@ type table struct {
 	rows [][]string
 }
 
+// notMeasured stands where a table without rows would.
+const notMeasured = "Not measured yet.\n"
+
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) String() string {
+	if len(t.rows) == 0 {
+		return notMeasured
+	}
 	width := make([]int, len(t.head))
 	for _, row := range append([][]string{t.head}, t.rows...) {
 		for i, cell := range row {
@@ -96,8 +102,8 @@ func costTable(results []result) string {
 		one := func(format string, runs []usage, of func(usage) float64) string {
 			return fmt.Sprintf(format, median(column(runs, of)))
 		}
-		t.add(r.Title, one("%.2f", r.Ours, cpu), one("%.2f", r.Theirs, cpu), fmt.Sprintf("%.2f", median(r.ratio(cpu))),
-			one("%.0f", r.Ours, pss), one("%.0f", r.Theirs, pss), fmt.Sprintf("%.2f", median(r.ratio(pss))),
+		t.add(r.Title, one("%.2f", r.Ours, cpu), one("%.2f", r.Theirs, cpu), middle(r.ratio(cpu)),
+			one("%.0f", r.Ours, pss), one("%.0f", r.Theirs, pss), middle(r.ratio(pss)),
 			one("%.0f", r.Ours, rss), one("%.0f", r.Theirs, rss),
 			one("%.0f", r.Ours, largest), one("%.0f", r.Theirs, largest), met)
 	}
@@ -107,17 +113,20 @@ func costTable(results []result) string {
 // trafficTable shows what the last run of each asked the registry for: that a
 // warm run needs no layer is measured, not believed.
 func trafficTable(results []result) string {
-	t := table{head: []string{"what", "findings", "manifests, configs, layers", "layers, MB", "the other", "MB"}}
+	t := table{head: []string{"what", "findings", "manifests, configs, layers", "layers, MB", "no layer", "the other", "MB"}}
 	for _, r := range results {
 		if r.Skipped != "" || r.Rate > 0 || len(r.Ours) == 0 {
 			continue
 		}
-		a, other, bytes := r.Ours[len(r.Ours)-1].Requests, "", ""
+		a, other, bytes, none := r.Ours[len(r.Ours)-1].Requests, "", "", ""
+		if r.NoLayers {
+			none = verdict(r.layerless())
+		}
 		if len(r.Theirs) > 0 {
 			b := r.Theirs[len(r.Theirs)-1].Requests
 			other, bytes = b.String(), fmt.Sprintf("%.1f", float64(b.Bytes)/1e6)
 		}
-		t.add(r.Title, r.findings(), a.String(), fmt.Sprintf("%.1f", float64(a.Bytes)/1e6), other, bytes)
+		t.add(r.Title, r.findings(), a.String(), fmt.Sprintf("%.1f", float64(a.Bytes)/1e6), none, other, bytes)
 	}
 	return t.String()
 }
@@ -143,7 +152,7 @@ func floorTable(results []result) string {
 			continue
 		}
 		over := func(runs []usage, of func(usage) float64) string {
-			return fmt.Sprintf("%.2f", median(ratios(column(runs, of), column(r.Floor, of))))
+			return middle(ratios(column(runs, of), column(r.Floor, of)))
 		}
 		t.add(r.Title, spread(column(r.Floor, wall)), spread(column(r.Floor, cpu)),
 			over(r.Ours, wall), over(r.Ours, cpu), over(r.Theirs, wall), over(r.Theirs, cpu))

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"encoding/xml"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -89,5 +93,63 @@ func TestSelected(t *testing.T) {
 		if got := selected(tt.id, tt.only); got != tt.want {
 			t.Errorf("selected(%q, %q) = %v, want %v", tt.id, tt.only, got, tt.want)
 		}
+	}
+}
+
+func TestCurveTableAndDrawing(t *testing.T) {
+	c := curveResult{ID: "size", Title: "image size", Unit: "MB"}
+	for _, x := range []float64{1, 10, 100, 1000} {
+		c.Points = append(c.Points, pointResult{x, sample(x, x*x, 5, 5)})
+	}
+	if got := c.exponent(ours, wall); math.Abs(got-1) > 1e-6 {
+		t.Errorf("exponent of a linear curve = %v", got)
+	}
+	if got := c.exponent(theirs, wall); math.Abs(got-2) > 1e-6 {
+		t.Errorf("exponent of a quadratic curve = %v", got)
+	}
+	if got := curveTables([]curveResult{c}); !strings.Contains(got, "| exponent |") {
+		t.Errorf("no exponent in\n%s", got)
+	}
+	svg := drawing([]curveResult{c, c})
+	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil {
+		t.Errorf("not XML: %v", err)
+	}
+	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || strings.Count(svg, "<polyline") != 4 {
+		t.Errorf("drawing:\n%s", svg)
+	}
+}
+
+// What was measured of another binary must not stand in the same table.
+func TestResultsAreOfOneBinary(t *testing.T) {
+	dir := t.TempDir()
+	gate := filepath.Join(dir, "gate")
+	write := func(body string) *bench {
+		t.Helper()
+		if err := os.WriteFile(gate, []byte(body), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return &bench{gate: gate, trivy: gate, database: dir}
+	}
+	first := results{file: filepath.Join(dir, "results.json")}
+	_ = first.load(write("one")) // there is no file yet
+	if err := first.keep(sample(1, 2, 3, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.keepCurve(curveResult{ID: "c", Points: []pointResult{{1, sample(1, 2, 3, 3)}}}); err != nil {
+		t.Fatal(err)
+	}
+	again := results{file: first.file}
+	if err := again.load(write("one")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first.Rows, again.Rows, cmp.AllowUnexported(result{})); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(first.Curves, again.Curves); diff != "" {
+		t.Error(diff)
+	}
+	other := results{file: first.file}
+	if err := other.load(write("two")); err != nil || len(other.Rows) != 0 || len(other.Curves) != 0 {
+		t.Errorf("rows of another binary were kept: %v, %v", other.Rows, err)
 	}
 }
