@@ -147,6 +147,41 @@ func (b *bench) document(h v1.Hash, to any) error {
 	return fmt.Errorf("no layout has %s", h)
 }
 
+// weight is the size of all layers of images, each layer once: what a run that
+// knows nothing cannot do without.
+func (b *bench) weight(images ...string) (int64, error) {
+	sizes := map[v1.Hash]int64{}
+	var add func(h v1.Hash) error
+	add = func(h v1.Hash) error {
+		var document struct{ Manifests, Layers []v1.Descriptor }
+		if err := b.document(h, &document); err != nil {
+			return err
+		}
+		for _, l := range document.Layers {
+			sizes[l.Digest] = l.Size
+		}
+		for _, child := range document.Manifests {
+			if child.Platform != nil && child.Platform.OS == "unknown" {
+				continue // an attestation
+			}
+			if err := add(child.Digest); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, name := range images {
+		if err := add(b.images[name].Digest); err != nil {
+			return 0, err
+		}
+	}
+	var sum int64
+	for _, size := range sizes {
+		sum += size
+	}
+	return sum, nil
+}
+
 // ours is imagegate over images in one run.
 func (b *bench) ours(dir, cache string, images ...string) side {
 	report := filepath.Join(dir, "gate.json")

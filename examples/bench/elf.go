@@ -14,6 +14,9 @@ const (
 	infoEnd   = "f932433186182072008242104116d8f2"
 )
 
+// buildInfoMagic begins the build information.
+const buildInfoMagic = "\xff Go buildinf:"
+
 // goProgram is an ELF file with Go's build information in front and code behind
 // it, so that it has the size and the entropy of a real program.
 func goProgram(compiler, main string, modules []library, code []byte) []byte {
@@ -24,7 +27,7 @@ func goProgram(compiler, main string, modules []library, code []byte) []byte {
 	start, _ := hex.DecodeString(infoStart) // constants
 	end, _ := hex.DecodeString(infoEnd)
 	// Magic, pointer size, flag 2 for strings that stand inside the section.
-	blob := append([]byte("\xff Go buildinf:"), 8, 2)
+	blob := append([]byte(buildInfoMagic), 8, 2)
 	blob = append(blob, make([]byte, 32-len(blob))...)
 	blob = appendString(blob, []byte(compiler))
 	blob = appendString(blob, bytes.Join([][]byte{start, []byte(info.String()), end}, nil))

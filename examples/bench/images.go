@@ -57,8 +57,8 @@ const (
 	fleetImages  = 30
 )
 
-// fatImage is what an organisation's largest image looks like: about 300 MB
-// packed, 900 MB unpacked, 50,000 files in eight layers of five ecosystems.
+// fatImage is what an organisation's largest image looks like: about 290 MB
+// packed, 880 MB unpacked, 50,000 files in eight layers of five ecosystems.
 func fatImage() image {
 	return single("fat",
 		gz("fat-debian", debian(debianPackages(400), "amd64", 85*mib)),

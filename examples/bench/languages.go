@@ -93,7 +93,7 @@ func programs(modules []library, n int, packed int64) content {
 			// Machine code packs to about half.
 			code := w.machine(max(1<<20, int(packed-w.packed.n)*2/(n-i)))
 			name := fmt.Sprintf("app/bin/service-%d", i)
-			if err := w.file(name, 0o755, goProgram("go1.21.3", "example.org/shop/"+path.Base(name), mine, code)); err != nil {
+			if err := w.file(name, 0o755, goProgram("go1.24.6", "example.org/shop/"+path.Base(name), mine, code)); err != nil {
 				return err
 			}
 		}

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log"
 	"os"
 	"os/exec"
@@ -162,7 +161,7 @@ func (o options) setUp(ctx context.Context, images string) (*bench, error) {
 // measure measures what was asked for and adds it to what is known.
 func (o options) measure(ctx context.Context, b *bench) error {
 	known := results{file: filepath.Join(o.dir, "results.json")}
-	if err := known.load(b); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := known.load(b); err != nil {
 		return err
 	}
 	log.Printf("%d runs of each, load %.1f, %s", b.runs, load(), known.Machine)

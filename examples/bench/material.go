@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -37,7 +38,8 @@ func loadMaterial() (*material, error) {
 	if m.code, err = concatenate(filepath.Join(root, "pkg", "tool"), "", 1<<30); err != nil {
 		return nil, err
 	}
-	m.code = append(m.code, m.program...)
+	// A piece of code that held the magic would make a Go program of a library.
+	m.code = bytes.ReplaceAll(append(m.code, m.program...), []byte(buildInfoMagic), []byte("              "))
 	return m, nil
 }
 

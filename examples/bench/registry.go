@@ -38,22 +38,31 @@ type server struct {
 // countsPath answers with the requests since the last question.
 const countsPath = "/bench/requests"
 
-// serve prints its address and ends with its standard input.
-func serve(dirs []string) error {
+// newServer learns what the layouts hold.
+func newServer(dirs []string) (*server, error) {
 	s := &server{dirs: dirs, names: map[string]v1.Descriptor{}, config: map[string]bool{}, types: map[string]string{}}
 	for _, dir := range dirs {
 		var index v1.IndexManifest
 		if err := readJSON(filepath.Join(dir, "index.json"), &index); err != nil {
-			return err
+			return nil, err
 		}
 		for _, d := range index.Manifests {
 			if name := d.Annotations[refName]; name != "" {
 				s.names[name] = d
 			}
 			if err := s.learn(d); err != nil {
-				return err
+				return nil, err
 			}
 		}
+	}
+	return s, nil
+}
+
+// serve prints its address and ends with its standard input.
+func serve(dirs []string) error {
+	s, err := newServer(dirs)
+	if err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log"
 	"math"
 	"os"
 	"os/exec"
@@ -29,7 +32,8 @@ type results struct {
 	Curves  []curveResult
 }
 
-// load reads what was measured of this binary; anything else is forgotten.
+// load reads what was measured of this binary; anything else is forgotten, and
+// so is what another version of this program wrote.
 func (k *results) load(b *bench) error {
 	sum, err := fileHash(b.gate)
 	if err != nil {
@@ -41,10 +45,13 @@ func (k *results) load(b *bench) error {
 		now.Data = fmt.Sprintf("%.1f MB", float64(info.Size())/1e6)
 	}
 	err = readJSON(k.file, k)
-	if k.Gate != now.Gate || k.Data != now.Data || k.Machine != now.Machine {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Printf("earlier results are left out: %v", err)
+	}
+	if err != nil || k.Gate != now.Gate || k.Data != now.Data || k.Machine != now.Machine {
 		*k = now
 	}
-	return err
+	return nil
 }
 
 // fileHash streams: a binary in memory would count as memory of each child.

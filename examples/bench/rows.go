@@ -10,13 +10,14 @@ import (
 // row is one comparison.
 type row struct {
 	id, title string
-	other     string  // what imagegate is compared with
-	target    float64 // the ratio of wall times not to exceed; 0 without one
-	memory    float64 // the ratio of peak memory not to exceed; 0 without one
-	images    int     // judged in a run, for rows that are rated
-	rate      float64 // images per second and core to reach
-	cached    bool    // needs --cache
-	noLayers  bool    // imagegate must not ask for a layer
+	other     string   // what imagegate is compared with
+	target    float64  // the ratio of wall times not to exceed; 0 without one
+	memory    float64  // the ratio of peak memory not to exceed; 0 without one
+	images    int      // judged in a run, for rows that are rated
+	rate      float64  // images per second and core to reach
+	cached    bool     // needs --cache
+	noLayers  bool     // imagegate must not ask for a layer
+	cold      []string // images whose layers both must fetch whole
 
 	fill  func(ctx context.Context) error // once, before the first run
 	ours  func(dir string) side           // dir is fresh for each run
@@ -45,7 +46,7 @@ func (b *bench) rows(extra []string) ([]row, error) {
 // cold compares both with nothing known of the image.
 func (b *bench) cold(id, title string, targets []target, images ...string) row {
 	return row{
-		id: id, title: title, other: trivyName,
+		id: id, title: title, other: trivyName, cold: images,
 		ours:  func(dir string) side { return b.ours(dir, noCache, images...) },
 		their: func(dir string) side { return b.theirs(dir, "memory", b.trivyCache("plain"), targets) },
 	}
@@ -185,105 +186,6 @@ func (b *bench) manyRows() ([]row, error) {
 	many := b.warm("fleet-warm", "30 images, 2 platforms each, layers known", fleet, names("fleet-%02d", fleetImages)...)
 	many.target = 0.25
 	return append(rows, many), nil
-}
-
-// configRow has a policy that needs no layer.
-func (b *bench) configRow() ([]row, error) {
-	r := row{
-		id: "config", title: "reference and config rules alone", other: "crane config", target: 2, noLayers: true,
-		ours: func(dir string) side {
-			return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), "config.yaml", noCache, nil, "debian-slim")}}
-		},
-		their: func(string) side {
-			return side{steps: []step{{[]string{b.crane, "config", "--insecure", b.registry.ref("debian-slim")}, []int{0}}}}
-		},
-	}
-	return []row{r}, nil
-}
-
-// evalImages is how many files of evidence an eval row judges: enough that the
-// start of the program does not matter.
-const evalImages = 200
-
-// evalRows judge saved evidence again.
-func (b *bench) evalRows() ([]row, error) {
-	var rows []row
-	evidence := filepath.Join(b.work, "evidence.json")
-	for _, format := range []string{"text", "json"} {
-		rows = append(rows, row{
-			id: "eval-" + format, title: "eval of saved evidence, report as " + format, images: evalImages, rate: 1000,
-			fill: func(ctx context.Context) error {
-				return b.once(ctx, func(dir string) side {
-					return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), "scan.yaml", noCache, []string{"--evidence", evidence}, b.evidenceImage())}}
-				})
-			},
-			ours: func(dir string) side {
-				report := filepath.Join(dir, "report")
-				argv := []string{b.gate, "eval", "-p", filepath.Join(b.work, "scan.yaml"), "--quiet", "--ci", "none", "-o", format + "=" + report}
-				for range evalImages {
-					argv = append(argv, evidence)
-				}
-				s := side{steps: []step{{argv, []int{0, 1}}}}
-				if format == "json" {
-					s.findings = func() (int, error) { return gateFindings(report) }
-				}
-				return s
-			},
-		})
-	}
-	return rows, nil
-}
-
-// evidenceImage is the image whose evidence is judged again.
-func (b *bench) evidenceImage() string { return "debian-slim" }
-
-// atOnceRows run eight gates at once on one cache and one database, and compare
-// with the same eight one after another.
-func (b *bench) atOnceRows() ([]row, error) {
-	sideOf := func(dir string, atOnce bool, cache func(i int) string) side {
-		s := side{atOnce: atOnce}
-		var reports []string
-		for i, image := range names("shared-%d", sharedImages) {
-			report := filepath.Join(dir, fmt.Sprintf("gate-%d.json", i))
-			reports = append(reports, report)
-			s.steps = append(s.steps, b.check(report, "scan.yaml", cache(i), nil, image))
-		}
-		s.findings = func() (n int, err error) {
-			for _, report := range reports {
-				more, err := gateFindings(report)
-				if err != nil {
-					return 0, err
-				}
-				n += more
-			}
-			return n, nil
-		}
-		return s
-	}
-	const other = "one after another"
-	cold := row{
-		id: "at-once-cold", title: "8 gates at once, one empty cache", other: other, target: 1, cached: true,
-		ours: func(dir string) side {
-			return sideOf(dir, true, func(int) string { return filepath.Join(dir, "cache") })
-		},
-		// Each begins with nothing, as each of the eight at once does.
-		their: func(dir string) side {
-			return sideOf(dir, false, func(i int) string { return filepath.Join(dir, fmt.Sprint("cache-", i)) })
-		},
-	}
-	known := func(int) string { return filepath.Join(b.work, "gate-at-once") }
-	warm := row{
-		id: "at-once-warm", title: "8 gates at once, layers known", other: other, target: 1, cached: true, noLayers: true,
-		ours:  func(dir string) side { return sideOf(dir, true, known) },
-		their: func(dir string) side { return sideOf(dir, false, known) },
-	}
-	warm.fill = func(ctx context.Context) error { return b.once(ctx, warm.their) }
-	none := row{
-		id: "at-once-none", title: "8 gates at once, no cache", other: other, target: 1,
-		ours:  func(dir string) side { return sideOf(dir, true, func(int) string { return noCache }) },
-		their: func(dir string) side { return sideOf(dir, false, func(int) string { return noCache }) },
-	}
-	return []row{cold, warm, none}, nil
 }
 
 // extraRows are about images that the user brought.

@@ -48,6 +48,9 @@ func (b *bench) measureRow(ctx context.Context, r row) (result, error) {
 		if err != nil {
 			return out, fmt.Errorf("%s: %s: %w", r.id, r.other, err)
 		}
+		if err := b.mustFetch(r.cold, ours, theirs); err != nil {
+			return out, fmt.Errorf("%s: %w", r.id, err)
+		}
 		if r.floor != nil {
 			if floor, err = measure(ctx, *r.floor); err != nil {
 				return out, fmt.Errorf("%s: gzip and tar: %w", r.id, err)
@@ -58,6 +61,21 @@ func (b *bench) measureRow(ctx context.Context, r row) (result, error) {
 		}
 	}
 	return out, nil
+}
+
+// mustFetch refuses a cold run that did not fetch every layer: a cache that was
+// warm by accident would look like speed.
+func (b *bench) mustFetch(images []string, sides ...usage) error {
+	want, err := b.weight(images...)
+	if err != nil {
+		return err
+	}
+	for _, u := range sides {
+		if u.Requests.Bytes < want {
+			return fmt.Errorf("not a cold run: %d of %d bytes of layers were fetched", u.Requests.Bytes, want)
+		}
+	}
+	return nil
 }
 
 func (out *result) add(r row, ours, theirs, floor usage) {

@@ -131,7 +131,9 @@ func TestResultsAreOfOneBinary(t *testing.T) {
 		return &bench{gate: gate, trivy: gate, database: dir}
 	}
 	first := results{file: filepath.Join(dir, "results.json")}
-	_ = first.load(write("one")) // there is no file yet
+	if err := first.load(write("one")); err != nil {
+		t.Fatal(err)
+	}
 	if err := first.keep(sample(1, 2, 3, 3)); err != nil {
 		t.Fatal(err)
 	}
