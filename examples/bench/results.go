@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (k *results) load(b *bench) error {
 		return fmt.Errorf("the binary to measure: %w (make build makes it)", err)
 	}
 	now := results{file: k.file, Gate: sum, Version: firstLine(b.gate, "version"),
-		Peer: "trivy " + strings.TrimPrefix(firstLine(b.trivy, "--version"), "Version: "), Machine: machine()}
+		Peer: "trivy " + builtFrom(b.trivy), Machine: machine()}
 	if info, err := os.Stat(filepath.Join(b.database, "db", "trivy.db")); err == nil {
 		now.Data = fmt.Sprintf("%.1f MB", float64(info.Size())/1e6)
 	}
@@ -64,6 +65,16 @@ func fileHash(path string) (string, error) {
 	h := sha256.New()
 	_, err = io.Copy(h, f)
 	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// builtFrom is the version of the module that a program was built from: what
+// Trivy says of itself is set by its release builds alone.
+func builtFrom(binary string) string {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return "of unknown version"
+	}
+	return info.Main.Version
 }
 
 func firstLine(binary, argument string) string {
