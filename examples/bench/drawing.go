@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -12,8 +13,8 @@ const (
 	margin                  = 46
 )
 
-// drawing is the growth curves as SVG: one panel each, both axes logarithmic, so
-// that a straight line at 45 degrees is linear growth.
+// drawing is the growth curves as SVG: one panel each, both axes logarithmic, with
+// a dashed line for linear growth.
 func drawing(cs []curveResult) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">`+"\n",
@@ -24,8 +25,8 @@ func drawing(cs []curveResult) string {
 		panel(&b, c)
 		b.WriteString("</g>\n")
 	}
-	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#0a58ca">imagegate</text><text x="%d" y="%d" fill="#b02a37">trivy</text>`+"\n</svg>\n",
-		margin, panelHeight+20, margin+70, panelHeight+20)
+	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#0a58ca">imagegate</text><text x="%d" y="%d" fill="#b02a37">trivy</text><text x="%d" y="%d" fill="#888">linear, dashed</text>`+"\n</svg>\n",
+		margin, panelHeight+20, margin+70, panelHeight+20, margin+110, panelHeight+20)
 	return b.String()
 }
 
@@ -38,9 +39,13 @@ func panel(b *strings.Builder, c curveResult) {
 	for _, v := range xs {
 		fmt.Fprintf(b, `<text x="%.0f" y="%d" text-anchor="middle">%s</text>`+"\n", x(v), panelHeight-margin+14, short(v))
 	}
-	for _, v := range []float64{min(a[0], t[0]), max(a[len(a)-1], t[len(t)-1])} {
+	for _, v := range []float64{min(slices.Min(a), slices.Min(t)), max(slices.Max(a), slices.Max(t))} {
 		fmt.Fprintf(b, `<text x="%d" y="%.0f" text-anchor="end">%.1f</text>`+"\n", margin-4, y(v)+4, v)
 	}
+	// Linear growth that ends where ours does, as far down as the panel shows it.
+	last := len(xs) - 1
+	from := max(xs[0], xs[last]*min(slices.Min(a), slices.Min(t))/a[last])
+	line(b, []float64{from, xs[last]}, []float64{a[last] * from / xs[last], a[last]}, x, y, `#888" stroke-dasharray="4 4`)
 	line(b, xs, a, x, y, "#0a58ca")
 	line(b, xs, t, x, y, "#b02a37")
 }

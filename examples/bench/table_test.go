@@ -114,7 +114,7 @@ func TestCurveTableAndDrawing(t *testing.T) {
 	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil {
 		t.Errorf("not XML: %v", err)
 	}
-	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || strings.Count(svg, "<polyline") != 4 {
+	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || strings.Count(svg, "<polyline") != 6 {
 		t.Errorf("drawing:\n%s", svg)
 	}
 }
