@@ -19,10 +19,10 @@ BENCHRUNS   ?= 5
 FAST = $$($(GO) list -f '{{.ImportPath}} {{.Imports}} {{.TestImports}} {{.XTestImports}}' ./... | grep -v -e gate/scan/engine -e /examples | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint format vet static imports tidy bench fuzz conformance mutate clean
+.PHONY: help build demo test race lint format vet static imports tidy bench bench-curve bench-docs fuzz conformance mutate clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 build: ## build the static binary bin/imagegate
 	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/imagegate ./cmd/imagegate
@@ -61,11 +61,23 @@ tidy:
 		esac; \
 	fi
 
-# BENCH_CACHE is a Trivy cache directory with a real database, BENCH_LAYOUT an
-# OCI layout with larger images; without them the small ones of the tests serve.
+# BENCH_ONLY selects rows or curves by parts of their names. BENCH_CACHE is a
+# Trivy cache directory with a real database; without it the small one of the
+# tests serves. BENCH_LAYOUT is an OCI layout and BENCH_EXTRA names images in it
+# that are measured too. BENCH_DIR keeps images and results (1 GB).
+BENCH = cache="$(abspath $(BENCH_CACHE))"; if [ -z "$$cache" ]; then cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && $(GO) run ./examples/testdb "$$cache"; fi; \
+	cd examples/bench && CGO_ENABLED=0 $(GO) run . -gate ../../bin/imagegate -cache-dir "$$cache" -n $(BENCHRUNS) -only "$(BENCH_ONLY)" \
+	-dir "$(abspath $(BENCH_DIR))" -layout "$(abspath $(BENCH_LAYOUT))" -extra "$(BENCH_EXTRA)"
+
 bench: build ## measure time and memory beside Trivy's own command line, as ratios
-	@cache="$(BENCH_CACHE)"; if [ -z "$$cache" ]; then cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && $(GO) run ./examples/testdb "$$cache"; fi; \
-	cd examples/bench && CGO_ENABLED=0 $(GO) run . -gate ../../bin/imagegate -cache-dir "$$cache" -layout "$(BENCH_LAYOUT)" -n $(BENCHRUNS)
+	@$(BENCH)
+
+bench-curve: build ## measure how time and memory grow with size, layers, files, findings and images
+	@$(BENCH) -curve
+
+bench-docs: build ## measure both and write the tables of docs/performance.md
+	@$(BENCH) -write ../../docs/performance.md
+	@$(BENCH) -curve -write ../../docs/performance.md
 
 fuzz: ## fuzz every parser of foreign bytes for FUZZTIME each (default 20s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
