@@ -41,7 +41,7 @@ func start(args []string) int {
 // the time.
 func pace() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(400)
 	}
 }
 

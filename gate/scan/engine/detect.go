@@ -65,7 +65,7 @@ func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, 
 	if report.OS != nil {
 		report.OS.EndOfLife = endOfLife(ctx, d.detail.OS)
 	}
-	client := vulnerability.NewClient(trivydb.Config{})
+	client := vulnerability.NewClient(&s.engine.details)
 	for i := range d.results {
 		client.FillInfo(d.results[i].Vulnerabilities, severitySources)
 	}

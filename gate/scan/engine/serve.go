@@ -58,6 +58,7 @@ type engine struct {
 	logs       *logs
 	parallel   int
 	advisories *advisories
+	details    details
 	groups     map[evidence.Need]*groups
 }
 
