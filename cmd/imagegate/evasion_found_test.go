@@ -39,6 +39,13 @@ func foundEvasions(t *testing.T) []evasion {
 			"Package: foo\nStatus: install ok not-installed\nVersion:\n 1.0-1\nArchitecture: amd64\n\n"), exitNoVerdict},
 		{"found/dpkg-second-database", unprivileged(deb, gatetest.Files(gatetest.Text("var/lib/dpkg/status.d/aaa",
 			"Package: libssl3t64\nStatus: install ok installed\nSource: harmless\nVersion: 3.5.6-1~deb13u1\nArchitecture: amd64\n"))), eitherRefusal},
+		{"found/whiteout-of-other-bytes", unprivileged(gatetest.Base(), gatetest.Files(gatetest.Text("app/\xff/node_modules/lodash/package.json", badManifest)),
+			gatetest.Files(gatetest.Whiteout("app/\xfe"))), exitFail},
+		{"found/opaque-of-other-bytes", unprivileged(gatetest.Base(), gatetest.Files(gatetest.Text("app/\xff/node_modules/lodash/package.json", badManifest)),
+			gatetest.Files(gatetest.Opaque("app/\ufffd"))), exitFail},
+		{"found/same-name-but-for-bytes", unprivileged(gatetest.Base(), gatetest.Files(
+			gatetest.Text("app/\xff/node_modules/lodash/package.json", badManifest),
+			gatetest.Text("app/\xfe/node_modules/lodash/package.json", `{"name":"lodash","version":"4.17.21"}`))), exitFail},
 		{"found/attestation-that-can-run", attestationThatCanRun(apk, &v1.Platform{Architecture: "amd64"}), exitNoVerdict},
 		{"found/attestation-without-platform", attestationThatCanRun(apk, &v1.Platform{}), exitNoVerdict},
 		{"found/attestation-half-unknown", attestationThatCanRun(apk, &v1.Platform{OS: "linux", Architecture: "unknown"}), exitNoVerdict},

@@ -19,17 +19,17 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
-// process is a running imagegate.
-type process struct {
+// runningProgram is a running imagegate.
+type runningProgram struct {
 	*exec.Cmd
 	stdout, stderr bytes.Buffer
 	tmp            string
 }
 
 // startProgram starts imagegate in a directory and with an environment of its own.
-func startProgram(t *testing.T, args ...string) *process {
+func startProgram(t *testing.T, args ...string) *runningProgram {
 	t.Helper()
-	p := &process{Cmd: exec.Command("imagegate", args...)}
+	p := &runningProgram{Cmd: exec.Command("imagegate", args...)}
 	p.Dir = t.TempDir()
 	p.tmp = t.TempDir()
 	p.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + p.tmp}
@@ -42,7 +42,7 @@ func startProgram(t *testing.T, args ...string) *process {
 }
 
 // wait returns the exit code, and fails the test when the process does not end.
-func (p *process) wait(t *testing.T, within time.Duration) int {
+func (p *runningProgram) wait(t *testing.T, within time.Duration) int {
 	t.Helper()
 	timer := time.AfterFunc(within, func() {
 		t.Errorf("still running after %s", within)
@@ -212,7 +212,7 @@ func stallLayers(t *testing.T) (ref, cache string, waiting <-chan struct{}) {
 	return pushed.Tagged, cache, seen
 }
 
-func await(t *testing.T, p *process, event <-chan struct{}) {
+func await(t *testing.T, p *runningProgram, event <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-event:

@@ -59,7 +59,7 @@ func executables(facts *layer.Facts) []string {
 	var paths []string
 	for i := range facts.Executables {
 		if e := &facts.Executables[i]; e.Kind == layer.KindELF || e.Kind == layer.KindPE {
-			paths = append(paths, e.Path)
+			paths = append(paths, spelled(e.Path))
 		}
 	}
 	return paths
@@ -139,9 +139,10 @@ func compareCounts(databases []layer.PackageDatabase, r *wire.Report) ([]evidenc
 	var gaps []evidence.Gap
 	for i := range databases {
 		d := &databases[i]
-		c := evidence.Count{Type: string(d.Type), Path: d.Path, Expected: d.Count, Got: byPath[d.Path].Packages}
+		got := byPath[spelled(d.Path)]
+		c := evidence.Count{Type: string(d.Type), Path: d.Path, Expected: d.Count, Got: got.Packages}
 		counts = append(counts, c)
-		if unread := missing(d.IDs, byPath[d.Path].IDs); d.Problem == "" && c.Got == c.Expected && len(unread) > 0 {
+		if unread := missing(d.IDs, got.IDs); d.Problem == "" && c.Got == c.Expected && len(unread) > 0 {
 			// As many, but others: a stanza that only we count beside one that only
 			// Trivy counts.
 			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,

@@ -119,9 +119,9 @@ func (e *workerError) Error() string { return e.err.Error() }
 func (r *reading) entry(e *layer.Entry, body io.Reader) error {
 	switch e.Type {
 	case layer.Whiteout:
-		return errors.Join(r.recorder.Visit(e, nil), r.sendEntry(&wire.Entry{Type: wire.EntryWhiteout, Name: e.Name}))
+		return errors.Join(r.recorder.Visit(e, nil), r.sendEntry(&wire.Entry{Type: wire.EntryWhiteout, Name: spelled(e.Name)}))
 	case layer.Opaque:
-		return errors.Join(r.recorder.Visit(e, nil), r.sendEntry(&wire.Entry{Type: wire.EntryOpaque, Name: e.Name}))
+		return errors.Join(r.recorder.Visit(e, nil), r.sendEntry(&wire.Entry{Type: wire.EntryOpaque, Name: spelled(e.Name)}))
 	case layer.File:
 		return r.file(e, body)
 	default:
@@ -134,7 +134,7 @@ func (r *reading) file(e *layer.Entry, body io.Reader) error {
 	if err := r.body.reset(body); err != nil {
 		return err
 	}
-	w := &wire.Entry{Name: e.Name, Mode: e.Mode, Size: e.Size, Modified: e.ModTime.Unix()}
+	w := &wire.Entry{Name: spelled(e.Name), Mode: e.Mode, Size: e.Size, Modified: e.ModTime.Unix()}
 	// Trivy looks into a binary only if its mode says that it is executable, but
 	// a shell can chmod it and ld.so runs it anyway.
 	if e.Mode&0o111 == 0 && isBinary(r.body.head) {

@@ -16,7 +16,7 @@ import (
 
 // analysisVersion changes when an analysis of the same layer would come out, or
 // be written, in another way than before: kept ones are then made again.
-const analysisVersion = 1
+const analysisVersion = 2
 
 // analysis is what one layer holds, whatever image it is part of. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
