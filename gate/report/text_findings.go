@@ -18,8 +18,8 @@ const defaultRows = 25
 
 // findings writes the blocking findings and counts the others.
 func (t *textReport) findings(r *gate.Result) {
-	all := findingsOf(r)
-	blocking := ofClass(all, policy.ClassBlocking)
+	all := judgedOf(r)
+	blocking := inReportOrder(ofClass(all, policy.ClassBlocking))
 	if len(blocking) > 0 {
 		t.gap()
 		t.line("  ", t.paint(bold, fmt.Sprintf("Blocking: %s (%s)", plural(len(blocking), "finding"), bySeverity(blocking))))
@@ -186,10 +186,14 @@ func bundles(findings []*policy.Judged) []*bundle {
 		byKey[k].findings = append(byKey[k].findings, f)
 	}
 	slices.SortStableFunc(out, func(a, b *bundle) int {
+		if c := cmp.Compare(severityRank(a.findings[0].Severity), severityRank(b.findings[0].Severity)); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(b.worst(), a.worst()); c != 0 {
+			return c
+		}
 		return cmp.Or(
-			cmp.Compare(severityRank(a.findings[0].Severity), severityRank(b.findings[0].Severity)),
-			cmp.Compare(a.worst(), b.worst())*-1,
-			cmp.Compare(len(a.findings), len(b.findings))*-1,
+			cmp.Compare(len(b.findings), len(a.findings)),
 			cmp.Compare(a.findings[0].Package.Name, b.findings[0].Package.Name),
 			cmp.Compare(a.findings[0].Package.Version, b.findings[0].Package.Version),
 			cmp.Compare(a.findings[0].Package.Path, b.findings[0].Package.Path),

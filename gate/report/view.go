@@ -124,16 +124,23 @@ func stopping(r *gate.Result) []policy.RuleResult {
 
 // findingsOf returns the findings in the order of every report: blocking first,
 // then the worst severity, then by id, package, version and path.
-func findingsOf(r *gate.Result) []*policy.Judged {
+func findingsOf(r *gate.Result) []*policy.Judged { return inReportOrder(judgedOf(r)) }
+
+// judgedOf returns the findings in the order of the verdict.
+func judgedOf(r *gate.Result) []*policy.Judged {
 	if r.Err != nil {
 		return nil
 	}
-	sorted := make([]*policy.Judged, len(r.Verdict.Findings))
+	out := make([]*policy.Judged, len(r.Verdict.Findings))
 	for i := range r.Verdict.Findings {
-		sorted[i] = &r.Verdict.Findings[i]
+		out[i] = &r.Verdict.Findings[i]
 	}
-	slices.SortStableFunc(sorted, compareFindings)
-	return sorted
+	return out
+}
+
+func inReportOrder(findings []*policy.Judged) []*policy.Judged {
+	slices.SortStableFunc(findings, compareFindings)
+	return findings
 }
 
 func compareFindings(a, b *policy.Judged) int {
