@@ -139,6 +139,28 @@ func readString(d *decoder, v reflect.Value) error {
 	return err
 }
 
+// repeatedString returns the reader of a field that often has the text of the
+// one before it, as the type and the layer of packages have.
+func repeatedString() readFunc {
+	last, plain := "", false // a text without escapes stands in a file as it is
+	return func(d *decoder, v reflect.Value) error {
+		d.peek()
+		if rest, n := d.data[d.pos:], len(last); plain && len(rest) >= n+2 &&
+			rest[0] == '"' && string(rest[1:n+1]) == last && rest[n+1] == '"' {
+			d.pos += n + 2
+			v.SetString(last)
+			return nil
+		}
+		start := d.pos
+		s, err := d.text()
+		if err == nil {
+			v.SetString(s)
+			last, plain = s, len(s) <= longestShare && d.pos-start == len(s)+2
+		}
+		return err
+	}
+}
+
 func readBool(d *decoder, v reflect.Value) error {
 	switch {
 	case d.word("true"):

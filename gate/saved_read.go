@@ -20,7 +20,7 @@ type SavedReader struct {
 	table *decoder // fileVersion
 	// What findings of the second form point at: the advisories of the file and
 	// the packages of the scan that is being read.
-	advisories []savedEntry
+	advisories []*savedEntry
 	packages   []evidence.Package
 }
 
@@ -31,7 +31,7 @@ type savedEntry evidence.Finding
 // savedTable is the second form of [Saved].
 type savedTable struct {
 	SchemaVersion int              `json:"schemaVersion"`
-	Advisories    []savedEntry     `json:"advisories"`
+	Advisories    []*savedEntry    `json:"advisories"`
 	Images        []evidence.Image `json:"images"`
 	Missing       []SavedMissing   `json:"missing"`
 }
@@ -40,9 +40,9 @@ type savedTable struct {
 func NewSavedReader() *SavedReader {
 	r := &SavedReader{full: newDecoder(), table: newDecoder()}
 	d := r.table
-	d.readers[reflect.TypeFor[savedEntry]()] = d.structReader(reflect.TypeFor[savedEntry](), "package", "fixedVersion", "status").read
+	d.readers[reflect.TypeFor[*savedEntry]()] = d.structReader(entryType, "package", "fixedVersion", "status").readShared
 	d.readers[findingType] = r.findingReader(d.reader(reflect.TypeFor[savedFinding]()))
-	d.around(reflect.TypeFor[[]savedEntry](), nil, func(v reflect.Value) { r.advisories = v.Interface().([]savedEntry) })
+	d.around(reflect.TypeFor[[]*savedEntry](), nil, func(v reflect.Value) { r.advisories = v.Interface().([]*savedEntry) })
 	d.around(reflect.TypeFor[[]evidence.Package](), nil, func(v reflect.Value) { r.packages = v.Interface().([]evidence.Package) })
 	// A finding must not point at a package of the image before.
 	d.around(reflect.TypeFor[evidence.Scan](), func() { r.packages = nil }, nil)
@@ -105,7 +105,7 @@ func (r *SavedReader) findingReader(read readFunc) readFunc {
 			return err
 		}
 		f := v.Addr().Interface().(*evidence.Finding)
-		*f = evidence.Finding(r.advisories[*at])
+		*f = evidence.Finding(*r.advisories[*at])
 		f.Package, f.FixedVersion, f.Status = *pkg, saved.FixedVersion, saved.Status
 		return nil
 	}

@@ -145,10 +145,12 @@ func inReportOrder(findings []*policy.Judged) []*policy.Judged {
 
 func compareFindings(a, b *policy.Judged) int {
 	// Most findings differ early, and there can be very many.
-	if c := cmp.Compare(classRank(a.Class), classRank(b.Class)); c != 0 {
-		return c
+	if a.Class != b.Class {
+		if c := cmp.Compare(classRank(a.Class), classRank(b.Class)); c != 0 {
+			return c
+		}
 	}
-	if c := cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)); c != 0 {
+	if c := compareSeverities(a.Severity, b.Severity); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(a.ID, b.ID); c != 0 {
@@ -178,6 +180,13 @@ func severityRank(s evidence.Severity) int {
 		return i
 	}
 	return len(evidence.Severities()) - 1
+}
+
+func compareSeverities(a, b evidence.Severity) int {
+	if a == b {
+		return 0
+	}
+	return cmp.Compare(severityRank(a), severityRank(b))
 }
 
 // severity returns s, or "unknown" when it is not one of the known words.
