@@ -99,26 +99,13 @@ func (s *structReader) object(d *decoder, v reflect.Value, share bool) (*knownTa
 				start, before = d.pos, seen
 			}
 		}
-		key, err := d.bytes()
-		if err != nil {
+		var err error
+		if next, err = s.field(d, v, known, seen, next); err != nil {
 			return nil, err
 		}
-		if next = s.find(key, next); next < 0 {
-			return nil, unknown(string(key))
-		}
-		f := &s.fields[next]
-		if seen&(1<<next) != 0 {
-			return nil, twice(f.key)
-		}
 		seen |= 1 << next
-		if !d.take(':') {
-			return nil, d.unexpected("a colon")
-		}
-		if err := s.value(d, v, f, known); err != nil {
-			return nil, inside("."+f.key, err)
-		}
-		if s.known != nil && seen == onlyID { // the id, and it stands first
-			known = s.known.of(v.Field(f.index).String())
+		if s.known != nil && seen == onlyID { // it stands first
+			known = s.known.of(v.Field(s.fields[next].index).String())
 		}
 		if s.varying&(1<<next) != 0 {
 			start = -1
@@ -131,6 +118,28 @@ func (s *structReader) object(d *decoder, v reflect.Value, share bool) (*knownTa
 		s.known.keepTail(known, knownTail{after: before, seen: seen &^ before}, d.data[start:d.pos], v, s.fields)
 	}
 	return nil, nil
+}
+
+// field reads a key and its value, and returns the place of the field.
+func (s *structReader) field(d *decoder, v reflect.Value, known *knownValue, seen uint64, next int) (int, error) {
+	key, err := d.bytes()
+	if err != nil {
+		return 0, err
+	}
+	if next = s.find(key, next); next < 0 {
+		return 0, unknown(string(key))
+	}
+	f := &s.fields[next]
+	if seen&(1<<next) != 0 {
+		return 0, twice(f.key)
+	}
+	if !d.take(':') {
+		return 0, d.unexpected("a colon")
+	}
+	if err := s.value(d, v, f, known); err != nil {
+		return 0, inside("."+f.key, err)
+	}
+	return next, nil
 }
 
 // fill takes the rest of an object from one that was read before. seen are the
