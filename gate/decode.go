@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -129,66 +128,6 @@ func (d *decoder) compile(t reflect.Type) readFunc {
 		return readFloat
 	}
 	panic("no field of saved evidence may be a " + t.String())
-}
-
-func readString(d *decoder, v reflect.Value) error {
-	s, err := d.text()
-	if err == nil {
-		v.SetString(s)
-	}
-	return err
-}
-
-func readBool(d *decoder, v reflect.Value) error {
-	switch {
-	case d.word("true"):
-		v.SetBool(true)
-	case !d.word("false"):
-		return d.unexpected("true or false")
-	}
-	return nil
-}
-
-func readInt(d *decoder, v reflect.Value) error {
-	n, err := d.integer()
-	if err == nil {
-		v.SetInt(n)
-	}
-	return err
-}
-
-func readUint(d *decoder, v reflect.Value) error {
-	text, err := d.number()
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err == nil {
-		v.SetUint(n)
-	}
-	return err
-}
-
-func readFloat(d *decoder, v reflect.Value) error {
-	text, err := d.number()
-	if err != nil {
-		return err
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err == nil {
-		v.SetFloat(f)
-	}
-	return err
-}
-
-// readTime takes a time as it is written, without escapes.
-func readTime(d *decoder, v reflect.Value) error {
-	d.peek()
-	start := d.pos
-	if _, err := d.bytes(); err != nil {
-		return err
-	}
-	return v.Addr().Interface().(*time.Time).UnmarshalJSON(d.data[start:d.pos])
 }
 
 func (d *decoder) pointerReader(t reflect.Type) readFunc {

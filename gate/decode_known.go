@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"math/bits"
 	"reflect"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -14,7 +15,8 @@ import (
 //
 // That is safe because only strings, lists and objects are kept, which end with
 // a mark of their own: if a document goes on with the very bytes of a value
-// that was read, then reading would give that value and end behind them.
+// that was read, then reading would give that value and end behind them. The
+// same holds for the rest of an object, from a key to the closing brace.
 type knownValues struct {
 	byID map[string]*knownValue
 	typ  reflect.Type
@@ -26,6 +28,18 @@ type knownValues struct {
 type knownValue struct {
 	raw   []string // by field
 	value reflect.Value
+	tails []knownTail // at most maxTails
+}
+
+// knownTail is the rest of an object from one of its keys on.
+type knownTail struct {
+	raw   string
+	after uint64        // the fields that stood before
+	seen  uint64        // the fields in it
+	value reflect.Value // with these fields and no other
+	// whole is a pointer to the object with its id as well, when that is all that
+	// stands before: an object that may be shared.
+	whole reflect.Value
 }
 
 // The types with known values: both begin with the id.
@@ -37,8 +51,13 @@ var (
 const (
 	// Shorter values are found among the shared strings.
 	shortestKnown = 24
-	// knownRoom bounds what is kept: 20,000 vulnerabilities of a usual size.
-	knownRoom = 64 << 20
+	// knownRoom bounds what is kept: 20,000 vulnerabilities of a usual size, by
+	// field and as a whole.
+	knownRoom = 128 << 20
+	// onlyID is the set of the fields of an object of which the id has been read.
+	onlyID = 1
+	// maxTails is how many feeds may describe one id in their own ways.
+	maxTails = 4
 )
 
 func newKnownValues(t reflect.Type) *knownValues {
@@ -77,5 +96,42 @@ func (k *knownValues) keep(v *knownValue, i int, raw []byte, field reflect.Value
 		k.room -= len(raw) - len(v.raw[i])
 		v.raw[i] = string(raw)
 		v.value.Field(i).Set(field)
+	}
+}
+
+// tail returns the rest of an object that data goes on with, nil when it is not
+// known. It holds none of the fields that the object has already: a key that
+// stands twice must be found.
+func (v *knownValue) tail(data []byte, seen uint64) *knownTail {
+	for i := range v.tails {
+		t := &v.tails[i]
+		if len(data) >= len(t.raw) && string(data[:len(t.raw)]) == t.raw && t.seen&seen == 0 {
+			return t
+		}
+	}
+	return nil
+}
+
+// keepTail remembers the rest of an object, which has been read into object.
+func (k *knownValues) keepTail(v *knownValue, t knownTail, raw []byte, object reflect.Value, fields []fieldReader) {
+	size := len(raw) + int(k.typ.Size())
+	if t.seen == 0 || len(v.tails) == maxTails || size > k.room {
+		return
+	}
+	k.room -= size
+	t.raw, t.value = string(raw), reflect.New(k.typ).Elem()
+	copyFields(t.value, object, t.seen, fields)
+	if t.after == onlyID {
+		t.whole = reflect.New(k.typ)
+		t.whole.Elem().Set(object)
+	}
+	v.tails = append(v.tails, t)
+}
+
+// copyFields copies the fields in set.
+func copyFields(to, from reflect.Value, set uint64, fields []fieldReader) {
+	for ; set != 0; set &= set - 1 {
+		at := fields[bits.TrailingZeros64(set)].index
+		to.Field(at).Set(from.Field(at))
 	}
 }

@@ -144,6 +144,15 @@ func TestDecoderAgreesWithEncodingJSON(t *testing.T) {
 	}
 }
 
+// A file that was cut is refused wherever that was, behind a backslash too.
+func TestDecoderRefusesWhatWasCut(t *testing.T) {
+	for n := range len(everyKind) {
+		if err := newDecoder().document([]byte(everyKind[:n]), new(Saved)); err == nil {
+			t.Errorf("accepted the first %d bytes", n)
+		}
+	}
+}
+
 // What encoding/json replaces in silence is refused: two texts that differ
 // must not become one.
 func TestDecoderRefusesWhatIsNotUnicode(t *testing.T) {

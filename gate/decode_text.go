@@ -112,7 +112,7 @@ func (s *scanner) bytes() ([]byte, error) {
 			return raw, nil
 		case c == '\\':
 			escaped = true
-			s.pos += 2 // unescape looks at what follows
+			s.pos = min(s.pos+2, len(s.data)) // unescape looks at what follows
 		case c < ' ':
 			return nil, fmt.Errorf("control character %q stands at byte %d in a string", c, s.pos)
 		default:

@@ -20,7 +20,7 @@ type SavedReader struct {
 	table *decoder // fileVersion
 	// What findings of the second form point at: the advisories of the file and
 	// the packages of the scan that is being read.
-	advisories []savedEntry
+	advisories []*savedEntry
 	packages   []evidence.Package
 }
 
@@ -31,7 +31,7 @@ type savedEntry evidence.Finding
 // savedTable is the second form of [Saved].
 type savedTable struct {
 	SchemaVersion int              `json:"schemaVersion"`
-	Advisories    []savedEntry     `json:"advisories"`
+	Advisories    []*savedEntry    `json:"advisories"`
 	Images        []evidence.Image `json:"images"`
 	Missing       []SavedMissing   `json:"missing"`
 }
@@ -40,9 +40,9 @@ type savedTable struct {
 func NewSavedReader() *SavedReader {
 	r := &SavedReader{full: newDecoder(), table: newDecoder()}
 	d := r.table
-	d.readers[reflect.TypeFor[savedEntry]()] = d.structReader(reflect.TypeFor[savedEntry](), "package", "fixedVersion", "status").read
-	d.readers[findingType] = r.findingReader(d.reader(reflect.TypeFor[savedFinding]()))
-	d.around(reflect.TypeFor[[]savedEntry](), nil, func(v reflect.Value) { r.advisories = v.Interface().([]savedEntry) })
+	d.readers[reflect.TypeFor[*savedEntry]()] = d.structReader(entryType, "package", "fixedVersion", "status").readShared
+	d.readers[reflect.TypeFor[[]evidence.Finding]()] = r.findingsReader(d.reader(reflect.TypeFor[[]savedFinding]()))
+	d.around(reflect.TypeFor[[]*savedEntry](), nil, func(v reflect.Value) { r.advisories = v.Interface().([]*savedEntry) })
 	d.around(reflect.TypeFor[[]evidence.Package](), nil, func(v reflect.Value) { r.packages = v.Interface().([]evidence.Package) })
 	// A finding must not point at a package of the image before.
 	d.around(reflect.TypeFor[evidence.Scan](), func() { r.packages = nil }, nil)
@@ -85,30 +85,39 @@ func (r *SavedReader) parseTable(data []byte) (*Saved, error) {
 	return &Saved{SchemaVersion: t.SchemaVersion, Images: t.Images, Missing: t.Missing}, nil
 }
 
-// findingReader reads findings of the second form with read, which reads a
-// savedFinding. What points nowhere is an error: a finding without its severity
-// would be weighed as another one.
-func (r *SavedReader) findingReader(read readFunc) readFunc {
-	room := reflect.New(reflect.TypeFor[savedFinding]()).Elem()
-	saved := room.Addr().Interface().(*savedFinding)
+// findingsReader reads the findings of the second form with read, which reads a
+// list of savedFinding. What points nowhere is an error: a finding without its
+// severity would be weighed as another one.
+func (r *SavedReader) findingsReader(read readFunc) readFunc {
 	return func(d *decoder, v reflect.Value) error {
-		*saved = savedFinding{}
-		if err := read(d, room); err != nil {
+		var list []savedFinding
+		if err := read(d, reflect.ValueOf(&list).Elem()); err != nil || list == nil {
 			return err
 		}
-		at := saved.Advisory
-		if at == nil || *at < 0 || *at >= len(r.advisories) {
-			return fmt.Errorf("its advisory is not one of the %d that the file holds before the images", len(r.advisories))
+		findings := make([]evidence.Finding, len(list))
+		for i := range list {
+			if err := r.resolve(&findings[i], &list[i]); err != nil {
+				return inside(fmt.Sprintf("[%d]", i), err)
+			}
 		}
-		pkg, err := r.packageOf(saved)
-		if err != nil {
-			return err
-		}
-		f := v.Addr().Interface().(*evidence.Finding)
-		*f = evidence.Finding(r.advisories[*at])
-		f.Package, f.FixedVersion, f.Status = *pkg, saved.FixedVersion, saved.Status
+		*v.Addr().Interface().(*[]evidence.Finding) = findings
 		return nil
 	}
+}
+
+// resolve makes a finding of what a file says and what that points at.
+func (r *SavedReader) resolve(f *evidence.Finding, saved *savedFinding) error {
+	at := saved.Advisory
+	if at == nil || *at < 0 || *at >= len(r.advisories) {
+		return fmt.Errorf("its advisory is not one of the %d that the file holds before the images", len(r.advisories))
+	}
+	pkg, err := r.packageOf(saved)
+	if err != nil {
+		return err
+	}
+	*f = evidence.Finding(*r.advisories[*at])
+	f.Package, f.FixedVersion, f.Status = *pkg, saved.FixedVersion, saved.Status
+	return nil
 }
 
 func (r *SavedReader) packageOf(f *savedFinding) (*evidence.Package, error) {

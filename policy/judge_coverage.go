@@ -46,7 +46,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 		}
 	}
 	if len(details) == 0 {
-		return whole(sc.OS, kind)
+		return whole(j.policy, sc.OS, kind)
 	}
 	a := undecided("%s: %s", plural(len(details), "gap"), details[0])
 	a.details = details
@@ -61,14 +61,14 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 }
 
 // whole says what a rule without gaps means for this image.
-func whole(os *evidence.OS, kind evidence.GapKind) answer {
+func whole(p *Policy, os *evidence.OS, kind evidence.GapKind) answer {
 	if os == nil {
 		return passing("nothing was missed")
 	}
 	if kind == evidence.GapUnknownOS {
 		return passing("%s", strings.TrimSpace(os.Family+" "+os.Release))
 	}
-	title := ruleTitle(ruleCoverage + string(kind))
+	title := titleOf(p.rules, ruleCoverage+string(kind))
 	return passing("%s", strings.ToLower(title[:1])+strings.TrimSuffix(title[1:], "."))
 }
 

@@ -11,7 +11,7 @@ import (
 
 // exceptionIndex finds exceptions by id and counts what became of each.
 type exceptionIndex struct {
-	byID   map[string][]int // upper-case id -> places in the policy
+	byID   map[string][]int // the policy's
 	counts []exceptionCount
 }
 
@@ -24,12 +24,7 @@ type exceptionCount struct {
 }
 
 func newExceptionIndex(j *judge) *exceptionIndex {
-	x := &exceptionIndex{byID: map[string][]int{}, counts: make([]exceptionCount, len(j.policy.exceptions))}
-	for i, e := range j.policy.exceptions {
-		id := strings.ToUpper(e.ID)
-		x.byID[id] = append(x.byID[id], i)
-	}
-	return x
+	return &exceptionIndex{byID: j.policy.exceptionIDs, counts: make([]exceptionCount, len(j.policy.exceptions))}
 }
 
 // candidates returns the exceptions for any of the finding's ids, in the order
@@ -38,9 +33,13 @@ func (x *exceptionIndex) candidates(f *evidence.Finding) []int {
 	if len(x.counts) == 0 {
 		return nil
 	}
-	out := slices.Clone(x.byID[strings.ToUpper(f.ID)])
+	own := x.byID[strings.ToUpper(f.ID)]
+	out := slices.Clip(own) // the list is the policy's: growing it makes a copy
 	for _, a := range f.Aliases {
 		out = append(out, x.byID[strings.ToUpper(a)]...)
+	}
+	if len(out) == len(own) {
+		return own
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -50,10 +49,10 @@ func (x *exceptionIndex) candidates(f *evidence.Finding) []int {
 // and counts for all of them.
 func (x *exceptionIndex) find(j *judge, f *Judged) *exception {
 	var found *exception
-	for _, i := range x.candidates(&f.Finding) {
+	for _, i := range x.candidates(f.Finding) {
 		e, c := j.policy.exceptions[i], &x.counts[i]
 		c.seen++
-		if !e.inScope(j.img.Reference.Name, &f.Finding) {
+		if !e.inScope(j.img.Reference.Name, f.Finding) {
 			continue
 		}
 		c.matches++
@@ -78,7 +77,7 @@ func (x *exceptionIndex) find(j *judge, f *Judged) *exception {
 // refusal says why the policy's own limits keep an exception from covering a
 // finding, or "".
 func (j *judge) refusal(e *exception, f *Judged) string {
-	if id := j.deniedID(&f.Finding); id != "" && j.s.level(ruleDeny) == levelFail {
+	if id := j.deniedID(f.Finding); id != "" && j.s.level(ruleDeny) == levelFail {
 		return id + " is denied by vulnerabilities.deny"
 	}
 	if why := j.tooLong(e); why != "" {
@@ -147,14 +146,17 @@ func checkExceptionUse(j *judge) answer {
 	var warn []string
 	used, first := 0, j.policy.exceptions[0].Position
 	for _, u := range j.uses {
-		name := fmt.Sprintf("%s (%s)", u.Exception.ID, u.Exception.Position)
+		var what string
 		switch {
 		case u.Status == ExceptionExpired && u.Matches > 0:
-			warn = append(warn, fmt.Sprintf("%s ended on %s and would cover %s", name, u.Exception.Expires.Format("2006-01-02"), plural(u.Matches, "finding")))
+			what = fmt.Sprintf("ended on %s and would cover %s", u.Exception.Expires.Format("2006-01-02"), plural(u.Matches, "finding"))
 		case u.Status == ExceptionRefused:
-			warn = append(warn, fmt.Sprintf("%s does not apply: %s", name, u.Why))
+			what = "does not apply: " + u.Why
 		case u.EndsSoon:
-			warn = append(warn, fmt.Sprintf("%s ends on %s", name, u.Exception.Expires.Format("2006-01-02")))
+			what = "ends on " + u.Exception.Expires.Format("2006-01-02")
+		}
+		if what != "" {
+			warn = append(warn, fmt.Sprintf("%s (%s) %s", u.Exception.ID, u.Exception.Position, what))
 		}
 		if u.Status == ExceptionUsed {
 			used++

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,26 +11,21 @@ import (
 
 // classify puts every finding into exactly one class.
 func (j *judge) classify() {
-	j.buckets = map[evidence.Severity]int{}
 	index := newExceptionIndex(j)
+	counts := map[evidence.Severity]int{}
 	if j.img.Scan != nil {
 		j.findings = slices.Grow(j.findings, len(j.img.Scan.Findings))
 		for i := range j.img.Scan.Findings {
-			f := Judged{Finding: j.img.Scan.Findings[i]}
-			f.Severity = j.severity(&f.Finding)
+			f := Judged{Finding: &j.img.Scan.Findings[i]}
+			f.Severity = j.severity(f.Finding)
 			j.place(&f, index)
 			if f.Class == "" {
-				bucket, _, _ := j.s.limited(f.Severity)
-				j.buckets[bucket]++
+				counts[f.Severity]++
 			}
 			j.findings = append(j.findings, f)
 		}
 	}
-	for i := range j.findings {
-		if j.findings[i].Class == "" {
-			j.weigh(&j.findings[i])
-		}
-	}
+	j.weighAll(counts)
 	j.uses = index.uses(j)
 	j.findings = sorted(j.findings)
 }
@@ -40,7 +34,7 @@ func (j *judge) classify() {
 // count against the limits.
 func (j *judge) place(f *Judged, index *exceptionIndex) {
 	e := index.find(j, f)
-	id := j.deniedID(&f.Finding)
+	id := j.deniedID(f.Finding)
 	switch {
 	case id != "" && j.s.level(ruleDeny) == levelFail:
 		f.Class, f.Rule, f.Reason = ClassBlocking, ruleDeny, id+" is denied"
@@ -83,68 +77,54 @@ func (j *judge) grant(f *Judged) {
 	f.Reason = fmt.Sprintf("published %s, grace until %s", f.Published.UTC().Format(time.DateOnly), until.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
-// weigh compares a finding's severity with the limit for it. Above the limit
-// all findings of the severity block: no one could say which of them are the
-// ones too many.
-func (j *judge) weigh(f *Judged) {
-	bucket, limit, ok := j.s.limited(f.Severity)
+// weighed is what becomes of all findings of one severity.
+type weighed struct {
+	class        Class
+	rule, reason string
+}
+
+// weighAll compares findings with the limits. counts are those that have no
+// class yet.
+func (j *judge) weighAll(counts map[evidence.Severity]int) {
+	j.buckets = map[evidence.Severity]int{}
+	for sev, n := range counts {
+		bucket, _, _ := j.s.limited(sev)
+		j.buckets[bucket] += n
+	}
+	bySeverity := map[evidence.Severity]weighed{}
+	for sev := range counts {
+		bySeverity[sev] = j.weigh(sev)
+	}
+	for i := range j.findings {
+		if f := &j.findings[i]; f.Class == "" {
+			w := bySeverity[f.Severity]
+			f.Class, f.Rule, f.Reason = w.class, w.rule, w.reason
+		}
+	}
+}
+
+// weigh compares a severity with the limit for it. Above the limit all findings
+// of the severity block: no one could say which of them are the ones too many.
+func (j *judge) weigh(sev evidence.Severity) weighed {
+	bucket, limit, ok := j.s.limited(sev)
 	n := j.buckets[bucket]
 	level := j.s.level(ruleMax)
-	f.Class = ClassBelowThreshold
+	w := weighed{class: ClassBelowThreshold}
 	switch {
 	case !ok || level == levelOff:
-		f.Reason = fmt.Sprintf("the policy does not limit %s", f.Severity)
+		w.reason = fmt.Sprintf("the policy does not limit %s", sev)
 	case n <= limit:
-		f.Reason = fmt.Sprintf("%d %s, %d allowed", n, bucket, limit)
+		w.reason = fmt.Sprintf("%d %s, %d allowed", n, bucket, limit)
 	case level == levelWarn:
-		f.Reason = fmt.Sprintf("%d %s, %d allowed, but vulnerabilities.max only warns", n, bucket, limit)
+		w.reason = fmt.Sprintf("%d %s, %d allowed, but vulnerabilities.max only warns", n, bucket, limit)
 	default:
-		f.Class, f.Rule = ClassBlocking, ruleMax
-		f.Reason = fmt.Sprintf("%d %s, %d allowed", n, bucket, limit)
+		w.class, w.rule = ClassBlocking, ruleMax
+		w.reason = fmt.Sprintf("%d %s, %d allowed", n, bucket, limit)
 	}
-	if f.Severity != bucket {
-		f.Reason += "; not rated, so it counts as " + string(bucket)
+	if sev != bucket {
+		w.reason += "; not rated, so it counts as " + string(bucket)
 	}
-}
-
-// sorted brings findings into the order of reports. A finding is large, so
-// pointers are moved around and each finding only once.
-func sorted(findings []Judged) []Judged {
-	order := make([]*Judged, len(findings))
-	for i := range findings {
-		order[i] = &findings[i]
-	}
-	slices.SortStableFunc(order, compareJudged)
-	out := make([]Judged, len(findings))
-	for i, f := range order {
-		out[i] = *f
-	}
-	return out
-}
-
-func compareJudged(a, b *Judged) int {
-	block := func(f *Judged) int {
-		if f.Class == ClassBlocking {
-			return 0
-		}
-		return 1
-	}
-	// Most findings differ early, and there can be very many.
-	if c := cmp.Compare(block(a), block(b)); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(rank(b.Severity), rank(a.Severity)); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a.ID, b.ID); c != 0 {
-		return c
-	}
-	return cmp.Or(
-		cmp.Compare(a.Package.Name, b.Package.Name),
-		cmp.Compare(a.Package.Path, b.Package.Path),
-		cmp.Compare(a.Package.Version, b.Package.Version),
-		cmp.Compare(a.Package.Type, b.Package.Type),
-	)
+	return w
 }
 
 // severity returns the severity that the policy goes by.
@@ -284,7 +264,7 @@ func isAre(n int) string {
 func checkDeny(j *judge) answer {
 	var found []string
 	for i := range j.findings {
-		if f := &j.findings[i]; j.deniedID(&f.Finding) != "" {
+		if f := &j.findings[i]; j.deniedID(f.Finding) != "" {
 			found = append(found, strings.TrimSpace(fmt.Sprintf("%s in %s %s", f.ID, f.Package.Name, f.Package.Version)))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	_ "embed" // the default policy and the schema
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -29,6 +30,8 @@ type Policy struct {
 	exceptions []*exception
 	limits     exceptionLimits
 	rules      []*Rule // nil until the policy was parsed without a mistake
+	// exceptionIDs tells the places in exceptions by id, in upper case.
+	exceptionIDs map[string][]int
 }
 
 // override is the settings for images with certain names.
@@ -68,8 +71,18 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 	if len(d.diags) > 0 {
 		return nil, &Error{Diagnostics: sortDiagnostics(d.diags)}
 	}
+	p.indexExceptions()
 	p.rules = Rules()
 	return p, nil
+}
+
+// indexExceptions spares every image that is judged a look at every exception.
+func (p *Policy) indexExceptions() {
+	p.exceptionIDs = map[string][]int{}
+	for i, e := range p.exceptions {
+		id := strings.ToUpper(e.ID)
+		p.exceptionIDs[id] = append(p.exceptionIDs[id], i)
+	}
 }
 
 // read reads the document, unless it is too large to be worth it.

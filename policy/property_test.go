@@ -237,6 +237,7 @@ func exceptionsOnlyHelp(t *testing.T, name string, p *Policy, img *evidence.Imag
 	for i := range p.exceptions {
 		fewer := *p
 		fewer.exceptions = slices.Delete(slices.Clone(p.exceptions), i, i+1)
+		fewer.indexExceptions()
 		w := fewer.Evaluate(img, noon())
 		if w.Count(ClassBlocking) < v.Count(ClassBlocking) {
 			t.Errorf("%s: without exception %d fewer findings block", name, i)

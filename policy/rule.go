@@ -71,8 +71,10 @@ func Suggest(id string) string {
 	return ""
 }
 
-func ruleTitle(id string) string {
-	for _, r := range coverageRules() {
+func ruleTitle(id string) string { return titleOf(coverageRules(), id) }
+
+func titleOf(rules []*Rule, id string) string {
+	for _, r := range rules {
 		if r.ID == id {
 			return r.Title
 		}

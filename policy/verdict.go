@@ -84,7 +84,9 @@ const (
 
 // Judged is a finding with the class the policy gave it.
 type Judged struct {
-	evidence.Finding
+	// Finding is that of the evidence itself and no copy: a thousand images have
+	// hundreds of thousands of them.
+	*evidence.Finding
 	// Severity is the severity the policy used, which can differ from the
 	// finding's own when severity-source says so.
 	Severity evidence.Severity

@@ -108,6 +108,9 @@ func severitySources() []string {
 // normalSeverity brings a foreign spelling into ours. What is no severity is
 // unknown, never harmless.
 func normalSeverity(s evidence.Severity) evidence.Severity {
+	if rank(s) > 0 {
+		return s
+	}
 	s = evidence.Severity(strings.ToLower(strings.TrimSpace(string(s))))
 	if rank(s) == 0 {
 		return evidence.SeverityUnknown

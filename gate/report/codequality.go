@@ -38,7 +38,7 @@ func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
 	if len(run.Results) == 0 {
 		issues = append(issues, qualityIssues(&gate.Result{}, o, ids)...)
 	}
-	return encodeJSON(issues, "")
+	return encodeJSON(issues)
 }
 
 func qualityIssues(r *gate.Result, o Options, ids *identity) []qualityIssue {

@@ -30,11 +30,12 @@ func exceptionsOf(results []gate.Result) []policy.ExceptionUse {
 				continue
 			}
 			key := exceptionKey{use.Exception.ID, use.Exception.Package, use.Exception.Position}
-			if merged[key] == nil {
-				merged[key] = &use
+			if m := merged[key]; m != nil {
+				mergeUse(m, use)
 				continue
 			}
-			mergeUse(merged[key], use)
+			first := use // use itself would be moved to the heap every time
+			merged[key] = &first
 		}
 	}
 	uses := make([]policy.ExceptionUse, 0, len(merged))

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -99,22 +100,37 @@ type (
 	}
 )
 
-func renderGitLab(run *gate.Run, o Options) ([]byte, error) {
-	doc := gitlabReport{
+// writeGitLab writes the report finding by finding, for the same reason as
+// writeJSON.
+func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
+	frame, err := encodeJSON(gitlabReport{
 		Version: gitlabVersion, Scan: newGitLabScan(run, o),
 		Vulnerabilities: []gitlabFinding{}, Remediations: []struct{}{},
+	})
+	if err != nil {
+		return err
 	}
-	ids := &identity{}
+	list, err := newListWriter(w, frame, "vulnerabilities")
+	if err != nil {
+		return err
+	}
+	ids, e := &identity{}, newEncoder("    ")
 	for i := range run.Results {
 		r := &run.Results[i]
 		img := imageOf(r)
 		for _, f := range findingsOf(r) {
-			if shownByGitLab(f.Class) {
-				doc.Vulnerabilities = append(doc.Vulnerabilities, newGitLabFinding(r, img, f, o, ids))
+			if !shownByGitLab(f.Class) {
+				continue
+			}
+			if err := e.encode(newGitLabFinding(r, img, f, o, ids)); err != nil {
+				return err
+			}
+			if err := list.write(e.doc); err != nil {
+				return err
 			}
 		}
 	}
-	return encodeJSON(doc, "")
+	return list.end()
 }
 
 // shownByGitLab is false for findings that nobody has to act on: the schema has

@@ -103,8 +103,18 @@ func clip(s string, n int) string {
 // webLink returns s when it is an absolute web address of plain characters that
 // a reader may be offered as a link, else "".
 func webLink(s string) string {
-	if len(s) > 2000 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>\"`\\^{|}", r) }) {
+	if len(s) > 2000 {
 		return ""
+	}
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '<', '>', '"', '`', '\\', '^', '{', '|', '}':
+			return ""
+		default:
+			if c <= ' ' || c >= 0x7f {
+				return ""
+			}
+		}
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil {

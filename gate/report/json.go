@@ -1,19 +1,15 @@
 package report
 
 import (
-	"bytes"
 	_ "embed" // for the schema
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -24,49 +20,38 @@ var reportSchema []byte
 // ReportSchema returns the JSON Schema of the JSON report.
 func ReportSchema() []byte { return slices.Clone(reportSchema) }
 
-// emptyResults is how the document without its images says so.
-const emptyResults = "\n  \"results\": [],\n"
-
 // writeJSON writes the report image by image: with all findings of a thousand
 // images, the document is larger than the memory that it should take.
 func writeJSON(w io.Writer, run *gate.Run, _ Options) error {
-	frame, err := encodeJSON(documentOf(run), "")
+	frame, err := encodeJSON(documentOf(run))
 	if err != nil {
 		return err
 	}
-	if len(run.Results) == 0 {
-		_, err = w.Write(frame)
+	list, err := newListWriter(w, frame, "results")
+	if err != nil {
 		return err
 	}
-	// The names of images and files stand in strings, which hold no line break.
-	before, after, ok := bytes.Cut(frame, []byte(emptyResults))
-	if !ok {
-		return errors.New("internal error: the report has no list of results")
-	}
-	if _, err := fmt.Fprintf(w, "%s\n  \"results\": [", before); err != nil {
-		return err
-	}
-	separator := "\n    "
-	err = inOrder(len(run.Results), func(i int) ([]byte, error) {
-		return encodeJSON(imageResult(&run.Results[i]), "    ")
-	}, func(b []byte) error {
-		_, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSuffix(b, []byte("\n")))
-		separator = ",\n    "
-		return err
+	// The room for one image is used again for the next.
+	encoders := sync.Pool{New: func() any { return newEncoder("    ") }}
+	err = inOrder(len(run.Results), func(i int) (*encoder, error) {
+		e := encoders.Get().(*encoder)
+		return e, e.encode(imageResult(&run.Results[i]))
+	}, func(e *encoder) error {
+		defer encoders.Put(e)
+		return list.write(e.doc)
 	})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\n  ],\n%s", after)
-	return err
+	return list.end()
 }
 
 // inOrder makes n pieces on all processors and uses them in order. Only as many
 // as there are processors wait to be used, so that the memory is bounded.
-func inOrder(n int, produce func(i int) ([]byte, error), use func([]byte) error) error {
+func inOrder[T any](n int, produce func(i int) (T, error), use func(T) error) error {
 	type piece struct {
-		b   []byte
-		err error
+		value T
+		err   error
 	}
 	pieces := make(chan chan piece, runtime.GOMAXPROCS(0))
 	go func() {
@@ -75,8 +60,8 @@ func inOrder(n int, produce func(i int) ([]byte, error), use func([]byte) error)
 			c := make(chan piece, 1)
 			pieces <- c
 			go func() {
-				b, err := produce(i)
-				c <- piece{b, err}
+				value, err := produce(i)
+				c <- piece{value, err}
 			}()
 		}
 	}()
@@ -87,23 +72,10 @@ func inOrder(n int, produce func(i int) ([]byte, error), use func([]byte) error)
 			failed = p.err
 		}
 		if failed == nil {
-			failed = use(p.b)
+			failed = use(p.value)
 		}
 	}
 	return failed
-}
-
-// encodeJSON encodes v for a file or a log: indented, lines after the first by
-// prefix too, and without any character or command that could do harm there.
-func encodeJSON(v any, prefix string) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent(prefix, "  ")
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return safe.JSON(b.Bytes()), nil
 }
 
 // documentOf returns the report without its images.

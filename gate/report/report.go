@@ -41,7 +41,7 @@ func Formats() []Format {
 		{"json", "everything, for programs; has a JSON Schema", "a file, jq, your own tools", ".json", false, writeJSON},
 		{"sarif", "code scanning alerts (SARIF 2.1.0)", "GitHub: github/codeql-action/upload-sarif", ".sarif", false, whole(renderSARIF)},
 		{"junit", "a test case per rule and blocking finding", "GitLab: artifacts:reports:junit; Jenkins: junit step", ".xml", false, whole(renderJUnit)},
-		{"gitlab", "container scanning report (schema 15.2.1)", "GitLab: artifacts:reports:container_scanning", ".json", false, whole(renderGitLab)},
+		{"gitlab", "container scanning report (schema 15.2.1)", "GitLab: artifacts:reports:container_scanning", ".json", false, writeGitLab},
 		{"codequality", "Code Quality report", "GitLab: artifacts:reports:codequality", ".json", false, whole(renderCodeQuality)},
 		{"markdown", "summary with tables, at most 1 MiB", "GitHub: job summary (by itself); wikis, e-mail", ".md", true, whole(renderSummary)},
 		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, whole(renderComment)},

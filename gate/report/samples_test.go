@@ -81,7 +81,7 @@ func failedRule(id string, line int, message, allowed, cure string, details ...s
 func finding(id string, s evidence.Severity, pkg, version, fixed string, c policy.Class) policy.Judged {
 	published := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	j := policy.Judged{
-		Finding: evidence.Finding{
+		Finding: &evidence.Finding{
 			ID: id, Severity: s, SeveritySource: "debian", FixedVersion: fixed, Status: "fixed",
 			Package: evidence.Package{Name: pkg, Version: version, Type: "debian", Class: evidence.ClassOS, PURL: "pkg:deb/debian/" + pkg + "@" + version, Layer: diffBase},
 			Title:   "a flaw in " + pkg, Description: "A flaw in " + pkg + " lets an attacker read memory.", URL: "https://avd.aquasec.com/nvd/" + id,

@@ -36,7 +36,7 @@ const (
 // results until the file is small enough to be uploaded.
 func renderSARIF(run *gate.Run, o Options) ([]byte, error) {
 	for limit := min(sarifResults, sarifTotal/max(min(len(run.Results), sarifRuns), 1)); ; limit /= 2 {
-		doc, err := encodeJSON(sarifReport(run, o, limit), "")
+		doc, err := encodeJSON(sarifReport(run, o, limit))
 		if err != nil {
 			return nil, err
 		}

@@ -18,8 +18,8 @@ const defaultRows = 25
 
 // findings writes the blocking findings and counts the others.
 func (t *textReport) findings(r *gate.Result) {
-	all := findingsOf(r)
-	blocking := ofClass(all, policy.ClassBlocking)
+	all := judgedOf(r)
+	blocking := inReportOrder(ofClass(all, policy.ClassBlocking))
 	if len(blocking) > 0 {
 		t.gap()
 		t.line("  ", t.paint(bold, fmt.Sprintf("Blocking: %s (%s)", plural(len(blocking), "finding"), bySeverity(blocking))))
@@ -170,43 +170,42 @@ func buildStep(createdBy string) string {
 // bundle is one package with all its blocking findings.
 type bundle struct {
 	findings []*policy.Judged // the worst first
+	worst    int              // how many have the severity of the first
 }
 
 // bundles groups findings by package, the most urgent package first.
 func bundles(findings []*policy.Judged) []*bundle {
 	type key struct{ typ, name, version, path string }
-	byKey := map[key]*bundle{}
+	byKey := make(map[key]*bundle, len(findings))
 	var out []*bundle
 	for _, f := range findings {
 		k := key{f.Package.Type, f.Package.Name, f.Package.Version, f.Package.Path}
-		if byKey[k] == nil {
-			byKey[k] = &bundle{}
-			out = append(out, byKey[k])
+		b := byKey[k]
+		if b == nil {
+			b = &bundle{}
+			byKey[k] = b
+			out = append(out, b)
 		}
-		byKey[k].findings = append(byKey[k].findings, f)
+		b.findings = append(b.findings, f)
+		if compareSeverities(f.Severity, b.findings[0].Severity) == 0 {
+			b.worst++
+		}
 	}
 	slices.SortStableFunc(out, func(a, b *bundle) int {
+		f, g := a.findings[0], b.findings[0]
+		if c := compareSeverities(f.Severity, g.Severity); c != 0 {
+			return c
+		}
+		if c := cmp.Or(cmp.Compare(b.worst, a.worst), cmp.Compare(len(b.findings), len(a.findings))); c != 0 {
+			return c
+		}
 		return cmp.Or(
-			cmp.Compare(severityRank(a.findings[0].Severity), severityRank(b.findings[0].Severity)),
-			cmp.Compare(a.worst(), b.worst())*-1,
-			cmp.Compare(len(a.findings), len(b.findings))*-1,
-			cmp.Compare(a.findings[0].Package.Name, b.findings[0].Package.Name),
-			cmp.Compare(a.findings[0].Package.Version, b.findings[0].Package.Version),
-			cmp.Compare(a.findings[0].Package.Path, b.findings[0].Package.Path),
+			cmp.Compare(f.Package.Name, g.Package.Name),
+			cmp.Compare(f.Package.Version, g.Package.Version),
+			cmp.Compare(f.Package.Path, g.Package.Path),
 		)
 	})
 	return out
-}
-
-// worst counts the findings of the bundle's worst severity.
-func (b *bundle) worst() int {
-	n := 0
-	for _, f := range b.findings {
-		if severityRank(f.Severity) == severityRank(b.findings[0].Severity) {
-			n++
-		}
-	}
-	return n
 }
 
 // fixes says which versions mend the findings. Which one is the highest cannot

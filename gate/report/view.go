@@ -124,24 +124,33 @@ func stopping(r *gate.Result) []policy.RuleResult {
 
 // findingsOf returns the findings in the order of every report: blocking first,
 // then the worst severity, then by id, package, version and path.
-func findingsOf(r *gate.Result) []*policy.Judged {
+func findingsOf(r *gate.Result) []*policy.Judged { return inReportOrder(judgedOf(r)) }
+
+// judgedOf returns the findings in the order of the verdict.
+func judgedOf(r *gate.Result) []*policy.Judged {
 	if r.Err != nil {
 		return nil
 	}
-	sorted := make([]*policy.Judged, len(r.Verdict.Findings))
+	out := make([]*policy.Judged, len(r.Verdict.Findings))
 	for i := range r.Verdict.Findings {
-		sorted[i] = &r.Verdict.Findings[i]
+		out[i] = &r.Verdict.Findings[i]
 	}
-	slices.SortStableFunc(sorted, compareFindings)
-	return sorted
+	return out
+}
+
+func inReportOrder(findings []*policy.Judged) []*policy.Judged {
+	slices.SortStableFunc(findings, compareFindings)
+	return findings
 }
 
 func compareFindings(a, b *policy.Judged) int {
 	// Most findings differ early, and there can be very many.
-	if c := cmp.Compare(classRank(a.Class), classRank(b.Class)); c != 0 {
-		return c
+	if a.Class != b.Class {
+		if c := cmp.Compare(classRank(a.Class), classRank(b.Class)); c != 0 {
+			return c
+		}
 	}
-	if c := cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)); c != 0 {
+	if c := compareSeverities(a.Severity, b.Severity); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(a.ID, b.ID); c != 0 {
@@ -171,6 +180,13 @@ func severityRank(s evidence.Severity) int {
 		return i
 	}
 	return len(evidence.Severities()) - 1
+}
+
+func compareSeverities(a, b evidence.Severity) int {
+	if a == b {
+		return 0
+	}
+	return cmp.Compare(severityRank(a), severityRank(b))
 }
 
 // severity returns s, or "unknown" when it is not one of the known words.
