@@ -163,7 +163,7 @@ func (w *worker) analysis(end wire.LayerEnd) ([]byte, error) {
 // report ends an image, whose programs somebody should account for, and reads
 // what the worker found in it.
 func (w *worker) report(programs []string) (*wire.Report, error) {
-	if err := w.send.JSON(wire.TypeFinish, wire.Finish{Executables: programs}); err != nil {
+	if err := w.send.Document(wire.TypeFinish, wire.Finish{Executables: programs}); err != nil {
 		return nil, err
 	}
 	payload, err := w.answer(wire.TypeReport)
