@@ -136,7 +136,11 @@ func cut(text string) string {
 	return text
 }
 
-// repository is where the image's layers come from.
-func (im *image) repository() string { return im.target.Image.Reference.Name }
+// source names the bytes that are read for the i-th layer, and where they come
+// from.
+func (im *image) source(i int) string {
+	b := &im.target.Layers[i]
+	return fmt.Sprintf("%s %s %s %d", im.target.Image.Reference.Name, b.Digest, b.MediaType, b.Size)
+}
 
 func (im *image) wantsJava() bool { return im.need.Has(evidence.NeedJava) }

@@ -274,8 +274,12 @@ func (w *worker) alive() bool {
 }
 
 // terminate kills the process group without waiting. Reads and writes on its
-// pipes then fail.
-func (w *worker) terminate() { w.process.Kill() }
+// pipes then fail. When the process has ended its number may be another's.
+func (w *worker) terminate() {
+	if w.alive() {
+		w.process.Kill()
+	}
+}
 
 // kill ends the process, waits for it and closes its pipes.
 func (w *worker) kill() {
