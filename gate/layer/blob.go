@@ -88,7 +88,7 @@ func (a *archive) Next(buf []byte) ([]byte, error) {
 
 // inflate decompresses from stored to plain and returns the compression.
 func (a *archive) inflate(stored, plain *chunks, mediaType string) string {
-	z, compression, err := decompress(stored, mediaType)
+	z, compression, err := opened(stored, mediaType)
 	if err != nil {
 		plain.err = err
 		close(plain.full)
@@ -98,6 +98,16 @@ func (a *archive) inflate(stored, plain *chunks, mediaType string) string {
 	a.src = z
 	plain.fill(a)
 	return compression
+}
+
+// opened is decompress, but without panics; see [chunks.guard].
+func opened(stored *chunks, mediaType string) (z *decompressor, compression string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return decompress(stored, mediaType)
 }
 
 // stage runs f in a goroutine of wg.

@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 )
@@ -46,6 +47,7 @@ func newChunks(ctx context.Context, size int) *chunks {
 // closes the pipe.
 func (c *chunks) fill(src source) {
 	defer close(c.full)
+	defer c.guard()
 	for c.ctx.Err() == nil {
 		buf := c.buffer()
 		data, err := src.Next(buf)
@@ -63,6 +65,19 @@ func (c *chunks) fill(src source) {
 		}
 	}
 	c.err = context.Cause(c.ctx)
+}
+
+// guard makes an error of a panic. Each stage has a goroutine of its own, where
+// a panic would end the program and take the verdicts on all other images with
+// it. It has to be deferred, and before it what closes the pipe.
+func (c *chunks) guard() {
+	if p := recover(); p != nil {
+		c.err = panicked(p)
+	}
+}
+
+func panicked(p any) error {
+	return fmt.Errorf("internal error: panic: %v; this is a defect of imagegate, please report it", p)
 }
 
 func (c *chunks) buffer() []byte {

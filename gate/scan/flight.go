@@ -22,8 +22,8 @@ func (f *flights) wait() { f.air.Wait() }
 // its own: an image that gives up must not take the layer away from the others,
 // and a layer that nobody waits for any more is not read further.
 type flight struct {
-	// owner is the repository that the bytes come from: its faults are no other
-	// repository's.
+	// owner names the bytes that are read and the repository that they come from:
+	// their faults are no others'.
 	owner   string
 	cancel  context.CancelCauseFunc
 	waiting int

@@ -106,12 +106,12 @@ func (im *image) match(w *worker, all []*known) error {
 	if im.need.Has(evidence.NeedSecrets) || len(begin.Documents) > 0 {
 		begin.Config = t.RawConfig
 	}
-	if err := w.send.JSON(wire.TypeBegin, begin); err != nil {
+	if err := w.send.Document(wire.TypeBegin, begin); err != nil {
 		return err
 	}
 	for i, k := range all {
 		b := &t.Layers[i]
-		head := wire.Layer{Digest: b.Digest, DiffID: b.DiffID, CreatedBy: im.createdBy(i), Size: int64(len(k.analysis))}
+		head := wire.Layer{Digest: b.Digest, DiffID: b.DiffID, CreatedBy: cut(im.createdBy(i)), Size: int64(len(k.analysis))}
 		if err := w.send.JSON(wire.TypeLayer, head); err != nil {
 			return err
 		}
@@ -125,7 +125,22 @@ func (im *image) match(w *worker, all []*known) error {
 	return w.send.Flush()
 }
 
-// repository is where the image's layers come from.
-func (im *image) repository() string { return im.target.Image.Reference.Name }
+// maxCreatedBy is how much of a line of the history the worker is told. It is
+// for people to read.
+const maxCreatedBy = 16 << 10
+
+func cut(text string) string {
+	if len(text) > maxCreatedBy {
+		return text[:maxCreatedBy]
+	}
+	return text
+}
+
+// source names the bytes that are read for the i-th layer, and where they come
+// from.
+func (im *image) source(i int) string {
+	b := &im.target.Layers[i]
+	return fmt.Sprintf("%s %s %s %d", im.target.Image.Reference.Name, b.Digest, b.MediaType, b.Size)
+}
 
 func (im *image) wantsJava() bool { return im.need.Has(evidence.NeedJava) }

@@ -79,19 +79,22 @@ func (im *image) layer(ctx context.Context, i int) (*known, error) {
 			im.seen(i, true)
 			return k, nil
 		}
-		k, own, from, err := s.flights.do(ctx, id, im.repository(), func(ctx context.Context) (*known, error) {
+		k, own, from, err := s.flights.do(ctx, id, im.source(i), func(ctx context.Context) (*known, error) {
 			return im.obtain(ctx, i, id)
 		})
 		switch {
 		case err == nil && k.blob(b) != nil:
 			im.seen(i, !own || !im.charged[i])
 			return k, nil
-		case err != nil && (own || from == im.repository() && !isLimit(err)):
-			return nil, err
+		case err != nil && ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil && (own || from == im.source(i) && !isLimit(err)):
+			return nil, im.layerFault(i, err)
 		}
-		// Somebody else read another form of the layer, or could not read it from
-		// another repository, or within the limits of another image: none of that
-		// is a fault of this image's.
+		// Somebody else read another form of the layer, or could not read what
+		// another manifest calls this layer, or not from another repository, or not
+		// within the limits of another image: none of that is a fault of this
+		// image's.
 	}
 }
 
@@ -178,14 +181,22 @@ func (s *Scanner) store(ctx context.Context, id layerID, k *known) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	s.storing.Go(func() {
-		key, err := s.cacheKey(id)
-		if err != nil {
-			return
-		}
-		if b, err := k.encode(); err == nil {
-			_ = s.opt.Cache.Put(ctx, key, b) // the cache says itself what is wrong with it
-		}
+		// Neither an error nor a panic is a reason for no verdict; the cache says
+		// itself what is wrong with it.
+		_, _ = guarded(func() (struct{}, error) { return struct{}{}, s.put(ctx, id, k) })
 	})
+}
+
+func (s *Scanner) put(ctx context.Context, id layerID, k *known) error {
+	key, err := s.cacheKey(id)
+	if err != nil {
+		return err
+	}
+	b, err := k.encode()
+	if err != nil {
+		return err
+	}
+	return s.opt.Cache.Put(ctx, key, b)
 }
 
 // cacheKey names everything that an analysis depends on: the archive, by its

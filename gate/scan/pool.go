@@ -19,7 +19,9 @@ func (s *Scanner) withWorker(ctx context.Context, weight int64, work func(*worke
 		return err
 	}
 	stop := context.AfterFunc(ctx, w.terminate)
-	err = work(w)
+	// Caught here, where the worker is: it would live on without anybody's
+	// knowing of it.
+	_, err = guarded(func() (struct{}, error) { return struct{}{}, work(w) })
 	if stop(); err == nil {
 		err = context.Cause(ctx) // the worker may have been killed an instant ago
 	}

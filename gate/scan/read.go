@@ -75,30 +75,32 @@ func formOf(b *gate.Blob, stats layer.Stats) blobID {
 	return blobID{Digest: b.Digest, MediaType: b.MediaType, Size: b.Size, ChunkedTOC: stats.ChunkedTOC}
 }
 
-// stream reads the i-th layer to its last byte, on this image's account.
+// stream reads the i-th layer to its last byte, on this image's account. Its
+// errors do not name the layer: others may wait for it, and call it by another
+// number.
 func (im *image) stream(ctx context.Context, i int, visit func(*layer.Entry, io.Reader) error) (layer.Stats, error) {
 	b := &im.target.Layers[i]
 	body, err := b.Open(ctx)
 	if err != nil {
-		return layer.Stats{}, im.layerFault(i, err)
+		return layer.Stats{}, err
 	}
 	defer body.Close()
 	im.charged[i] = true
 	stats, err := layer.Read(ctx, &progress{r: body, report: im.progress(i)}, im.spec(i), im.budget, visit)
-	if err != nil {
-		return layer.Stats{}, im.layerFault(i, err)
+	if w := (*workerError)(nil); errors.As(err, &w) {
+		return layer.Stats{}, w.worker.died(w.err)
 	}
-	return stats, nil
+	return stats, err
 }
 
 // layerFault says in which layer and why the reading stopped.
 func (im *image) layerFault(i int, err error) error {
-	if w := (*workerError)(nil); errors.As(err, &w) {
-		return w.worker.died(w.err)
-	}
 	n := len(im.target.Layers)
 	var fault *gate.Fault
-	if errors.As(err, &fault) {
+	switch {
+	case errors.As(err, &fault) && fault.Phase == gate.PhaseDatabase:
+		return err // no layer's
+	case fault != nil:
 		return fmt.Errorf("layer %d of %d: %w", i+1, n, err)
 	}
 	return &gate.Fault{Phase: gate.PhaseFetch,
@@ -121,6 +123,11 @@ func (r *reading) entry(e *layer.Entry, body io.Reader) error {
 	case layer.Whiteout:
 		return errors.Join(r.recorder.Visit(e, nil), r.sendEntry(&wire.Entry{Type: wire.EntryWhiteout, Name: spelled(e.Name)}))
 	case layer.Opaque:
+		if e.Name == "" {
+			// Trivy would hide nothing of the layers below, so the worker need not
+			// know; the recorder does.
+			return r.recorder.Visit(e, nil)
+		}
 		return errors.Join(r.recorder.Visit(e, nil), r.sendEntry(&wire.Entry{Type: wire.EntryOpaque, Name: spelled(e.Name)}))
 	case layer.File:
 		return r.file(e, body)

@@ -163,7 +163,7 @@ func (w *worker) analysis(end wire.LayerEnd) ([]byte, error) {
 // report ends an image, whose programs somebody should account for, and reads
 // what the worker found in it.
 func (w *worker) report(programs []string) (*wire.Report, error) {
-	if err := w.send.JSON(wire.TypeFinish, wire.Finish{Executables: programs}); err != nil {
+	if err := w.send.Document(wire.TypeFinish, wire.Finish{Executables: programs}); err != nil {
 		return nil, err
 	}
 	payload, err := w.answer(wire.TypeReport)
@@ -274,8 +274,12 @@ func (w *worker) alive() bool {
 }
 
 // terminate kills the process group without waiting. Reads and writes on its
-// pipes then fail.
-func (w *worker) terminate() { w.process.Kill() }
+// pipes then fail. When the process has ended its number may be another's.
+func (w *worker) terminate() {
+	if w.alive() {
+		w.process.Kill()
+	}
+}
 
 // kill ends the process, waits for it and closes its pipes.
 func (w *worker) kill() {

@@ -137,6 +137,18 @@ func (e *engine) expect(t wire.Type, v any) error {
 	return wire.Decode(payload, v)
 }
 
+// document reads one frame of type t and the document behind it into v.
+func (e *engine) document(t wire.Type, v any) error {
+	got, payload, err := e.in.Next()
+	if err != nil {
+		return err
+	}
+	if got != t {
+		return fmt.Errorf("frame %q instead of %q", got, t)
+	}
+	return e.in.Document(payload, v)
+}
+
 // next does one piece of work. The error is io.EOF between two of them only.
 func (e *engine) next(ctx context.Context) error {
 	t, payload, err := e.in.Next()
@@ -161,7 +173,7 @@ func (e *engine) next(ctx context.Context) error {
 // it.
 func (e *engine) image(ctx context.Context, payload []byte) error {
 	s := &session{engine: e}
-	if err := wire.Decode(payload, &s.begin); err != nil {
+	if err := e.in.Document(payload, &s.begin); err != nil {
 		return err
 	}
 	if e.advisories == nil {

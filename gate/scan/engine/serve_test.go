@@ -74,7 +74,7 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 	for i, l := range layers {
 		analyses[i] = c.analyse(l, need, java)
 	}
-	c.must(c.send.JSON(wire.TypeBegin, wire.Begin{Name: "test", Need: need, Config: config, Now: time.Now()}))
+	c.must(c.send.Document(wire.TypeBegin, wire.Begin{Name: "test", Need: need, Config: config, Now: time.Now()}))
 	for i, l := range layers {
 		diffID, err := l.DiffID()
 		c.must(err)
@@ -84,7 +84,7 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 		c.must(c.send.Data(analyses[i]))
 	}
 	c.must(c.send.Frame(wire.TypeMatch, nil))
-	c.must(c.send.JSON(wire.TypeFinish, wire.Finish{}))
+	c.must(c.send.Document(wire.TypeFinish, wire.Finish{}))
 	b, err := c.recv.Sized(c.answer(wire.TypeReport), 1<<30)
 	c.must(err)
 	report := new(wire.Report)

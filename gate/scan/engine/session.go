@@ -117,7 +117,7 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 		return nil, err
 	}
 	var f wire.Finish
-	if err := s.engine.expect(wire.TypeFinish, &f); err != nil {
+	if err := s.engine.document(wire.TypeFinish, &f); err != nil {
 		return nil, err
 	}
 	report.Unattributed = unattributed(f.Executables, &d.detail)

@@ -15,7 +15,7 @@ import (
 
 // Version is the version of the protocol. Parent and worker are the same
 // binary, so any difference means that something else answered.
-const Version = 2
+const Version = 3
 
 // Open is the parent's first word. It is sent once, before the first image.
 type Open struct {
@@ -61,12 +61,13 @@ type LayerEnd struct {
 	JavaDatabase bool `json:"javaDatabase"`
 }
 
-// Announced says how many bytes of Data frames follow.
+// Announced says how many bytes of Data frames follow. What can be larger than
+// a frame is sent like this.
 type Announced struct {
 	Size int64 `json:"size"`
 }
 
-// Begin starts one image.
+// Begin starts one image. It comes as Data: a config can be large.
 type Begin struct {
 	Name string        `json:"name"`
 	Need evidence.Need `json:"need"`
@@ -97,7 +98,7 @@ type Layer struct {
 
 // Finish ends the image and asks for the report. It follows Match, which begins
 // the work that needs nothing but the layers, whenever the parent has merged
-// them.
+// them. It comes as Data: an image can have many programs.
 type Finish struct {
 	// Executables are the paths of the merged image that somebody should
 	// account for.

@@ -11,7 +11,7 @@
 //	parent  Analyse, (Entry Data*)*, LayerEnd
 //	worker  Analysed Data*, or Failure
 //
-//	parent  Begin, (Layer Data*)*, Match, Finish
+//	parent  Begin Data*, (Layer Data*)*, Match, Finish Data*
 //	worker  Report Data*, or Failure
 //
 // A Failure can come at any time and ends the conversation: the parent then
@@ -37,10 +37,10 @@ const (
 	TypeAnalyse  Type = 'A' // Analyse
 	TypeEntry    Type = 'E' // Entry, binary
 	TypeLayerEnd Type = 'l' // LayerEnd
-	TypeBegin    Type = 'B' // Begin
+	TypeBegin    Type = 'B' // Announced: a Begin in JSON
 	TypeLayer    Type = 'L' // Layer
 	TypeMatch    Type = 'M' // all layers are there: empty
-	TypeFinish   Type = 'F' // Finish
+	TypeFinish   Type = 'F' // Announced: a Finish in JSON
 )
 
 // TypeData frames carry the bytes that the frame before them announces, in
@@ -110,15 +110,29 @@ func (w *Writer) Data(b []byte) error {
 	return nil
 }
 
-// Sized writes b behind a frame of type t that announces its size, and flushes.
-func (w *Writer) Sized(t Type, b []byte) error {
-	if err := w.JSON(t, Announced{Size: int64(len(b))}); err != nil {
+// Document writes v in JSON behind a frame of type t that announces its size. It
+// does not flush.
+func (w *Writer) Document(t Type, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
 		return err
 	}
-	if err := w.Data(b); err != nil {
+	return w.announce(t, b)
+}
+
+// Sized writes b behind a frame of type t that announces its size, and flushes.
+func (w *Writer) Sized(t Type, b []byte) error {
+	if err := w.announce(t, b); err != nil {
 		return err
 	}
 	return w.Flush()
+}
+
+func (w *Writer) announce(t Type, b []byte) error {
+	if err := w.JSON(t, Announced{Size: int64(len(b))}); err != nil {
+		return err
+	}
+	return w.Data(b)
 }
 
 // Flush hands everything written so far to the peer.
@@ -183,6 +197,19 @@ func (r *Reader) Sized(payload []byte, limit int64) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// maxDocument bounds a document. The names of a layer's files take at most
+// 512 MiB, and JSON writes some bytes as six.
+const maxDocument = 4 << 30
+
+// Document decodes into v what a frame with this payload announces.
+func (r *Reader) Document(payload []byte, v any) error {
+	b, err := r.Sized(payload, maxDocument)
+	if err != nil {
+		return err
+	}
+	return Decode(b, v)
 }
 
 // Body returns a reader of the next size bytes, which must come as Data frames
