@@ -24,6 +24,13 @@ func newDecoder() *decoder {
 	return &decoder{scanner: newScanner(), readers: map[reflect.Type]readFunc{}}
 }
 
+// Decode reads data, one JSON document and nothing else, into the struct that to
+// points at, as strictly as saved evidence is read: keys that the struct does not
+// have, keys in another case, keys that stand twice, values of another kind and
+// text that is no UTF-8 are errors. It is for structs of evidence and what holds
+// them; a field of a kind that they do not have makes it panic.
+func Decode(data []byte, to any) error { return newDecoder().document(data, to) }
+
 // document reads data, which is one value and nothing else, into the struct
 // that to points at.
 func (d *decoder) document(data []byte, to any) error {

@@ -179,24 +179,43 @@ func (s *Scanner) store(ctx context.Context, id layerID, k *known) {
 	if s.opt.Cache == nil {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, busy := s.unsaved[id]; busy {
+		s.unsaved[id] = k // what is learned later must not be overtaken
+		return
+	}
+	if s.unsaved == nil {
+		s.unsaved = map[layerID]*known{}
+	}
+	s.unsaved[id] = nil
 	ctx = context.WithoutCancel(ctx)
 	s.storing.Go(func() {
-		// Neither an error nor a panic is a reason for no verdict; the cache says
-		// itself what is wrong with it.
-		_, _ = guarded(func() (struct{}, error) { return struct{}{}, s.put(ctx, id, k) })
+		for k := k; k != nil; k = s.nextUnsaved(id) {
+			s.save(ctx, id, k)
+		}
 	})
 }
 
-func (s *Scanner) put(ctx context.Context, id layerID, k *known) error {
+// nextUnsaved returns what has come to be known of a layer while it was saved.
+func (s *Scanner) nextUnsaved(id layerID) *known {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.unsaved[id]
+	if s.unsaved[id] = nil; k == nil {
+		delete(s.unsaved, id)
+	}
+	return k
+}
+
+func (s *Scanner) save(ctx context.Context, id layerID, k *known) {
 	key, err := s.cacheKey(id)
 	if err != nil {
-		return err
+		return
 	}
-	b, err := k.encode()
-	if err != nil {
-		return err
+	if b, err := k.encode(); err == nil {
+		_ = s.opt.Cache.Put(ctx, key, b) // the cache says itself what is wrong with it
 	}
-	return s.opt.Cache.Put(ctx, key, b)
 }
 
 // cacheKey names everything that an analysis depends on: the archive, by its

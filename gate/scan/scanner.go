@@ -104,6 +104,7 @@ type Scanner struct {
 	mu        sync.Mutex
 	ahead     *process.Process // becomes the first worker
 	idle      []*worker
+	unsaved   map[layerID]*known // layers that are being saved, and what to save next
 	documents map[string]map[string][]byte // manifest digest -> name -> document
 }
 
@@ -181,7 +182,7 @@ func (s *Scanner) Documents() map[string]map[string][]byte {
 }
 
 // keep stores the documents of one image.
-func (s *Scanner) keep(digest string, documents map[string][]byte) {
+func (s *Scanner) keep(digest string, documents map[string]string) {
 	if len(documents) == 0 {
 		return
 	}
@@ -190,7 +191,10 @@ func (s *Scanner) keep(digest string, documents map[string][]byte) {
 	if s.documents == nil {
 		s.documents = map[string]map[string][]byte{}
 	}
-	s.documents[digest] = documents
+	s.documents[digest] = map[string][]byte{}
+	for name, text := range documents {
+		s.documents[digest][name] = []byte(text)
+	}
 }
 
 // Close waits until no layer is read any more and what is known of layers is in

@@ -237,7 +237,7 @@ func TestWorkerFaults(t *testing.T) {
 		"no analysis":      "an answer of 0 bytes",
 		"huge analysis":    "an answer of 1099511627776 bytes",
 		"half an analysis": "the scanner",
-		"unknown field":    "unknown field",
+		"unknown field":    `unknown key "verdict"`,
 	}
 	for fault, want := range tests {
 		t.Run(fault, func(t *testing.T) {

@@ -175,7 +175,7 @@ func (w *worker) report(programs []string) (*wire.Report, error) {
 		return nil, err
 	}
 	r := new(wire.Report)
-	if err := wire.Decode(b, r); err != nil {
+	if err := gate.Decode(b, r); err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	return r, nil

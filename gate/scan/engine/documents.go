@@ -20,7 +20,7 @@ import (
 
 // documents makes the bills of materials with Trivy's own writers, so that they
 // are the ones that `trivy image` would write.
-func (s *session) documents(ctx context.Context, d *detection) (map[string][]byte, error) {
+func (s *session) documents(ctx context.Context, d *detection) (map[string]string, error) {
 	if len(s.begin.Documents) == 0 {
 		return nil, nil
 	}
@@ -29,7 +29,7 @@ func (s *session) documents(ctx context.Context, d *detection) (map[string][]byt
 		return nil, err
 	}
 	version := strings.TrimPrefix(Version(), "trivy ")
-	docs := map[string][]byte{}
+	docs := map[string]string{}
 	for _, name := range s.begin.Documents {
 		var b bytes.Buffer
 		switch name {
@@ -43,7 +43,7 @@ func (s *session) documents(ctx context.Context, d *detection) (map[string][]byt
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}
-		docs[name] = b.Bytes()
+		docs[name] = b.String()
 	}
 	return docs, nil
 }

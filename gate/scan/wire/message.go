@@ -141,7 +141,7 @@ type Report struct {
 
 	Unattributed []string `json:"unattributed,omitempty"`
 	// Documents holds the bills of materials that Begin asked for.
-	Documents map[string][]byte `json:"documents,omitempty"`
+	Documents map[string]string `json:"documents,omitempty"`
 }
 
 // OS is what Trivy made of the image's os-release files.
