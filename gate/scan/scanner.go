@@ -104,7 +104,7 @@ type Scanner struct {
 	mu        sync.Mutex
 	ahead     *process.Process // becomes the first worker
 	idle      []*worker
-	unsaved   map[layerID]*known // layers that are being saved, and what to save next
+	unsaved   map[layerID]*known           // layers that are being saved, and what to save next
 	documents map[string]map[string][]byte // manifest digest -> name -> document
 }
 
