@@ -12,16 +12,17 @@ import (
 // encoder encodes values for a file or a log: indented, lines after the first by
 // prefix too, and without any character or command that could do harm there.
 type encoder struct {
-	doc  []byte // the value encoded last, until the next
-	room bytes.Buffer
-	json *json.Encoder
+	doc    []byte // the value encoded last, until the next
+	prefix string
+	room   bytes.Buffer
+	wide   []byte
+	json   *json.Encoder
 }
 
 func newEncoder(prefix string) *encoder {
-	e := &encoder{}
+	e := &encoder{prefix: prefix}
 	e.json = json.NewEncoder(&e.room)
 	e.json.SetEscapeHTML(false)
-	e.json.SetIndent(prefix, "  ")
 	return e
 }
 
@@ -30,7 +31,8 @@ func (e *encoder) encode(v any) error {
 	if err := e.json.Encode(v); err != nil {
 		return err
 	}
-	e.doc = safe.JSON(e.room.Bytes())
+	e.wide = appendIndented(e.wide[:0], e.room.Bytes(), e.prefix)
+	e.doc = safe.JSON(e.wide)
 	return nil
 }
 

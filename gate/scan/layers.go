@@ -192,7 +192,8 @@ func (s *Scanner) store(ctx context.Context, id layerID, k *known) {
 	ctx = context.WithoutCancel(ctx)
 	s.storing.Go(func() {
 		for k := k; k != nil; k = s.nextUnsaved(id) {
-			s.save(ctx, id, k)
+			// A cache is no reason for no verdict, whatever happens in it.
+			_, _ = guarded(func() (struct{}, error) { return struct{}{}, s.save(ctx, id, k) })
 		}
 	})
 }
@@ -208,14 +209,17 @@ func (s *Scanner) nextUnsaved(id layerID) *known {
 	return k
 }
 
-func (s *Scanner) save(ctx context.Context, id layerID, k *known) {
+// save puts a layer into the cache, which says itself what is wrong with it.
+func (s *Scanner) save(ctx context.Context, id layerID, k *known) error {
 	key, err := s.cacheKey(id)
 	if err != nil {
-		return
+		return err
 	}
-	if b, err := k.encode(); err == nil {
-		_ = s.opt.Cache.Put(ctx, key, b) // the cache says itself what is wrong with it
+	b, err := k.encode()
+	if err != nil {
+		return err
 	}
+	return s.opt.Cache.Put(ctx, key, b)
 }
 
 // cacheKey names everything that an analysis depends on: the archive, by its

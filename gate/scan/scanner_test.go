@@ -42,7 +42,7 @@ func behave(fault string) int {
 	if _, payload, err := in.Next(); err != nil || wire.Decode(payload, &opened) != nil || os.Chdir(opened.Dir) != nil {
 		return 3
 	}
-	ready := wire.Ready{Version: wire.Version, Engine: "fake 1", SelfTest: 1, Advisories: 1}
+	ready := wire.Ready{Version: wire.Version, Engine: "fake 1", SelfTest: true, Advisories: 1}
 	switch fault {
 	case "exit at start":
 		return 3
@@ -51,7 +51,7 @@ func behave(fault string) int {
 	case "empty database":
 		ready.Problem = "the vulnerability database has no advisories"
 	case "no self-test":
-		ready.SelfTest = 0
+		ready.SelfTest = false
 	case "another protocol":
 		ready.Version = 99
 	}

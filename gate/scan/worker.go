@@ -114,7 +114,7 @@ func (w *worker) hear() error {
 			Err: fmt.Errorf("the scan worker speaks version %d of the protocol, not %d", w.ready.Version, wire.Version)}
 	case w.ready.Problem != "":
 		return databaseFault(errors.New(w.ready.Problem))
-	case w.ready.SelfTest == 0 || w.ready.Advisories == 0:
+	case !w.ready.SelfTest || w.ready.Advisories == 0:
 		return databaseFault(errors.New("the scan worker could not test the vulnerability database"))
 	}
 	return nil

@@ -119,7 +119,7 @@ func (e *engine) openDatabase(ctx context.Context, dir string, ready *wire.Ready
 	if ready.SelfTest, err = selfTest(ctx); err != nil {
 		return err
 	}
-	if ready.SelfTest == 0 {
+	if !ready.SelfTest {
 		return fmt.Errorf("none of %d well-known vulnerable packages was found in the database: it is incomplete or not Trivy's", len(samples))
 	}
 	return nil

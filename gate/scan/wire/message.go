@@ -36,8 +36,8 @@ type Ready struct {
 	Engine  string `json:"engine"` // "trivy 0.74.0"
 	// Problem says why the database cannot be used, "" when it can.
 	Problem string `json:"problem,omitempty"`
-	// SelfTest is how many of the built-in samples were found in the database.
-	SelfTest int `json:"selfTest"`
+	// SelfTest is true when one of the built-in samples was found in the database.
+	SelfTest bool `json:"selfTest"`
 	// Advisories is how many buckets of advisories the database has.
 	Advisories int `json:"advisories"`
 }
