@@ -164,3 +164,17 @@ func TestProgressIsSafeForConcurrentUse(t *testing.T) {
 		t.Errorf("warnings = %q, want it once", got)
 	}
 }
+
+// A layer is read on for others when the image that began it has no verdict any
+// more. That image must not come back as one that is still to be judged.
+func TestLateLayersOfAnImageThatIsDone(t *testing.T) {
+	w := work{expected: 2}
+	w.note(gate.Event{Image: "a:1", Phase: gate.PhaseResolve})
+	layer := gate.Event{Image: "a:1", Platform: "linux/amd64", Phase: gate.PhaseFetch, Layer: "sha256:1", Layers: 1, Bytes: 1, Total: 2}
+	w.note(layer)
+	w.note(gate.Event{Image: "a:1", Platform: "linux/amd64", Phase: gate.PhaseDone})
+	w.note(layer)
+	if got := w.status(); !strings.HasPrefix(got, "1 of 2 images judged") || strings.Contains(got, "a:1") {
+		t.Errorf("status %q", got)
+	}
+}

@@ -14,6 +14,7 @@ type work struct {
 	expected int // images to judge, 0 when unknown; grows as indexes are resolved
 	judged   int // images that are done
 	images   []*imageWork
+	done     map[string]bool       // images that are, by reference and platform
 	layers   map[string]*layerWork // by digest: images share them
 	database gate.Event            // the last one about it
 	told     bool                  // that the database is fetched
@@ -42,6 +43,11 @@ func (w *work) note(e gate.Event) string {
 		w.told = true
 		return "fetching the advisory database" + fromWhere(e)
 	}
+	key := e.Image + " " + e.Platform
+	if e.Layer != "" && w.done[key] {
+		// Others still wait for a layer that was begun for this image.
+		return ""
+	}
 	img := w.image(e)
 	img.phase = e.Phase
 	img.layers = max(img.layers, e.Layers)
@@ -53,6 +59,10 @@ func (w *work) note(e gate.Event) string {
 	}
 	w.judged++
 	w.forget(img)
+	if w.done == nil {
+		w.done = map[string]bool{}
+	}
+	w.done[key] = true
 	return img.summary(e, w)
 }
 

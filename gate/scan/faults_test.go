@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/imagegate/imagegate/gate"
@@ -111,9 +112,9 @@ func TestSharedFaultIsToldInOnesOwnWords(t *testing.T) {
 func TestPanicsLeaveNothing(t *testing.T) {
 	for _, at := range []string{"fetch", "seen", "cache"} {
 		t.Run(at, func(t *testing.T) {
-			bad := true
+			var healed atomic.Bool
 			ouch := func(where string) {
-				if bad && where == at {
+				if !healed.Load() && where == at {
 					panic("ouch")
 				}
 			}
@@ -134,7 +135,7 @@ func TestPanicsLeaveNothing(t *testing.T) {
 					t.Errorf("Scan = %+v, %v; want an error about the panic", got, err)
 				}
 			}
-			bad = false
+			healed.Store(true)
 			if _, err := s.Scan(t.Context(), target(t, app(7)), need); err != nil {
 				t.Errorf("the next image: %v", err)
 			}

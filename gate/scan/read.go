@@ -11,6 +11,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
@@ -50,8 +51,14 @@ func (im *image) read(ctx context.Context, i int) (*known, error) {
 			}
 		}
 		k.contents = r.recorder.Finish(stats)
-		k.analysis, err = w.endLayer(wire.LayerEnd{JavaDatabase: k.JavaDatabase != ""})
-		return err
+		if k.analysis, err = w.endLayer(wire.LayerEnd{JavaDatabase: k.JavaDatabase != ""}); err != nil || k.JavaDatabase == "" {
+			return err
+		}
+		// It is kept under the hash of the database, so it must be of that one.
+		if err := s.opt.Databases.Verify(ctx, database.Java, s.cacheDir); err != nil {
+			return databaseFault(err)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
