@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/gatetest"
 	"github.com/imagegate/imagegate/gate/scan"
+	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -41,5 +43,35 @@ func TestJavaDatabaseThatChanges(t *testing.T) {
 	}
 	if len(cache.entries) != kept {
 		t.Errorf("%d entries, %d were kept before", len(cache.entries), kept)
+	}
+}
+
+// A run without a Java database says of jars what it would say if it had never
+// seen them, whatever an earlier one found: they are read again and are a gap.
+func TestJavaDatabaseThatIsGone(t *testing.T) {
+	var cache shelf
+	var tr traffic
+	jar := tr.watch(target(t, gatetest.Image(gatetest.Files(gatetest.Text("a.jar", "PK")))))
+	s := open(t, "", on(&cache))
+	must(t, s, jar, need|evidence.NeedJava)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	without := func(o *scan.Options) {
+		o.Cache = &cache
+		store, err := database.New(database.Options{CacheDir: gatetest.Database(t, gatetest.DBOptions{NoJava: true}), Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Databases = store
+	}
+	kept := len(cache.entries)
+	s = open(t, "", without)
+	got := must(t, s, jar, need|evidence.NeedJava)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if tr.total() != 2 || got.JavaDatabase != nil || len(cache.entries) != kept {
+		t.Errorf("%d fetches, Java database %v, %d entries; want 2, none and %d", tr.total(), got.JavaDatabase, len(cache.entries), kept)
 	}
 }

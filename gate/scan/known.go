@@ -28,6 +28,8 @@ type known struct {
 	contents *layer.Contents
 	// analysis is what the worker found, in a form that only it reads.
 	analysis []byte
+	// doubtful is true when an analyzer complained of something.
+	doubtful bool
 }
 
 // knownHead is the part that decides whether the rest can be used.

@@ -139,19 +139,23 @@ func (im *image) obtain(ctx context.Context, i int, id layerID) (*known, error) 
 }
 
 // current reports whether what is known of a layer was found with the Java
-// database of this run. Without one it does as well: jars are a gap then.
+// database of this run, or without one if this run has none.
 func (im *image) current(ctx context.Context, k *known) bool {
 	if !k.Jars || !im.wantsJava() {
 		return true
 	}
 	db, err := im.scanner.javaDatabase(ctx)
-	return err != nil || db.FileSHA256 == k.JavaDatabase
+	if err != nil {
+		return k.JavaDatabase == ""
+	}
+	return k.JavaDatabase == db.FileSHA256
 }
 
 // keeps reports whether a later run may use it: not where jars were left alone
-// because there was no database.
+// because there was no database, and not where an analyzer complained. That may
+// have been for want of disk or memory, and would else be complained of for ever.
 func (im *image) keeps(k *known) bool {
-	return !k.Jars || !im.wantsJava() || k.JavaDatabase != ""
+	return !k.doubtful && (!k.Jars || !im.wantsJava() || k.JavaDatabase != "")
 }
 
 // cached asks the cache, which may hold anything.

@@ -51,7 +51,7 @@ func (im *image) read(ctx context.Context, i int) (*known, error) {
 			}
 		}
 		k.contents = r.recorder.Finish(stats)
-		if k.analysis, err = w.endLayer(wire.LayerEnd{JavaDatabase: k.JavaDatabase != ""}); err != nil || k.JavaDatabase == "" {
+		if k.analysis, k.doubtful, err = w.endLayer(wire.LayerEnd{JavaDatabase: k.JavaDatabase != ""}); err != nil || k.JavaDatabase == "" {
 			return err
 		}
 		// It is kept under the hash of the database, so it must be of that one.

@@ -109,8 +109,13 @@ func entered(fault string, out *wire.Writer) (int, bool) {
 
 // analysed misbehaves at the end of a layer.
 func analysed(fault string, out *wire.Writer) (int, bool) {
-	size := int64(2)
+	analysis := []byte{wire.AnalysisClean, '{', '}'}
+	size := int64(len(analysis))
 	switch fault {
+	case "no mark":
+		analysis[0] = '{'
+	case "complaint":
+		analysis[0] = wire.AnalysisDoubtful
 	case "no analysis":
 		size = 0
 	case "huge analysis":
@@ -122,7 +127,7 @@ func analysed(fault string, out *wire.Writer) (int, bool) {
 		return 0, true
 	}
 	_ = out.JSON(wire.TypeAnalysed, wire.Announced{Size: size})
-	_ = out.Data([]byte("{}"))
+	_ = out.Data(analysis)
 	_ = out.Flush()
 	return 0, false
 }
@@ -237,6 +242,7 @@ func TestWorkerFaults(t *testing.T) {
 		"no analysis":      "an answer of 0 bytes",
 		"huge analysis":    "an answer of 1099511627776 bytes",
 		"half an analysis": "the scanner",
+		"no mark":          "an analysis without its mark",
 		"unknown field":    `unknown key "verdict"`,
 	}
 	for fault, want := range tests {

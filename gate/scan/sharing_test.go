@@ -142,6 +142,23 @@ func TestKnownLayersAreNotFetched(t *testing.T) {
 	}
 }
 
+// What an analyzer complained of may have been a full disk: later runs look
+// again.
+func TestComplaintsAreNotKept(t *testing.T) {
+	var cache shelf
+	var tr traffic
+	s := open(t, "complaint", on(&cache))
+	for range 2 {
+		must(t, s, tr.watch(target(t, app(1))), need)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if tr.total() != 2 || len(cache.entries) != 0 {
+		t.Errorf("%d fetches in one run and %d entries for the next, want 2 and none", tr.total(), len(cache.entries))
+	}
+}
+
 // What was found for other reasons, by other analyzers, within other limits or
 // by another build is not used.
 func TestOtherWorkIsNotUsed(t *testing.T) {

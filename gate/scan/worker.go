@@ -140,13 +140,17 @@ func (w *worker) answer(want wire.Type) ([]byte, error) {
 	return payload, nil
 }
 
-// endLayer ends a layer and returns its analysis.
-func (w *worker) endLayer(end wire.LayerEnd) ([]byte, error) {
-	analysis, err := w.analysis(end)
-	if err != nil {
-		return nil, w.died(err)
+// endLayer ends a layer and returns its analysis, and whether an analyzer
+// complained of anything.
+func (w *worker) endLayer(end wire.LayerEnd) (analysis []byte, doubtful bool, err error) {
+	b, err := w.analysis(end)
+	if err == nil && (len(b) < 2 || b[0] != wire.AnalysisClean && b[0] != wire.AnalysisDoubtful) {
+		err = errors.New("an analysis without its mark")
 	}
-	return analysis, nil
+	if err != nil {
+		return nil, false, w.died(err)
+	}
+	return b[1:], b[0] == wire.AnalysisDoubtful, nil
 }
 
 func (w *worker) analysis(end wire.LayerEnd) ([]byte, error) {

@@ -54,7 +54,11 @@ func (e *engine) analyse(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("analysis of layer %s: %w", head.DiffID, err)
 	}
-	return e.out.Sized(wire.TypeAnalysed, b)
+	mark := byte(wire.AnalysisClean)
+	if len(a.Logs) > 0 {
+		mark = wire.AnalysisDoubtful
+	}
+	return e.out.Sized(wire.TypeAnalysed, append([]byte{mark}, b...))
 }
 
 // layer reads one layer from the parent.

@@ -128,7 +128,7 @@ func (c *conversation) analyse(l v1.Layer, need evidence.Need, java bool) []byte
 	c.must(c.send.JSON(wire.TypeLayerEnd, wire.LayerEnd{JavaDatabase: java}))
 	analysis, err := c.recv.Sized(c.answer(wire.TypeAnalysed), 1<<30)
 	c.must(err)
-	return analysis
+	return analysis[1:]
 }
 
 func (c *conversation) entry(h *tar.Header, r io.Reader, wants func(string, fs.FileMode, int64) bool) {

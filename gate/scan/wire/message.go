@@ -67,6 +67,13 @@ type Announced struct {
 	Size int64 `json:"size"`
 }
 
+// The first byte of an analysis tells the parent whether an analyzer complained
+// of anything. The rest is the worker's own.
+const (
+	AnalysisClean    = 'c'
+	AnalysisDoubtful = 'd'
+)
+
 // Begin starts one image. It comes as Data: a config can be large.
 type Begin struct {
 	Name string        `json:"name"`
