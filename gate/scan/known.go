@@ -28,7 +28,7 @@ type known struct {
 	contents *layer.Contents
 	// analysis is what the worker found, in a form that only it reads.
 	analysis []byte
-	// doubtful is true when an analyzer complained of something.
+	// doubtful is true when an analyzer complained of the machine.
 	doubtful bool
 }
 

@@ -152,8 +152,8 @@ func (im *image) current(ctx context.Context, k *known) bool {
 }
 
 // keeps reports whether a later run may use it: not where jars were left alone
-// because there was no database, and not where an analyzer complained. That may
-// have been for want of disk or memory, and would else be complained of for ever.
+// because there was no database, and not where an analyzer complained of the
+// machine: a disk that was full once would else be a refusal for ever.
 func (im *image) keeps(k *known) bool {
 	return !k.doubtful && (!k.Jars || !im.wantsJava() || k.JavaDatabase != "")
 }

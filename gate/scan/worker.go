@@ -141,7 +141,7 @@ func (w *worker) answer(want wire.Type) ([]byte, error) {
 }
 
 // endLayer ends a layer and returns its analysis, and whether an analyzer
-// complained of anything.
+// complained of the machine.
 func (w *worker) endLayer(end wire.LayerEnd) (analysis []byte, doubtful bool, err error) {
 	b, err := w.analysis(end)
 	if err == nil && (len(b) < 2 || b[0] != wire.AnalysisClean && b[0] != wire.AnalysisDoubtful) {

@@ -7,6 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
@@ -55,10 +58,21 @@ func (e *engine) analyse(ctx context.Context, payload []byte) error {
 		return fmt.Errorf("analysis of layer %s: %w", head.DiffID, err)
 	}
 	mark := byte(wire.AnalysisClean)
-	if len(a.Logs) > 0 {
+	if slices.ContainsFunc(a.Logs, transient) {
 		mark = wire.AnalysisDoubtful
 	}
 	return e.out.Sized(wire.TypeAnalysed, append([]byte{mark}, b...))
+}
+
+// transient reports whether a message may be the fault of the machine and not of
+// the layer: an analyzer that could not write its temporary file.
+func transient(l wire.Log) bool {
+	return slices.ContainsFunc(machineTroubles, func(e syscall.Errno) bool { return strings.Contains(l.Attrs, e.Error()) })
+}
+
+var machineTroubles = []syscall.Errno{
+	syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.EROFS,
+	syscall.EACCES, syscall.EPERM, syscall.EFBIG, syscall.EAGAIN, syscall.EINTR, syscall.ENOENT,
 }
 
 // layer reads one layer from the parent.

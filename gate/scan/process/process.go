@@ -31,6 +31,7 @@ func Start(argv []string) (*Process, error) {
 		if err != nil {
 			return nil, errors.Join(err, closeAll(pipes[:i]))
 		}
+		widen(w)
 		pipes[i], pipes[i+1] = r, w
 	}
 	in, out, stderr := pipes[:2], pipes[2:4], pipes[4:]

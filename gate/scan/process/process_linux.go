@@ -39,3 +39,12 @@ func start(argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	r := <-results
 	return r.process, r.err
 }
+
+// widen makes a pipe as wide as an ordinary user may. Through the 64 KiB of a new
+// one, parent and worker would have to take turns for every file.
+func widen(pipe *os.File) {
+	const setPipeSize, size = 1031, 1 << 20 // F_SETPIPE_SZ, and the limit of most systems
+	if c, err := pipe.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _, _, _ = syscall.Syscall(syscall.SYS_FCNTL, fd, setPipeSize, size) })
+	}
+}

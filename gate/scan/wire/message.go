@@ -68,7 +68,7 @@ type Announced struct {
 }
 
 // The first byte of an analysis tells the parent whether an analyzer complained
-// of anything. The rest is the worker's own.
+// of the machine: a full disk, no descriptors. The rest is the worker's own.
 const (
 	AnalysisClean    = 'c'
 	AnalysisDoubtful = 'd'

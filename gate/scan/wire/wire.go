@@ -152,25 +152,34 @@ func NewReader(r io.Reader) *Reader {
 // Next returns the next frame. The payload is valid until the next call. The
 // error is io.EOF only between frames.
 func (r *Reader) Next() (Type, []byte, error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r.r, head[:1]); err != nil {
+	t, n, err := r.head()
+	if err != nil {
 		return 0, nil, err
-	}
-	if _, err := io.ReadFull(r.r, head[1:]); err != nil {
-		return 0, nil, fmt.Errorf("frame header: %w", io.ErrUnexpectedEOF)
-	}
-	n := binary.BigEndian.Uint32(head[1:])
-	if n > MaxFrame {
-		return 0, nil, fmt.Errorf("frame %q says it has %d bytes, more than %d", head[0], n, MaxFrame)
 	}
 	if int(n) > cap(r.buf) {
 		r.buf = make([]byte, max(int(n), 64<<10))
 	}
 	r.buf = r.buf[:n]
 	if _, err := io.ReadFull(r.r, r.buf); err != nil {
-		return 0, nil, fmt.Errorf("frame %q: %w", head[0], io.ErrUnexpectedEOF)
+		return 0, nil, fmt.Errorf("frame %q: %w", t, io.ErrUnexpectedEOF)
 	}
-	return Type(head[0]), r.buf, nil
+	return t, r.buf, nil
+}
+
+// head reads what a frame begins with: its type, and the length of its payload.
+func (r *Reader) head() (Type, int64, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r.r, head[:1]); err != nil {
+		return 0, 0, err
+	}
+	if _, err := io.ReadFull(r.r, head[1:]); err != nil {
+		return 0, 0, fmt.Errorf("frame header: %w", io.ErrUnexpectedEOF)
+	}
+	n := binary.BigEndian.Uint32(head[1:])
+	if n > MaxFrame {
+		return 0, 0, fmt.Errorf("frame %q says it has %d bytes, more than %d", head[0], n, MaxFrame)
+	}
+	return Type(head[0]), int64(n), nil
 }
 
 // atOnce is how much memory is taken on the strength of an announcement alone.
@@ -219,31 +228,38 @@ func (r *Reader) Body(size int64) *Body { return &Body{in: r, left: size} }
 // Body reads the Data frames that belong to one announcement: exactly as many
 // bytes as were promised.
 type Body struct {
-	in   *Reader
-	left int64
-	rest []byte
+	in    *Reader
+	left  int64 // to come
+	frame int64 // of them, in the frame that has begun
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. The bytes go where the caller wants them without
+// being put down on the way.
 func (b *Body) Read(p []byte) (int, error) {
-	for len(b.rest) == 0 {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if b.frame == 0 {
 		if b.left == 0 {
 			return 0, io.EOF
 		}
-		t, payload, err := b.in.Next()
+		t, n, err := b.in.head()
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
 			return 0, fmt.Errorf("data with %d bytes to come: %w", b.left, err)
 		}
-		if t != TypeData || int64(len(payload)) > b.left || len(payload) == 0 {
-			return 0, fmt.Errorf("frame %q of %d bytes instead of data with %d bytes to come", t, len(payload), b.left)
+		if t != TypeData || n == 0 || n > b.left {
+			return 0, fmt.Errorf("frame %q of %d bytes instead of data with %d bytes to come", t, n, b.left)
 		}
-		b.left -= int64(len(payload))
-		b.rest = payload
+		b.frame = n
 	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	n, err := b.in.r.Read(p[:min(int64(len(p)), b.frame)])
+	b.frame -= int64(n)
+	b.left -= int64(n)
+	if errors.Is(err, io.EOF) && b.frame > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
