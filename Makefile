@@ -32,6 +32,7 @@ demo: build ## judge real images from a registry on loopback; needs no network a
 
 test: ## run all tests, and those of the packages without Trivy with the race detector
 	CGO_ENABLED=0 $(GO) test -timeout 30m ./...
+	cd examples/bench && CGO_ENABLED=0 $(GO) test .
 	$(MAKE) --no-print-directory race
 
 race: ## run the tests of the packages without Trivy with the race detector
