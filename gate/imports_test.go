@@ -38,7 +38,7 @@ func allowedImports() map[string][]string {
 		"gate/report":        with("gate/report/safe"),
 		"gate/ci":            with("gate/report", "gate/report/safe"),
 		"gate/scan/wire":     with("gate/layer"),
-		"gate/scan/database": with("gate/layer"),
+		"gate/scan/database": with("gate/layer", "gate/layer/inflate"),
 		"gate/scan/cache":    nil,
 		"gate/scan/process":  nil,
 		"gate/scan/engine":   with("gate/layer", "gate/scan/wire"),

@@ -2,7 +2,6 @@ package database
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -13,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/imagegate/imagegate/gate/layer/inflate"
 )
 
 // unpacker takes a database out of its gzip'ed tar. The bytes are not verified
@@ -39,11 +38,10 @@ type unpacked struct {
 const ratioFloor = 16 << 20
 
 func (u *unpacker) unpack(ctx context.Context, r io.Reader) (*unpacked, error) {
-	z, err := gzip.NewReader(bufio.NewReaderSize(r, 256<<10))
+	z, err := inflate.NewReader(r)
 	if err != nil {
 		return nil, fmt.Errorf("not gzip: %w", err)
 	}
-	defer z.Close()
 	plain := &bounded{r: z, limit: func() int64 { return ratioFloor + u.limits.Ratio*u.packed() }}
 	archive, out := tar.NewReader(plain), &unpacked{}
 	for {
