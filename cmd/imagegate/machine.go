@@ -25,6 +25,10 @@ const (
 	// layers and never holds one.
 	parentShare = 4 // a quarter
 	mostJobs    = 8
+	// layersMost and layersShare bound what is kept of layers for the images that
+	// follow in the same run.
+	layersMost  = 256 * mebibyte
+	layersShare = 16 // a sixteenth, which is a quarter of the parent's share
 )
 
 // machine is what the run may use of the computer.
@@ -79,6 +83,14 @@ func (m machine) plan(jobs int, memory int64) (int, int64) {
 		memory = max(memory, workerLeast)
 	}
 	return jobs, memory
+}
+
+// layers is how many bytes of what is known of layers may be kept in memory.
+func (m machine) layers() int64 {
+	if m.memory == 0 {
+		return layersMost
+	}
+	return min(layersMost, m.memory/layersShare)
 }
 
 // physicalMemory reads /proc/meminfo; 0 when there is none.

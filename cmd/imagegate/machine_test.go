@@ -90,3 +90,11 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryForLayers(t *testing.T) {
+	for memory, want := range map[int64]int64{0: 256 * mebibyte, gibibyte: 64 * mebibyte, 4 * gibibyte: 256 * mebibyte, 64 * gibibyte: 256 * mebibyte} {
+		if got := (machine{memory: memory, cpus: 2}).layers(); got != want {
+			t.Errorf("of %s, %s are for layers, want %s", formatBytes(memory), formatBytes(got), formatBytes(want))
+		}
+	}
+}

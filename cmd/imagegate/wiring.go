@@ -106,6 +106,7 @@ type scanOptions struct {
 	maxAge      time.Duration
 	jobs        int
 	memory      int64
+	layerMemory int64 // for what is known of layers
 	scanTimeout time.Duration
 	tempParent  string
 	progress    *progress
@@ -128,6 +129,7 @@ func (p *program) scanOptions(c *cli.Context, s *setup) (*scanOptions, error) {
 	m := thisMachine(os.DirFS("/"))
 	m.limitMemory()
 	o.jobs, o.memory = m.plan(c.Int("jobs"), o.memory)
+	o.layerMemory = m.layers()
 	var err error
 	if o.connection, err = p.connect(c, s.progress); err != nil {
 		return nil, err
