@@ -81,6 +81,10 @@ func (p *program) layerCache(c *cli.Context, progress *progress) (cache.Store, e
 	}
 	o := cache.Options{Warn: progress.warn, Now: p.now, CACerts: c.StringSlice("ca-cert")}
 	if secret, ok := p.lookupEnv(cacheKeyVariable); ok {
+		if len(secret) < cache.MinKey {
+			return nil, usagef("the variable %s has %d bytes, and a secret of at least %d is needed", cacheKeyVariable, len(secret), cache.MinKey).
+				withHint("is the secret not handed to this job? without the variable, the cache is used without a secret")
+		}
 		o.Key = []byte(secret)
 	}
 	store, err := cache.Open(c.Context, place, o)
