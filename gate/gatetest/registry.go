@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +34,7 @@ type Reg struct {
 	repos    map[string]*content
 	tags     map[string]v1.Hash // "repo:tag"
 	faults   map[Kind]Fault
-	requests []Request
+	requests []*Request
 }
 
 // Request is one request that the registry has answered.
@@ -182,7 +181,11 @@ func (r *Reg) SetDocument(name, mediaType string, body []byte) Ref {
 func (r *Reg) Requests() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.requests)
+	all := make([]Request, len(r.requests))
+	for i, q := range r.requests {
+		all[i] = *q
+	}
+	return all
 }
 
 // Count returns how many requests of a kind were made.

@@ -14,12 +14,16 @@ import (
 func (r *Reg) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	kind := r.kindOf(q)
 	rec := &statusWriter{ResponseWriter: w}
+	// It counts from now on: whoever has read the whole answer may look before
+	// this returns.
+	asked := &Request{kind, q.Method, q.URL.RequestURI(), 0, q.Header.Get("Authorization")}
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.requests = append(r.requests, Request{kind, q.Method, q.URL.RequestURI(), rec.status, q.Header.Get("Authorization")})
+		asked.Status = rec.status
 	}()
 	r.mu.Lock()
+	r.requests = append(r.requests, asked)
 	fault, broken := r.faults[kind]
 	r.mu.Unlock()
 	if broken {
