@@ -22,7 +22,7 @@ func (b *bench) configRow() ([]row, error) {
 
 // evalImages is how many files of evidence an eval row judges: enough that the
 // start of the program does not matter.
-const evalImages = 200
+const evalImages = 1000
 
 // evalRows judge saved evidence again.
 func (b *bench) evalRows() ([]row, error) {

@@ -31,6 +31,10 @@ func (e *encoder) encode(v any) error {
 	if err := e.json.Encode(v); err != nil {
 		return err
 	}
+	// Room for all at once: growing by and by would touch twice the memory.
+	if need := e.room.Len() + e.room.Len()/3; cap(e.wide) < need {
+		e.wide = make([]byte, 0, need)
+	}
 	e.wide = appendIndented(e.wide[:0], e.room.Bytes(), e.prefix)
 	e.doc = safe.JSON(e.wide)
 	return nil

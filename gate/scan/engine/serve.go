@@ -47,9 +47,14 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 	}
 }
 
-// gcPercent trades some memory for processor time: most of what the worker
-// holds was there before main began and never changes.
-const gcPercent = 300
+// How far the heap grows between two collections trades memory for processor
+// time: most of what the worker holds was there before main began and never
+// changes. Layers are analysed side by side, each in a worker with files in its
+// memory; an image is matched when its layers are done.
+const (
+	gcAnalyse = 200
+	gcMatch   = 600
+)
 
 // engine is the state that lives as long as the process.
 type engine struct {
@@ -72,7 +77,6 @@ func (e *engine) open(ctx context.Context) error {
 	if err := settle(o.Dir); err != nil {
 		return err
 	}
-	debug.SetGCPercent(gcPercent)
 	if o.Memory > 0 {
 		// The soft limit makes the collector work before the hard one kills.
 		debug.SetMemoryLimit(o.Memory * 4 / 5)
@@ -157,8 +161,10 @@ func (e *engine) next(ctx context.Context) error {
 	}
 	switch t {
 	case wire.TypeAnalyse:
+		debug.SetGCPercent(gcAnalyse)
 		err = e.analyse(ctx, payload)
 	case wire.TypeBegin:
+		debug.SetGCPercent(gcMatch)
 		err = e.image(ctx, payload)
 	default:
 		return fmt.Errorf("frame %q between two pieces of work", t)
