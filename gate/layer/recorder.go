@@ -50,13 +50,8 @@ func NewRecorder(l Limits) *Recorder {
 	return r
 }
 
-// Wants reports whether Visit needs the bytes of e. Of most files it reads no
-// more than the first 64 bytes; of those that decide, all.
-func (r *Recorder) Wants(e *Entry) bool {
-	return e.Type == File && e.Size > 0
-}
-
-// Visit notes one entry. It may leave part of body unread. An error means that
+// Visit notes one entry. It may leave part of body unread: of most files it reads
+// no more than the first 64 bytes, of those that decide, all. An error means that
 // the layer cannot be judged.
 func (r *Recorder) Visit(e *Entry, body io.Reader) error {
 	if int64(len(r.c.records)) >= r.limits.Entries {
