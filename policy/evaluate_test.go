@@ -87,7 +87,7 @@ func TestReferenceRules(t *testing.T) {
 		"digest":            {"reference: {pin: digest}", nil, rulePin, ResultPass, "named by digest"},
 		"digest wanted":     {"reference: {pin: digest}", tagged("1.4.2"), rulePin, ResultFail, `tag "1.4.2"`},
 		"full version":      {"reference: {pin: version}", tagged("1.4.2"), rulePin, ResultPass, "1.4.2"},
-		"floating":          {"reference: {pin: version}", tagged("1.4"), rulePin, ResultFail, "1.4 moves"},
+		"floating":          {"reference: {pin: version}", tagged("1.4"), rulePin, ResultFail, "1.4 is no full version"},
 		"no tag":            {"reference: {pin: version}", tagged(""), rulePin, ResultFail, "no tag"},
 		"local":             {"reference: {pin: digest}", from(evidence.SourceOCI, "oci:build"), rulePin, ResultPass, "judged by its digest"},
 		"no source":         {"reference: {pin: version}", from("", "x"), rulePin, ResultUndecided, "not known"},

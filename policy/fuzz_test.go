@@ -87,8 +87,8 @@ func FuzzTag(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, tag string) {
-		floating(tag)
-		if floating(tag+"-latest") == "" {
+		floating(tag, nil)
+		if floating(tag+"-latest", nil) == "" {
 			t.Errorf("%q is one release", tag+"-latest")
 		}
 	})

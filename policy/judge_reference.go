@@ -31,8 +31,8 @@ func checkPin(j *judge) answer {
 	case want == pinDigest:
 		a.result, a.message = ResultFail, tagText(r, tag)+" can be moved to another image"
 		a.cure = "name the image by its digest: " + r.Name + "@" + j.askedDigest()
-	case floating(tag) != "":
-		a.result, a.message = ResultFail, tagText(r, tag)+" names no single release: "+floating(tag)
+	case floating(tag, nil) != "":
+		a.result, a.message = ResultFail, tagText(r, tag)+" names no single release: "+floating(tag, nil)
 	default:
 		a.result, a.message = ResultPass, tagText(r, tag)+" names one release"
 	}
