@@ -25,12 +25,13 @@ type listed struct {
 // A package that is not listed may import nothing of ours.
 func allowedImports() map[string][]string {
 	facts := []string{"policy/evidence"}
-	contracts := append([]string{"policy", "gate"}, facts...)
+	contracts := append([]string{"policy", "gate", "gate/strictjson"}, facts...)
 	with := func(more ...string) []string { return append(slices.Clone(contracts), more...) }
 	return map[string][]string{
+		"gate/strictjson":    nil,
 		"policy/evidence":    nil,
 		"policy":             facts,
-		"gate":               {"policy", "policy/evidence"},
+		"gate":               {"policy", "policy/evidence", "gate/strictjson"},
 		"gate/layer/inflate": nil,
 		"gate/layer":         with("gate/layer/inflate"),
 		"gate/registry":      with("gate/layer"),
