@@ -53,7 +53,7 @@ func newAction(t *testing.T) *action {
 		t.Skip("needs bash and a Unix")
 	}
 	dir := t.TempDir()
-	a := &action{t, filepath.Join(dir, "bin"), filepath.Join(dir, "action"), filepath.Join(dir, "output"), filepath.Join(dir, "temp dir")}
+	a := &action{t, filepath.Join(dir, "bin"), filepath.Join(dir, "action", ".github", "action"), filepath.Join(dir, "output"), filepath.Join(dir, "temp dir")}
 	for _, d := range []string{a.bin, a.here, a.tempDir} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -65,6 +65,13 @@ func newAction(t *testing.T) *action {
 	}
 	a.write(a.here, "gate.sh", string(script))
 	a.write(a.here, "sums.txt", "# no sums\n")
+	for _, name := range []string{"Makefile", "go.sum"} {
+		src, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.write(a.source(), name, string(src))
+	}
 	a.write(a.bin, "imagegate", fakeGate)
 	a.write(a.bin, "curl", "#!/bin/sh\necho curl was called; exit 6\n")
 	return a
@@ -77,13 +84,21 @@ func (a *action) write(dir, name, content string) {
 	}
 }
 
+// source is the root of the repository that the action is a copy of.
+func (a *action) source() string { return filepath.Join(a.here, "..", "..") }
+
 // run runs the script and returns what it printed, its outputs, and its code.
 func (a *action) run(env ...string) (stdout, outputs string, code int) {
+	a.t.Helper()
+	return a.runWith(nil, env...)
+}
+
+func (a *action) runWith(args []string, env ...string) (stdout, outputs string, code int) {
 	a.t.Helper()
 	if err := os.WriteFile(a.output, nil, 0o644); err != nil {
 		a.t.Fatal(err)
 	}
-	cmd := exec.Command("bash", filepath.Join(a.here, "gate.sh"))
+	cmd := exec.Command("bash", append([]string{filepath.Join(a.here, "gate.sh")}, args...)...)
 	cmd.Env = append([]string{
 		"PATH=" + a.bin + ":" + os.Getenv("PATH"), "GITHUB_OUTPUT=" + a.output, "RUNNER_TEMP=" + a.tempDir,
 		"INPUT_IMAGES=", "INPUT_POLICY=", "INPUT_OUTPUTS=", "INPUT_ARGS=", "INPUT_VERSION=", "INPUT_SHA256=", "INPUT_BINARY=",
@@ -200,7 +215,6 @@ func TestActionInstalls(t *testing.T) {
 		{"not what was released", strings.ReplaceAll(table, sum, other), nil, 2, "is not what was released", true},
 		{"not the sum that was given", table, []string{"INPUT_VERSION=9.9.9", "INPUT_SHA256=" + other}, 2, "is not what was released", true},
 		{"another release without a sum", table, []string{"INPUT_VERSION=9.9.9"}, 3, "there is no sum for imagegate_9.9.9_", false},
-		{"no release yet", "# none\n", nil, 3, "belongs to no release", false},
 		{"no platform", sum + "  imagegate_0.1.0_linux_amd64.tar.gz\n", []string{"UNAME=riscv64"}, 2, "there is no imagegate for", false},
 		{"a sum without a version", table, []string{"INPUT_SHA256=" + sum}, 3, `needs the input "version"`, false},
 		{"a sum that is none", table, []string{"INPUT_VERSION=9.9.9", "INPUT_SHA256=*"}, 3, "64 hexadecimal digits", false},
@@ -239,6 +253,117 @@ func TestActionInstalls(t *testing.T) {
 	}
 }
 
+// fakeGo notes how it was called and builds the program beside it.
+const fakeGo = `#!/bin/sh
+{ printf 'in %s\n' "$PWD"; env | grep -E '^(GO|CGO)'; printf 'go %s\n' "$*"; } >>"$0.log"
+[ -z "$BROKEN" ] || exit 1
+while [ "$1" != -o ]; do shift; done
+cp "$0.program" "$2"
+`
+
+// A commit that belongs to no release is built with the settings of the Makefile.
+func TestActionBuilds(t *testing.T) {
+	settings := []string{"CGO_ENABLED=0"}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^export (GO\w+) *:= *(.*)$`).FindAllStringSubmatch(string(makefile), -1) {
+		settings = append(settings, m[1]+"="+m[2])
+	}
+	if len(settings) != 4 {
+		t.Fatalf("settings of the Makefile: %q", settings)
+	}
+	tests := []struct {
+		name string
+		env  []string
+		noGo bool
+		code int
+		want string
+	}{
+		{"builds and judges", nil, false, 0, "image app:1"},
+		{"the code is the program's", []string{"CODE=1"}, false, 1, "image app:1"},
+		{"a build that fails is no verdict", []string{"BROKEN=1"}, false, 2, "could not be built"},
+		{"a sum of a release", []string{"INPUT_SHA256=" + strings.Repeat("0", 64)}, false, 3, `needs the input "version"`},
+		{"no Go", nil, true, 3, "Add actions/setup-go"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAction(t)
+			if tt.noGo {
+				a.tools()
+				tt.env = []string{"PATH=" + a.bin}
+			} else {
+				a.write(a.bin, "go", fakeGo)
+			}
+			a.write(a.bin, "go.program", fakeGate)
+			got, _, code := a.run(append([]string{"INPUT_IMAGES=app:1", "HOME=" + a.tempDir}, tt.env...)...)
+			if code != tt.code || !strings.Contains(got, tt.want) {
+				t.Fatalf("code %d, want %d and %q:\n%s", code, tt.code, tt.want, got)
+			}
+			if tt.code == 3 {
+				return
+			}
+			log, err := os.ReadFile(filepath.Join(a.bin, "go.log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := filepath.EvalSymlinks(a.source())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range append(settings, "in "+source, "./cmd/imagegate", "GOCACHE="+a.tempDir) {
+				if !strings.Contains(string(log), want) {
+					t.Errorf("the build was not called with %q:\n%s", want, log)
+				}
+			}
+		})
+	}
+}
+
+// tools links what the script calls into bin, so that PATH can be bin alone.
+func (a *action) tools() {
+	a.t.Helper()
+	for _, name := range []string{"sh", "bash", "sed", "cat", "mktemp", "rm", "dirname", "uname", "touch", "grep", "sha256sum", "env", "tr"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(a.bin, name)); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+}
+
+// The step before keeps Go's caches exactly when something has to be built.
+func TestActionPlans(t *testing.T) {
+	key := regexp.MustCompile(`(?m)^key=(imagegate-[a-z0-9]+_[a-z0-9]+-[0-9a-f]{64})?$`)
+	tests := []struct {
+		name, sums string
+		env        []string
+		builds     bool
+	}{
+		{"no release", "# none\n", nil, true},
+		{"a release", strings.Repeat("0", 64) + "  imagegate_0.1.0_linux_amd64.tar.gz\n", nil, false},
+		{"another release", "# none\n", []string{"INPUT_VERSION=9.9.9"}, false},
+		{"a program", "# none\n", []string{"INPUT_BINARY=imagegate"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAction(t)
+			a.write(a.here, "sums.txt", tt.sums)
+			_, outputs, code := a.runWith([]string{"plan"}, append([]string{"HOME=" + a.tempDir}, tt.env...)...)
+			m := key.FindStringSubmatch(outputs)
+			if code != 0 || m == nil || (m[1] != "") != tt.builds {
+				t.Fatalf("code %d, outputs %q", code, outputs)
+			}
+			if tt.builds != strings.Contains(outputs, "compiled="+a.tempDir) {
+				t.Errorf("directories to keep: %q", outputs)
+			}
+		})
+	}
+}
+
 // TestActionDescribes holds action.yml to the script and to the formats.
 func TestActionDescribes(t *testing.T) {
 	src, err := os.ReadFile(filepath.Join(root, "action.yml"))
@@ -254,18 +379,22 @@ func TestActionDescribes(t *testing.T) {
 		Runs            struct {
 			Using string
 			Steps []struct {
-				Env map[string]string
-				Run string
+				ID, If, Run string
+				Env         map[string]string
 			}
 		}
 	}
 	if err := yaml.Unmarshal(src, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Runs.Using != "composite" || len(doc.Runs.Steps) != 1 {
+	if doc.Runs.Using != "composite" || len(doc.Runs.Steps) != 3 || doc.Runs.Steps[2].ID != "gate" || doc.Runs.Steps[2].If != "" {
 		t.Fatalf("runs: %+v", doc.Runs)
 	}
-	env := doc.Runs.Steps[0].Env
+	env := doc.Runs.Steps[2].Env
+	if env["ACTION_REF"] != "${{ github.action_ref }}" {
+		t.Errorf("ACTION_REF is %q", env["ACTION_REF"])
+	}
+	delete(env, "ACTION_REF")
 	for name := range doc.Inputs {
 		variable := "INPUT_" + strings.ToUpper(name)
 		if env[variable] != "${{ inputs."+name+" }}" || !strings.Contains(string(script), variable) {

@@ -188,7 +188,11 @@ func TestComponentRuns(t *testing.T) {
 		{"no image", map[string]string{"binary": "imagegate", "images": ""}, "", "0", 3, "names no image", "no-verdict"},
 		{"no such program", map[string]string{"binary": "/missing"}, "", "0", 3, "there is no such program", "no-verdict"},
 		{"the release of this commit", nil, table, "0", 0, "image app:1", "pass"},
-		{"no release yet", nil, "", "0", 3, "belongs to no release", "no-verdict"},
+		{"no release yet", nil, "", "0", 0, "image app:1", "pass"},
+		{"the code of what was built", map[string]string{"ref": strings.Repeat("a", 40)}, "", "1", 1, "at " + strings.Repeat("a", 40), "fail"},
+		{"a source that cannot be read", map[string]string{"source": "missing"}, "", "0", 2, "missing could not be read at main", "no-verdict"},
+		{"a build that fails", map[string]string{"ref": "broken"}, "", "0", 2, "could not be built", "no-verdict"},
+		{"a sum of no release", map[string]string{"sha256": sum}, "", "0", 3, `needs the input "version"`, "no-verdict"},
 		{"not what was released", nil, wrong, "0", 2, "is not what was released", "no-verdict"},
 		{"another release", map[string]string{"version": "9.9.9"}, table, "0", 3, "there is no sum for imagegate_9.9.9", "no-verdict"},
 		{"another release with its sum", map[string]string{"version": "v9.9.9", "sha256": sum}, table, "1", 1, "image app:1", "fail"},
@@ -206,6 +210,10 @@ func TestComponentRuns(t *testing.T) {
 			write(t, filepath.Join(bin, "imagegate"), fakeGate)
 			write(t, filepath.Join(bin, "curl"), fakeCurl)
 			write(t, filepath.Join(bin, "curl.archive"), content)
+			write(t, filepath.Join(bin, "git"), fakeGit)
+			write(t, filepath.Join(bin, "git.Makefile"), "export GOEXPERIMENT := jsonv2\nexport GOFLAGS := -trimpath -buildvcs=false\n")
+			write(t, filepath.Join(bin, "go"), fakeGo)
+			write(t, filepath.Join(bin, "go.program"), fakeGate)
 			// What another job left behind must not pass for this one's.
 			write(t, filepath.Join(dir, "imagegate.env"), "IMAGEGATE_VERDICT=pass\n")
 
@@ -217,12 +225,27 @@ func TestComponentRuns(t *testing.T) {
 				t.Errorf("code %d, want %d and %q:\n%s", code, tt.want, tt.text, got)
 			}
 			dotenv, err := os.ReadFile(filepath.Join(dir, "imagegate.env"))
-			if err != nil || !strings.HasPrefix(string(dotenv), "IMAGEGATE_VERDICT="+tt.env+"\n") {
-				t.Errorf("dotenv %q %v, want verdict %s", dotenv, err, tt.env)
+			if want := fmt.Sprintf("IMAGEGATE_VERDICT=%s\nIMAGEGATE_EXIT_CODE=%d\n", tt.env, tt.want); err != nil || string(dotenv) != want {
+				t.Errorf("dotenv %q %v, want %q", dotenv, err, want)
+			}
+			if log, err := os.ReadFile(filepath.Join(bin, "go.log")); err == nil {
+				for _, want := range []string{"GOEXPERIMENT=jsonv2\n", "GOFLAGS=-trimpath -buildvcs=false\n", "CGO_ENABLED=0\n", "GOCACHE=" + dir + "/.imagegate-build/compiled\n", "/source\n"} {
+					if !strings.Contains(string(log), want) {
+						t.Errorf("the build was not called with %q:\n%s", want, log)
+					}
+				}
 			}
 		})
 	}
 }
+
+// fakeGit fetches the Makefile beside it, from every source but "missing".
+const fakeGit = `#!/bin/sh
+case $1 in
+fetch) [ "$6" != missing ] && { [ "$7" != broken ] || echo "exit 1" >broken; cp "$0.Makefile" Makefile; } ;;
+rev-parse) [ ! -e broken ] && echo 0123 ;;
+esac
+`
 
 func write(t *testing.T, file, content string) {
 	t.Helper()

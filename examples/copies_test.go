@@ -17,7 +17,7 @@ import (
 func copies(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, dir := range []string{"github", "gitlab", "jenkins", "shell", "tekton", "argo"} {
+	for _, dir := range []string{"github", "gitlab", "azure", "jenkins", "shell", "tekton", "argo"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no example (%v)", dir, err)
@@ -44,7 +44,7 @@ func TestDocumentShowsExamples(t *testing.T) {
 		shown[m[1]] = m[2]
 	}
 	for file, want := range copies(t) {
-		if file == "tekton/pipeline.yaml" || file == "github/code-scanning.yml" {
+		if linked := []string{"tekton/pipeline.yaml", "github/code-scanning.yml", "github/cache.yml", "gitlab/cache.yml"}; slices.Contains(linked, file) {
 			if !strings.Contains(string(src), "../examples/"+file) {
 				t.Errorf("docs/pipelines.md does not link %s", file)
 			}
@@ -88,7 +88,8 @@ func TestFlagsExist(t *testing.T) {
 		}
 		files[name] = string(src)
 	}
-	foreign := []string{"proto", "proto-redir", "tlsv1", "fail", "location", "silent", "show-error", "retry", "connect-timeout", "max-time"}
+	foreign := []string{"proto", "proto-redir", "tlsv1", "fail", "location", "silent", "show-error", "retry", "connect-timeout", "max-time",
+		"no-cache", "depth", "tag", "branch", "quiet", "preserve-digests", "dest-creds"} // of curl, apk, git, docker and skopeo
 	for name, src := range files {
 		for _, m := range regexp.MustCompile(`(?:^|[\s"'(\[])--([a-z][a-z0-9-]*)`).FindAllStringSubmatch(src, -1) {
 			if !slices.Contains(flags, m[1]) && !slices.Contains(foreign, m[1]) {

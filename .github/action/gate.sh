@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# The action: fetches imagegate, checks it against the sums beside this script,
-# and runs it. Works with bash 3.2, which is what macOS has.
+# The action. It judges images with a released imagegate, which it checks against
+# the sums beside this script, or with one that it builds from its own commit when
+# that commit belongs to no release. Works with bash 3.2, which is what macOS has.
+#
+#   gate.sh plan   says whether imagegate has to be built, and which directories to keep
+#   gate.sh        judges
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source=$(cd "$here/../.." && pwd)
 releases=https://github.com/imagegate/imagegate/releases/download
 work=
 
@@ -81,7 +86,54 @@ expected() {
 	sed -n "s/^\([0-9a-f]\{64\}\)  ${1//./\\.}\$/\1/p" "$here/sums.txt"
 }
 
-# install sets program to a checked imagegate.
+# builds reports whether imagegate has to be built: no program and no release is
+# asked for, and this commit of the action belongs to no release.
+builds() {
+	[[ -z $(trim "${INPUT_BINARY:-}") && -z $(trim "${INPUT_VERSION:-}") && -z $(released) ]]
+}
+
+# caches sets the directories in which Go keeps modules and compiled packages.
+# They are apart from those of the job, so that they can be kept on their own.
+caches() {
+	local root=${XDG_CACHE_HOME:-${HOME:-${RUNNER_TEMP:-/tmp}}/.cache}/imagegate-build
+	export GOCACHE=${GOCACHE:-$root/compiled} GOMODCACHE=${GOMODCACHE:-$root/modules}
+}
+
+# plan writes what the step that keeps Go's caches needs.
+plan() {
+	local key='' name
+	if builds && name=$(platform); then
+		caches
+		cat "$source/go.sum" "$source/Makefile" >"$work/key"
+		key=imagegate-$name-$(sum "$work/key")
+	fi
+	{
+		printf 'key=%s\n' "$key"
+		printf 'compiled=%s\n' "${GOCACHE:-}"
+		printf 'modules=%s\n' "${GOMODCACHE:-}"
+	} >>"$GITHUB_OUTPUT"
+}
+
+# build sets program to an imagegate that is compiled from the source beside this
+# script, with the settings of the Makefile: Trivy compiles with no others.
+build() {
+	local settings line version
+	[[ -z $(trim "${INPUT_SHA256:-}") ]] || refuse 3 "the input \"sha256\" needs the input \"version\": it is the sum of one release."
+	command -v go >/dev/null 2>&1 || refuse 3 "this commit of the action belongs to no release, so imagegate has to be built, and there is no Go. Add actions/setup-go before this step, or set the input \"binary\" to an imagegate that is there already."
+	settings=()
+	while IFS= read -r line; do settings+=("$line"); done < <(sed -n 's/^export \(GO[A-Z]*\) *:= */\1=/p' "$source/Makefile")
+	[[ ${#settings[@]} -ge 3 ]] || refuse 2 "$source/Makefile does not hold the settings to build with."
+	version=${ACTION_REF:-}
+	version=0.0.0-dev.${version//[^0-9A-Za-z-]/-}
+	caches
+	program=$work/imagegate
+	if [[ $(platform) == windows_* ]]; then program+=.exe; fi
+	printf 'building imagegate from %s: the first time this takes several minutes\n' "$source"
+	(cd "$source" && env CGO_ENABLED=0 "${settings[@]}" go build -ldflags "-s -w -X main.version=$version" -o "$program" ./cmd/imagegate) ||
+		refuse 2 "imagegate could not be built from $source; the reason is in the log above."
+}
+
+# install sets program to a checked imagegate of a release.
 install() {
 	local version want have archive
 	version=$(trim "${INPUT_VERSION:-}")
@@ -89,7 +141,6 @@ install() {
 	want=$(trim "${INPUT_SHA256:-}")
 	if [[ -z $version ]]; then
 		version=$(released)
-		[[ -n $version ]] || refuse 3 "this commit of the action belongs to no release: there are no sums in .github/action/sums.txt. Use the commit of a release, or set the input \"binary\" to an imagegate that is there already."
 		[[ -z $want ]] || refuse 3 "the input \"sha256\" needs the input \"version\": it is the sum of one release."
 	fi
 	[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || refuse 3 "the input \"version\" must be the number of a release, such as 0.1.0, not \"$version\"."
@@ -100,7 +151,6 @@ install() {
 	fi
 	[[ $want =~ ^[0-9a-f]{64}$ ]] || refuse 3 "the input \"sha256\" must be 64 hexadecimal digits in lower case."
 
-	work=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/imagegate.XXXXXX")
 	# Relative names from here on: tar of Windows takes the colon of C:\ for a host.
 	cd "$work"
 	curl --proto '=https' --proto-redir '=https' --tlsv1.2 --fail --location --silent --show-error \
@@ -117,7 +167,7 @@ install() {
 }
 
 # add appends each line of $2 to the command line, behind the flag $1 if any.
-# Lines are arguments as they stand: no shell looks at them again.
+# A line is one argument: no shell reads it again.
 add() {
 	local line
 	while IFS= read -r line || [[ -n $line ]]; do
@@ -126,10 +176,18 @@ add() {
 	done <<<"$2"
 }
 
+work=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/imagegate.XXXXXX")
+if [[ ${1:-} == plan ]]; then
+	plan
+	exit
+fi
+
 [[ -n $(trim "${INPUT_IMAGES:-}") ]] || refuse 3 "the input \"images\" names no image. Is the step empty that should have set it?"
 
 program=$(trim "${INPUT_BINARY:-}")
-if [[ -z $program ]]; then
+if builds; then
+	build
+elif [[ -z $program ]]; then
 	install
 elif ! command -v "$program" >/dev/null 2>&1; then
 	refuse 3 "the input \"binary\" is \"$program\", and there is no such program."
