@@ -30,7 +30,8 @@ func allowedImports() map[string][]string {
 	return map[string][]string{
 		"gate/strictjson":    nil,
 		"policy/evidence":    nil,
-		"policy":             facts,
+		"policy/version":     nil,
+		"policy":             append([]string{"policy/version"}, facts...),
 		"gate":               {"policy", "policy/evidence", "gate/strictjson"},
 		"gate/layer/inflate": nil,
 		"gate/layer":         with("gate/layer/inflate"),

@@ -234,28 +234,6 @@ func TestAgeMutants(t *testing.T) {
 	})
 }
 
-// An exception for a range covers nothing that cannot be compared; one for a
-// version covers that version alone.
-func TestBoundsOfVersionsThatCannotBeCompared(t *testing.T) {
-	long, digits := strings.Repeat("1.", 80)+"1", strings.Repeat("9", 18)
-	for _, tt := range []struct {
-		op, bound, version string
-		want               bool
-	}{
-		{"", "a b", "a b", true}, {"=", "a b", "a b", true}, {"==", "a b", "a b", true},
-		{"", "a b", "a c", false}, {"=", "a b", "a c", false}, {"==", "a b", "a c", false},
-		{"<=", "a b", "a b", false}, {">=", "a b", "a b", false}, {"!=", "a b", "a c", false},
-		{"", "", "", false},
-		{"<", digits, "1", false}, {">", "1", digits, false}, {"<", long, "1", false}, {">", "1", long, false}, {"<", "", "1", false},
-	} {
-		for _, ecosystem := range []string{"pypi", "deb"} {
-			if got := (bound{op: tt.op, version: tt.bound}).holds(ecosystem, tt.version); got != tt.want {
-				t.Errorf("%s: %q %s %q: %t, want %t", ecosystem, tt.version, tt.op, tt.bound, got, tt.want)
-			}
-		}
-	}
-}
-
 // A source that did not rate a finding takes nothing from its severity.
 func TestSeverityWithoutARatingOfTheSource(t *testing.T) {
 	const p = "vulnerabilities: {max: {critical: 0}, severity-source: [nvd]}"

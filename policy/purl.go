@@ -9,6 +9,7 @@ import (
 	"github.com/package-url/packageurl-go"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/version"
 )
 
 // packageMatcher decides whether a package is the one an exception names.
@@ -16,7 +17,7 @@ type packageMatcher struct {
 	name string // plain name, "" when purl is set
 	purl *packageurl.PackageURL
 	// versions is nil when any version will do.
-	versions versionRange
+	versions version.Range
 }
 
 // parsePackage reads a package name or a purl with an optional version range.
@@ -49,7 +50,7 @@ func parsePackage(s string) (*packageMatcher, error) {
 	}
 	m := &packageMatcher{purl: &p}
 	if versions != "" {
-		if m.versions, err = parseRange(p.Type, versions); err != nil {
+		if m.versions, err = version.ParseRange(p.Type, versions); err != nil {
 			return nil, err
 		}
 	}
@@ -100,5 +101,5 @@ func (m *packageMatcher) matches(p *evidence.Package) bool {
 			return false
 		}
 	}
-	return m.versions == nil || m.versions.holds(m.purl.Type, p.Version)
+	return m.versions == nil || m.versions.Holds(m.purl.Type, p.Version)
 }

@@ -27,7 +27,7 @@ import (
 // defaultFiles are the files that decide.
 const defaultFiles = "gate/result.go,gate/check.go,gate/collect.go," +
 	"policy/verdict.go,policy/evaluate.go,policy/judge_user.go,policy/judge_coverage.go,policy/judge_config.go," +
-	"policy/judge_reference.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/tag.go,policy/versions.go"
+	"policy/judge_reference.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/tag.go,policy/version/version.go"
 
 // equivalents are mutants that do the same as the code: file, function, line
 // before, line after and reason, separated by tabs.

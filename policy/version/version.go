@@ -1,4 +1,6 @@
-package policy
+// Package version orders the versions of packages, each by the rules of its own
+// ecosystem, and matches them with ranges.
+package version
 
 import (
 	"cmp"
@@ -13,12 +15,12 @@ import (
 	rpm "github.com/knqyf263/go-rpm-version"
 )
 
-// compareVersions compares two versions the way the ecosystem of a purl type
-// does. ok is false when either cannot be read: then nothing may be concluded,
-// and a range never matches.
-func compareVersions(purlType, a, b string) (order int, ok bool) {
-	// The libraries read runs of digits into an int without looking whether it
-	// fits, and an overflow would turn a huge version into a small one.
+// Compare compares two versions the way the ecosystem of a purl type does: order
+// is negative when a is older than b. ok is false when either version cannot be
+// read. Then nothing may be concluded, and a range does not match.
+func Compare(purlType, a, b string) (order int, ok bool) {
+	// The libraries read runs of digits into an int without checking for an
+	// overflow, which would turn a huge version into a small one.
 	if !modest(a) || !modest(b) {
 		return 0, false
 	}
@@ -59,11 +61,19 @@ var (
 	longRun    = regexp.MustCompile(`[0-9]{18}`)
 )
 
+// clip shortens text of a policy file for a message.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "..."
+	}
+	return s
+}
+
 func modest(v string) bool { return v != "" && len(v) <= 128 && !longRun.MatchString(v) }
 
-// compareGeneric compares versions made of numbers and dots alone. What else
-// PyPI, Maven or RubyGems write after them orders differently in each, so it
-// is left undecided.
+// compareGeneric compares versions made of numbers and dots alone. PyPI, Maven
+// and RubyGems order suffixes differently, so versions with a suffix are left
+// undecided.
 func compareGeneric(a, b string) (order int, ok bool) {
 	if !plainForm.MatchString(a) || !plainForm.MatchString(b) {
 		return 0, false
@@ -76,8 +86,9 @@ func compareGeneric(a, b string) (order int, ok bool) {
 	return x.Compare(y), true
 }
 
-// versionRange is alternatives of bounds that must all hold.
-type versionRange [][]bound
+// Range is a set of versions: alternatives, each of bounds that must all hold.
+// The zero value holds no version.
+type Range [][]bound
 
 type bound struct {
 	op      string
@@ -86,10 +97,11 @@ type bound struct {
 
 var boundForm = regexp.MustCompile(`^(<=|>=|!=|==|=|<|>)?\s*([^\s<>=!|,^*]+)$`)
 
-// parseRange reads ">=4.17.0 <4.17.21 || =5.0.0". A blank or a comma means
-// and, || means or.
-func parseRange(purlType, s string) (versionRange, error) {
-	var out versionRange
+// ParseRange reads ">=4.17.0 <4.17.21 || =5.0.0" for the ecosystem of a purl
+// type. A blank or a comma means and, || means or. It returns an error for a
+// bound that is none and for a version that cannot be ordered.
+func ParseRange(purlType, s string) (Range, error) {
+	var out Range
 	for _, alternative := range strings.Split(s, "||") {
 		var all []bound
 		for _, part := range splitBounds(alternative) {
@@ -97,7 +109,7 @@ func parseRange(purlType, s string) (versionRange, error) {
 			if m == nil || strings.HasPrefix(m[2], "~") {
 				return nil, fmt.Errorf("%q is no bound: use =, !=, <, <=, > or >= and a version", clip(part))
 			}
-			if _, ok := compareVersions(purlType, m[2], m[2]); !ok && m[1] != "" && m[1] != "=" && m[1] != "==" {
+			if _, ok := Compare(purlType, m[2], m[2]); !ok && m[1] != "" && m[1] != "=" && m[1] != "==" {
 				return nil, fmt.Errorf("%q is no %s version that can be ordered", clip(m[2]), purlType)
 			}
 			all = append(all, bound{op: m[1], version: m[2]})
@@ -119,9 +131,9 @@ func splitBounds(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
-// holds reports whether a version lies in the range. What cannot be compared
-// does not.
-func (r versionRange) holds(purlType, version string) bool {
+// Holds reports whether a version is in the range. A version that cannot be
+// compared is not.
+func (r Range) Holds(purlType, version string) bool {
 	for _, all := range r {
 		ok := true
 		for _, b := range all {
@@ -135,7 +147,7 @@ func (r versionRange) holds(purlType, version string) bool {
 }
 
 func (b bound) holds(purlType, version string) bool {
-	order, ok := compareVersions(purlType, version, b.version)
+	order, ok := Compare(purlType, version, b.version)
 	if !ok {
 		return (b.op == "" || b.op == "=" || b.op == "==") && version == b.version && version != ""
 	}
