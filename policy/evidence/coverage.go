@@ -15,6 +15,10 @@ type Coverage struct {
 	Unattributed      []string `json:"unattributed,omitempty"`
 	UnattributedCount int      `json:"unattributedCount"`
 	Executables       int      `json:"executables"` // all executables seen
+	// SelfContained is true for an image without an operating system in which
+	// every program is accounted for by its own Go or Rust build information, and
+	// in which no layer ever held files of an OS or of a package manager.
+	SelfContained bool `json:"selfContained,omitempty"`
 	// Notes are remarks for people: settings and files that were seen and
 	// deliberately not followed.
 	Notes []string `json:"notes,omitempty"`
@@ -35,6 +39,11 @@ type Gap struct {
 	Subject string `json:"subject,omitempty"`
 	// Detail says what is wrong, for a person.
 	Detail string `json:"detail"`
+	// Package is the package it is about, "NAME VERSION"; "" when it is about none.
+	Package string `json:"package,omitempty"`
+	// Cure says what the reader can do about this very gap; "" leaves it to the
+	// rule.
+	Cure string `json:"cure,omitempty"`
 	// Layer is the diffID of the layer that caused it; "" when none did.
 	Layer string `json:"layer,omitempty"`
 }
@@ -57,9 +66,12 @@ const (
 	// GapPackageDatabase: a package database is missing, unreadable, partly
 	// parsed, linked, duplicated or deleted, or the counts differ.
 	GapPackageDatabase GapKind = "package-database"
-	// GapNoAdvisories: packages whose vendor or repository publishes no
-	// advisories in this database.
+	// GapNoAdvisories: an OS package of a third party. Only the distribution's
+	// advisories for a package of that name could be looked up.
 	GapNoAdvisories GapKind = "no-advisories"
+	// GapUnsupportedPackages: packages of a type for which the database has no
+	// advisories at all, such as conda packages.
+	GapUnsupportedPackages GapKind = "unsupported-packages"
 	// GapScannerErrors: an analyzer failed or Trivy warned of something that is
 	// not known to be harmless.
 	GapScannerErrors GapKind = "scanner-errors"

@@ -44,6 +44,11 @@ type Package struct {
 	Layer string `json:"layer,omitempty"`
 	// SourceName is the source package, where the OS distinguishes.
 	SourceName string `json:"sourceName,omitempty"`
+	// OwnedBy is the package of the distribution that installed the file in which
+	// a language package was found, "NAME VERSION". It is set only when the package
+	// database lists the file with the hash that the file has and nothing suggests
+	// a third party; "" means that no such owner is proven.
+	OwnedBy string `json:"ownedBy,omitempty"`
 }
 
 // Class tells OS packages from language packages, in Trivy's words.
