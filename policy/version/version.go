@@ -9,10 +9,13 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+	gem "github.com/aquasecurity/go-gem-version"
+	pep440 "github.com/aquasecurity/go-pep440-version"
 	generic "github.com/aquasecurity/go-version/pkg/version"
 	apk "github.com/knqyf263/go-apk-version"
 	deb "github.com/knqyf263/go-deb-version"
 	rpm "github.com/knqyf263/go-rpm-version"
+	maven "github.com/masahiro331/go-mvn-version"
 )
 
 // Compare compares two versions the way the ecosystem of a purl type does: order
@@ -34,24 +37,37 @@ func Compare(purlType, a, b string) (order int, ok bool) {
 		if !plainStart.MatchString(a) || !plainStart.MatchString(b) {
 			return 0, false
 		}
-		x, err1 := apk.NewVersion(a)
-		y, err2 := apk.NewVersion(b)
-		return x.Compare(y), err1 == nil && err2 == nil
+		return compare(a, b, apk.NewVersion)
 	case "rpm":
 		if !rpmForm.MatchString(a) || !rpmForm.MatchString(b) {
 			return 0, false
 		}
 		return rpm.NewVersion(a).Compare(rpm.NewVersion(b)), true
 	case "npm", "cargo", "golang", "hex", "pub", "swift":
-		x, err1 := semver.StrictNewVersion(strings.TrimPrefix(a, "v"))
-		y, err2 := semver.StrictNewVersion(strings.TrimPrefix(b, "v"))
-		if err1 != nil || err2 != nil {
+		return compare(strings.TrimPrefix(a, "v"), strings.TrimPrefix(b, "v"), semver.StrictNewVersion)
+	case "pypi":
+		return compare(a, b, pep440.Parse)
+	case "gem":
+		return compare(a, b, gem.NewVersion)
+	case "maven":
+		// The library reads every text as a version.
+		if !plainStart.MatchString(a) || !plainStart.MatchString(b) {
 			return 0, false
 		}
-		return x.Compare(y), true
+		return compare(a, b, maven.NewVersion)
 	default:
 		return compareGeneric(a, b)
 	}
+}
+
+// compare parses both versions and compares them.
+func compare[V interface{ Compare(V) int }](a, b string, parse func(string) (V, error)) (order int, ok bool) {
+	x, err1 := parse(a)
+	y, err2 := parse(b)
+	if err1 != nil || err2 != nil {
+		return 0, false
+	}
+	return cmp.Compare(x.Compare(y), 0), true
 }
 
 var (
@@ -71,19 +87,14 @@ func clip(s string) string {
 
 func modest(v string) bool { return v != "" && len(v) <= 128 && !longRun.MatchString(v) }
 
-// compareGeneric compares versions made of numbers and dots alone. PyPI, Maven
-// and RubyGems order suffixes differently, so versions with a suffix are left
-// undecided.
+// compareGeneric compares versions of ecosystems without a rule of their own here.
+// They may be made of numbers and dots alone, because suffixes are ordered
+// differently in each ecosystem.
 func compareGeneric(a, b string) (order int, ok bool) {
 	if !plainForm.MatchString(a) || !plainForm.MatchString(b) {
 		return 0, false
 	}
-	x, err1 := generic.Parse(a)
-	y, err2 := generic.Parse(b)
-	if err1 != nil || err2 != nil {
-		return 0, false
-	}
-	return x.Compare(y), true
+	return compare(a, b, generic.Parse)
 }
 
 // Range is a set of versions: alternatives, each of bounds that must all hold.

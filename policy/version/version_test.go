@@ -16,6 +16,9 @@ func TestCompare(t *testing.T) {
 		{"npm", "4.17.21", "4.17.3", 1}, {"npm", "1.0.0-rc.1", "1.0.0", -1}, {"golang", "v1.2.3", "1.2.3", 0},
 		{"golang", "v0.0.0-20240101000000-abcdefabcdef", "v0.0.0-20230101000000-abcdefabcdef", 1},
 		{"cargo", "1.10.0", "1.9.0", 1}, {"maven", "2.17", "2.17.0", 0}, {"maven", "2.14.1", "2.17.0", -1}, {"pypi", "10.0", "9.9", 1},
+		{"pypi", "1.0rc1", "1.0", -1}, {"pypi", "1.0.post1", "1.0", 1}, {"pypi", "1!1.0", "2.0", 1}, {"pypi", "1.0.dev1", "1.0a1", -1},
+		{"gem", "1.0.0.pre1", "1.0.0", -1}, {"gem", "7.0.10", "7.0.9", 1},
+		{"maven", "2.0-rc1", "2.0", -1}, {"maven", "32.0.0-jre", "31.1-jre", 1}, {"maven", "9.4.51.v20230217", "9.4.50.v20221201", 1}, {"composer", "v6.4.1", "6.4.0", 1},
 	} {
 		if got, ok := Compare(c.typ, c.a, c.b); !ok || got != c.order {
 			t.Errorf("%s: %s and %s = %d, %v, want %d", c.typ, c.a, c.b, got, ok, c.order)
@@ -26,8 +29,8 @@ func TestCompare(t *testing.T) {
 	}
 	// What cannot be ordered for certain is not ordered.
 	for _, c := range [][3]string{
-		{"npm", "latest", "1.0.0"}, {"npm", "1.0", "1.0.0"}, {"golang", "(devel)", "v1.0.0"}, {"maven", "2.0.RELEASE", "2.0"},
-		{"pypi", "1.0rc1", "1.0"}, {"pypi", "1.0.post1", "1.0"}, {"deb", "", "1.0"}, {"deb", "abc", "1.0"}, {"apk", "x", "1.0"},
+		{"npm", "latest", "1.0.0"}, {"npm", "1.0", "1.0.0"}, {"golang", "(devel)", "v1.0.0"}, {"maven", "RELEASE", "2.0"},
+		{"pypi", "one", "1.0"}, {"gem", "1..0", "1.0"}, {"composer", "1.0-beta1", "1.0"}, {"deb", "", "1.0"}, {"deb", "abc", "1.0"}, {"apk", "x", "1.0"},
 		{"rpm", "", "1.0"}, {"rpm", "a b", "1.0"}, {"deb", "99999999999999999999", "1.0"}, {"npm", "1.0.0", strings.Repeat("1", 200)},
 	} {
 		if got, ok := Compare(c[0], c[1], c[2]); ok {
