@@ -31,6 +31,7 @@ func allowedImports() map[string][]string {
 		"gate/strictjson":    nil,
 		"policy/evidence":    nil,
 		"policy/version":     nil,
+		"policy/plan":        append([]string{"policy", "policy/version"}, facts...),
 		"policy":             append([]string{"policy/version"}, facts...),
 		"gate":               {"policy", "policy/evidence", "gate/strictjson"},
 		"gate/layer/inflate": nil,
