@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // answer is what a rule says. The zero value is undecided.
@@ -158,7 +159,7 @@ func (j *judge) scanned(want evidence.Need) (*evidence.Scan, *answer) {
 }
 
 func needText(n evidence.Need) string {
-	var words []string
+	var names []string
 	for _, w := range []struct {
 		bit  evidence.Need
 		name string
@@ -167,10 +168,10 @@ func needText(n evidence.Need) string {
 		{evidence.NeedLicenses, "licences"}, {evidence.NeedJava, "jars"},
 	} {
 		if n.Has(w.bit) {
-			words = append(words, w.name)
+			names = append(names, w.name)
 		}
 	}
-	return andList(words)
+	return words.And(names)
 }
 
 var digestForm = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)

@@ -92,7 +92,7 @@ func limitFields() []field[*exceptionLimits] {
 		{
 			key: "require", doc: "What an exception must have besides id, reason and expires.",
 			schema: listOf(enum("reason", "owner", "package", "images")),
-			decode: bind(words([]string{"reason", "owner", "package", "images"}), func(l *exceptionLimits) *option[[]string] { return &l.require }),
+			decode: bind(wordList([]string{"reason", "owner", "package", "images"}), func(l *exceptionLimits) *option[[]string] { return &l.require }),
 		},
 		{
 			key: "never", doc: "Findings that no exception may cover.", fields: []field[*exceptionLimits]{{

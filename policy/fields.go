@@ -115,7 +115,7 @@ func vulnerabilityFields() []field[*settings] {
 		{
 			key: "types", doc: "Packages to judge: os, library, or Trivy's names for package types.",
 			schema: listOf(enum(packageTypes()...)),
-			decode: bind(words(packageTypes()), func(s *settings) *option[[]string] { return &s.types }),
+			decode: bind(wordList(packageTypes()), func(s *settings) *option[[]string] { return &s.types }),
 		},
 		{
 			key: "severity-source", doc: "Whose severity counts: auto (Trivy's choice), highest, or sources in order.",

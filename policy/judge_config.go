@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const noConfig = "the image config was not read"
@@ -29,10 +30,10 @@ func checkPorts(j *judge) answer {
 			}
 		}
 	}
-	a := passing("%s exposed, none of them denied", plural(len(c.ExposedPorts), "port"))
+	a := passing("%s exposed, none of them denied", words.Plural(len(c.ExposedPorts), "port"))
 	switch {
 	case len(bad) > 0:
-		a = failing("exposes %s", andList(few(bad)))
+		a = failing("exposes %s", words.And(few(bad)))
 	case len(odd) > 0:
 		a = undecided("exposes what is no port: %s", odd[0])
 		a.details, a.cure = odd, "correct EXPOSE in the Dockerfile"
@@ -41,7 +42,7 @@ func checkPorts(j *judge) answer {
 	for _, d := range j.s.denyPorts.value {
 		denied = append(denied, d.String())
 	}
-	a.allowed = "any port but " + andList(denied)
+	a.allowed = "any port but " + words.And(denied)
 	return a
 }
 
@@ -61,10 +62,10 @@ func checkLabels(j *judge) answer {
 		}
 	}
 	if len(lacking) == 0 {
-		return passing("%s set", plural(len(j.s.requireLabels.value), "label"))
+		return passing("%s set", words.Plural(len(j.s.requireLabels.value), "label"))
 	}
-	a := failing("%s missing: %s", plural(len(lacking), "label"), andList(few(lacking)))
-	a.allowed = "an image with " + andList(j.s.requireLabels.value)
+	a := failing("%s missing: %s", words.Plural(len(lacking), "label"), words.And(few(lacking)))
+	a.allowed = "an image with " + words.And(j.s.requireLabels.value)
 	return a
 }
 
@@ -74,7 +75,7 @@ func checkMaxAge(j *judge) answer {
 		return missing(noConfig)
 	}
 	limit := j.s.maxAge.value
-	allowed := "built at most " + inText(limit) + " ago"
+	allowed := "built at most " + words.Duration(limit) + " ago"
 	if c.Created == nil || c.Created.IsZero() {
 		return answer{message: "the image does not say when it was built", allowed: allowed, cure: "build it with a date: reproducible builds set SOURCE_DATE_EPOCH to the time of the commit"}
 	}
@@ -84,7 +85,7 @@ func checkMaxAge(j *judge) answer {
 	case age < -futureToleranceHours*time.Hour:
 		return answer{message: "the image says it was built on " + day + ", which is in the future", allowed: allowed, cure: "build it with a right clock"}
 	case age > limit:
-		return answer{result: ResultFail, message: "built on " + day + ", " + inText(age) + " ago", allowed: allowed}
+		return answer{result: ResultFail, message: "built on " + day + ", " + words.Duration(age) + " ago", allowed: allowed}
 	}
 	return answer{result: ResultPass, message: "built on " + day, allowed: allowed}
 }
@@ -94,7 +95,7 @@ func checkMaxSize(j *judge) answer {
 	if c == nil {
 		return missing(noConfig)
 	}
-	a := answer{allowed: "at most " + sizeText(j.s.maxSize.value)}
+	a := answer{allowed: "at most " + words.Size(j.s.maxSize.value)}
 	var sum int64
 	for _, l := range c.Layers {
 		sum += max(l.Size, 0)
@@ -105,9 +106,12 @@ func checkMaxSize(j *judge) answer {
 		m.allowed = a.allowed
 		return m
 	case size > j.s.maxSize.value:
-		a.result, a.message = ResultFail, fmt.Sprintf("%s in %s", sizeText(size), plural(len(c.Layers), "layer"))
+		a.result, a.message = ResultFail, fmt.Sprintf("%s in %s", words.Size(size), words.Plural(len(c.Layers), "layer"))
+		if words.Size(size) == words.Size(j.s.maxSize.value) {
+			a.message += fmt.Sprintf(", %s more than allowed", words.Plural(int(size-j.s.maxSize.value), "byte"))
+		}
 	default:
-		a.result, a.message = ResultPass, fmt.Sprintf("%s in %s", sizeText(size), plural(len(c.Layers), "layer"))
+		a.result, a.message = ResultPass, fmt.Sprintf("%s in %s", words.Size(size), words.Plural(len(c.Layers), "layer"))
 	}
 	return a
 }
@@ -135,11 +139,11 @@ func checkEnv(j *judge) answer {
 			bad = append(bad, name)
 		}
 	}
-	a := passing("%s set, none of them denied", plural(len(c.EnvNames), "variable"))
+	a := passing("%s set, none of them denied", words.Plural(len(c.EnvNames), "variable"))
 	if len(bad) > 0 {
-		a = failing("sets %s", andList(few(bad)))
+		a = failing("sets %s", words.And(few(bad)))
 	}
-	a.allowed = "no variable like " + orList(j.s.denyEnv.value)
+	a.allowed = "no variable like " + words.Or(j.s.denyEnv.value)
 	return a
 }
 
@@ -157,7 +161,7 @@ func checkSecrets(j *judge) answer {
 		counts[normalSeverity(s.Severity)]++
 		details = append(details, secretLine(s))
 	}
-	a := passing("%s found", plural(len(sc.Secrets), "secret"))
+	a := passing("%s found", words.Plural(len(sc.Secrets), "secret"))
 	if len(sc.Secrets) > 0 {
 		a.details = details
 	}

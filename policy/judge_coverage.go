@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // clockSkew is how far a build date may lie in the future: clocks differ by
@@ -48,7 +49,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 	if len(details) == 0 {
 		return whole(j.policy, sc.OS, kind)
 	}
-	a := undecided("%s: %s", plural(len(details), "gap"), details[0])
+	a := undecided("%s: %s", words.Plural(len(details), "gap"), details[0])
 	a.details = details
 	if len(details) == 1 {
 		a.message, a.details = details[0], nil
@@ -118,7 +119,7 @@ func impliedGaps(j *judge, kind evidence.GapKind) []evidence.Gap {
 		for _, c := range sc.Coverage.Counts {
 			if c.Got < c.Expected && !named(kind) {
 				out = append(out, evidence.Gap{Kind: kind, Subject: c.Path,
-					Detail: fmt.Sprintf("holds %s, but the scanner returned %d", plural(c.Expected, c.Type+" package"), c.Got)})
+					Detail: fmt.Sprintf("holds %s, but the scanner returned %d", words.Plural(c.Expected, c.Type+" package"), c.Got)})
 			}
 		}
 	case evidence.GapJavaDatabase:
@@ -179,7 +180,7 @@ func checkDatabaseAge(j *judge) answer {
 	if db == nil {
 		return missing("no advisory database was used")
 	}
-	a := answer{allowed: "at most " + inText(limit) + " old"}
+	a := answer{allowed: "at most " + words.Duration(limit) + " old"}
 	day := db.UpdatedAt.UTC().Format("2006-01-02 15:04 UTC")
 	switch age := j.now.Sub(db.UpdatedAt); {
 	case db.UpdatedAt.IsZero():
@@ -188,7 +189,7 @@ func checkDatabaseAge(j *judge) answer {
 		a.message = "the advisory database was built on " + day + ", which is in the future"
 		a.cure = "set the clock of this machine, or update the database: imagegate db update"
 	case age > limit:
-		a.message = "the advisory database was built on " + day + ", " + inText(age) + " ago"
+		a.message = "the advisory database was built on " + day + ", " + words.Duration(age) + " ago"
 	default:
 		a.result, a.message = ResultPass, "the advisory database was built on "+day
 	}
@@ -204,7 +205,7 @@ func checkUnattributed(j *judge) answer {
 		return *lack
 	}
 	n := max(sc.Coverage.UnattributedCount, len(sc.Coverage.Unattributed))
-	found := fmt.Sprintf("%d of %s accounted for by no package, build info or owner", n, plural(max(n, sc.Coverage.Executables), "executable"))
+	found := fmt.Sprintf("%d of %s accounted for by no package, build info or owner", n, words.Plural(max(n, sc.Coverage.Executables), "executable"))
 	if !j.s.unattributed.set {
 		return off("%s; the policy sets no limit", found)
 	}
@@ -235,7 +236,7 @@ func checkBundledSBOMs(j *judge) answer {
 	case len(sc.Coverage.SBOMs) == 0:
 		return passing("none found")
 	}
-	a := failing("%s inside the image", plural(len(sc.Coverage.SBOMs), "bill")+" of materials")
+	a := failing("%s inside the image", words.Plural(len(sc.Coverage.SBOMs), "bill")+" of materials")
 	a.details, a.allowed = append([]string(nil), sc.Coverage.SBOMs...), "none"
 	if level == levelWarn {
 		a.result = ResultWarn

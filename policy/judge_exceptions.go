@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // exceptionIndex finds exceptions by id and counts what became of each.
@@ -149,7 +150,7 @@ func checkExceptionUse(j *judge) answer {
 		var what string
 		switch {
 		case u.Status == ExceptionExpired && u.Matches > 0:
-			what = fmt.Sprintf("ended on %s and would cover %s", u.Exception.Expires.Format("2006-01-02"), plural(u.Matches, "finding"))
+			what = fmt.Sprintf("ended on %s and would cover %s", u.Exception.Expires.Format("2006-01-02"), words.Plural(u.Matches, "finding"))
 		case u.Status == ExceptionRefused:
 			what = "does not apply: " + u.Why
 		case u.EndsSoon:
@@ -162,7 +163,7 @@ func checkExceptionUse(j *judge) answer {
 			used++
 		}
 	}
-	a := passing("%d of %s used", used, plural(len(j.policy.exceptions), "exception"))
+	a := passing("%d of %s used", used, words.Plural(len(j.policy.exceptions), "exception"))
 	if len(warn) > 0 {
 		a.result, a.details = ResultWarn, warn
 		a.allowed = "exceptions that apply and do not end soon"
@@ -183,12 +184,12 @@ func checkExceptionLimits(j *judge) answer {
 	if len(j.refused) == 0 {
 		return passing("every exception is within the limits")
 	}
-	a := answer{result: ResultWarn, message: plural(len(j.refused), "exception") + " too far ahead, without effect"}
+	a := answer{result: ResultWarn, message: words.Plural(len(j.refused), "exception") + " too far ahead, without effect"}
 	if j.relied {
-		a = failing("%s too far ahead, and what it was to cover blocks", plural(len(j.refused), "exception"))
+		a = failing("%s too far ahead, and what it was to cover blocks", words.Plural(len(j.refused), "exception"))
 	}
 	a.details, a.pos = slices.Clone(j.refused), l.maxDays.pos
-	a.allowed = fmt.Sprintf("an end within %s", plural(l.maxDays.value, "day"))
+	a.allowed = fmt.Sprintf("an end within %s", words.Plural(l.maxDays.value, "day"))
 	return a
 }
 

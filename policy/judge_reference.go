@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // effectiveTag is the tag that a runtime would pull: latest when neither tag
@@ -70,7 +71,7 @@ func checkDenyTags(j *judge) answer {
 	for _, g := range j.s.denyTags.value {
 		if matchFold(g, tag) {
 			a := failing("%s is denied by %q", tagText(r, tag), g)
-			a.allowed = "no tag like " + orList(j.s.denyTags.value)
+			a.allowed = "no tag like " + words.Or(j.s.denyTags.value)
 			return a
 		}
 	}
@@ -82,7 +83,7 @@ func checkAllow(j *judge) answer {
 	if name == "" {
 		return missing("the reference is not known")
 	}
-	a := answer{allowed: orList(j.s.allow.value)}
+	a := answer{allowed: words.Or(j.s.allow.value)}
 	if matchesAny(j.s.allow.value, name, matchImage) {
 		a.result, a.message = ResultPass, name+" is allowed"
 		return a
@@ -102,11 +103,11 @@ func checkPlatforms(j *judge) answer {
 			lacking = append(lacking, want)
 		}
 	}
-	a := passing("offered for %s", andList(have))
+	a := passing("offered for %s", words.And(have))
 	if len(lacking) > 0 {
-		a = failing("not offered for %s, only for %s", andList(lacking), andList(have))
+		a = failing("not offered for %s, only for %s", words.And(lacking), words.And(have))
 	}
-	a.allowed = "an image for " + andList(j.s.platforms.value)
+	a.allowed = "an image for " + words.And(j.s.platforms.value)
 	return a
 }
 

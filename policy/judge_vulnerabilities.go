@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // classify puts every finding into exactly one class.
@@ -244,14 +245,14 @@ func checkUnfixed(j *judge) answer {
 	case level == levelFail:
 		return passing("findings without a fix count like any other")
 	case level == levelIgnore:
-		return off("%s without a fix would count and %s ignored", plural(n, "finding"), isAre(n))
+		return off("%s without a fix would count and %s ignored", words.Plural(n, "finding"), isAre(n))
 	case n == 0:
 		if _, lack := j.scanned(evidence.NeedPackages); lack != nil {
 			return *lack
 		}
 		return passing("no finding that would count lacks a fix")
 	}
-	return answer{result: ResultWarn, message: plural(n, "finding") + " without a fix would count, but the policy only warns", allowed: "any number, with a warning"}
+	return answer{result: ResultWarn, message: words.Plural(n, "finding") + " without a fix would count, but the policy only warns", allowed: "any number, with a warning"}
 }
 
 func isAre(n int) string {
@@ -269,8 +270,8 @@ func checkDeny(j *judge) answer {
 		}
 	}
 	if len(found) > 0 {
-		a := failing("%s of denied vulnerabilities", plural(len(found), "finding"))
-		a.details, a.allowed = found, "none of "+andList(j.s.deny.value)
+		a := failing("%s of denied vulnerabilities", words.Plural(len(found), "finding"))
+		a.details, a.allowed = found, "none of "+words.And(j.s.deny.value)
 		return a
 	}
 	if sc, lack := j.scanned(evidence.NeedPackages); lack != nil {
@@ -278,5 +279,5 @@ func checkDeny(j *judge) answer {
 	} else if sc.Database == nil {
 		return missing("no advisory database was used")
 	}
-	return passing("no finding is %s", orList(j.s.deny.value))
+	return passing("no finding is %s", words.Or(j.s.deny.value))
 }

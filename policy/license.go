@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const unknownLicense = "unknown"
@@ -24,16 +25,16 @@ func checkLicenses(j *judge) answer {
 		if lack != nil {
 			return *lack
 		}
-		return passing("%s, none of them denied", plural(len(sc.Licenses), "licence"))
+		return passing("%s, none of them denied", words.Plural(len(sc.Licenses), "licence"))
 	}
-	a := failing("%s that may not ship", plural(len(bad), "licence"))
+	a := failing("%s that may not ship", words.Plural(len(bad), "licence"))
 	a.details = bad
 	var allowed []string
 	if j.s.licenseDeny.set {
-		allowed = append(allowed, "none of "+andList(j.s.licenseDeny.value))
+		allowed = append(allowed, "none of "+words.And(j.s.licenseDeny.value))
 	}
 	if j.s.licenseAllow.set {
-		allowed = append(allowed, "only "+orList(j.s.licenseAllow.value))
+		allowed = append(allowed, "only "+words.Or(j.s.licenseAllow.value))
 	}
 	a.allowed = strings.Join(allowed, "; ")
 	if j.s.licenseLevel.value == levelWarn {

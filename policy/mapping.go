@@ -6,6 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // field is one key of a mapping: how it is read, what it means, and its JSON
@@ -86,7 +87,7 @@ func mapping[T any](d *decoder, n *yaml.Node, name string, fields []field[T], ta
 	ok := d.entries(n, orPolicy(name), mappingCure(fields), func(k, v *yaml.Node) {
 		f := find(fields, k.Value)
 		if f == nil {
-			meant[nearest(k.Value, keysOf(fields))] = true
+			meant[words.Nearest(k.Value, keysOf(fields))] = true
 			d.fail(k, unknownKeyCure(k.Value, name, fields), "unknown key %q in %s", clip(k.Value), orPolicy(name))
 			return
 		}
@@ -134,7 +135,7 @@ func keysOf[T any](fields []field[T]) []string {
 
 // mappingCure shows what a mapping with these keys looks like.
 func mappingCure[T any](fields []field[T]) string {
-	return "write keys and values under it, such as \"" + fields[0].key + ": ...\"; its keys are " + andList(keysOf(fields))
+	return "write keys and values under it, such as \"" + fields[0].key + ": ...\"; its keys are " + words.And(keysOf(fields))
 }
 
 func orPolicy(name string) string {
@@ -148,7 +149,7 @@ func orPolicy(name string) string {
 // belongs elsewhere.
 func unknownKeyCure[T any](key, name string, fields []field[T]) string {
 	keys := keysOf(fields)
-	if s := nearest(key, keys); s != "" {
+	if s := words.Nearest(key, keys); s != "" {
 		return "did you mean " + s + "?"
 	}
 	for _, id := range keyPaths() {
@@ -156,15 +157,15 @@ func unknownKeyCure[T any](key, name string, fields []field[T]) string {
 			return fmt.Sprintf("%s belongs into %s", last, orTop(section))
 		}
 	}
-	return "use " + orList(keys)
+	return "use " + words.Or(keys)
 }
 
 // severities reads a mapping from severity to a value.
 func severities[V any](d *decoder, n *yaml.Node, name string, leaf func(d *decoder, n *yaml.Node, name string) (V, bool)) map[evidence.Severity]option[V] {
 	out := map[evidence.Severity]option[V]{}
-	words := severityWords()
+	known := severityWords()
 	d.entries(n, name, "write a value for each severity: {critical: ..., high: ...}", func(k, v *yaml.Node) {
-		if _, ok := d.choice(k, "a severity of "+name, words); !ok {
+		if _, ok := d.choice(k, "a severity of "+name, known); !ok {
 			return
 		}
 		if isNull(v) && !d.bad[v] {

@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // decoder reads a policy from yaml nodes and collects every mistake on the
@@ -102,16 +103,16 @@ func (d *decoder) text(n *yaml.Node, name string) (string, bool) {
 }
 
 // choice reads one of a few words.
-func (d *decoder) choice(n *yaml.Node, name string, words []string) (string, bool) {
+func (d *decoder) choice(n *yaml.Node, name string, known []string) (string, bool) {
 	if d.bad[n] {
 		return "", false
 	}
 	if n.Kind != yaml.ScalarNode {
-		d.fail(n, "use "+orList(words), "%s is %s", name, describe(n))
+		d.fail(n, "use "+words.Or(known), "%s is %s", name, describe(n))
 		return "", false
 	}
-	if !slices.Contains(words, n.Value) {
-		d.fail(n, didYouMean(n.Value, words), "%s is %s", name, describe(n))
+	if !slices.Contains(known, n.Value) {
+		d.fail(n, words.DidYouMean(n.Value, known), "%s is %s", name, describe(n))
 		return "", false
 	}
 	return n.Value, true

@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/imagegate/imagegate/policy/words"
+)
 
 // Rule is one thing a policy can ask of an image, with everything a person
 // needs to know about it. `imagegate policy explain` and the reference are made
@@ -60,11 +64,11 @@ func Suggest(id string) string {
 		}
 		all = append(all, r.ID)
 	}
-	if s := nearest(id, all); s != "" {
+	if s := words.Nearest(id, all); s != "" {
 		return s
 	}
 	for _, r := range Rules() {
-		if _, last := splitPath(r.ID); nearest(id, []string{last}) != "" {
+		if _, last := splitPath(r.ID); words.Nearest(id, []string{last}) != "" {
 			return r.ID
 		}
 	}

@@ -75,17 +75,6 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"hihg", "high", 1}, {"crit", "critical", 4}, {"høy", "hoy", 1}, {"abc", "cab", 2}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
 const (
 	docFile  = "../docs/policy.md"
 	docBegin = "<!-- rules: written by UPDATE=1 go test ./policy -->\n"

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // Limits on a policy file. A file beyond them is no policy but an attack or a
@@ -192,10 +194,4 @@ func (d *decoder) lint(n *yaml.Node, depth int) {
 }
 
 // clip shortens foreign text for a message.
-func clip(s string) string {
-	const limit = 60
-	if utf8.RuneCountInString(s) <= limit {
-		return s
-	}
-	return string([]rune(s)[:limit]) + "..."
-}
+func clip(s string) string { return words.Clip(s, 60) }

@@ -11,17 +11,18 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // oneOf reads one of the words.
-func oneOf(words ...string) func(*decoder, *yaml.Node, string) (string, bool) {
-	return func(d *decoder, n *yaml.Node, name string) (string, bool) { return d.choice(n, name, words) }
+func oneOf(known ...string) func(*decoder, *yaml.Node, string) (string, bool) {
+	return func(d *decoder, n *yaml.Node, name string) (string, bool) { return d.choice(n, name, known) }
 }
 
-// words reads a list of known words.
-func words(known []string) func(*decoder, *yaml.Node, string) ([]string, bool) {
+// wordList reads a list of known words.
+func wordList(known []string) func(*decoder, *yaml.Node, string) ([]string, bool) {
 	return func(d *decoder, n *yaml.Node, name string) ([]string, bool) {
 		return list(d, n, name, true, func(c *yaml.Node, item string) (string, bool) { return d.choice(c, item, known) })
 	}
@@ -84,7 +85,7 @@ func (d *decoder) platforms(n *yaml.Node, name string) ([]string, bool) {
 // sources reads auto, highest, or an ordered list of severity sources.
 func (d *decoder) sources(n *yaml.Node, name string) ([]string, bool) {
 	if n.Kind != yaml.ScalarNode {
-		return words(severitySources())(d, n, name)
+		return wordList(severitySources())(d, n, name)
 	}
 	if slices.Contains(severitySources(), n.Value) {
 		d.fail(n, "write a list: ["+n.Value+"]", "%s is %s", name, describe(n))
@@ -137,7 +138,7 @@ func decodeLevels(d *decoder, n *yaml.Node, name string, s *settings) {
 			return
 		}
 		if isNull(v) && !d.bad[v] {
-			d.fail(k, "give it a level: "+orList(levelWords()), "%s.%s has no value", name, k.Value)
+			d.fail(k, "give it a level: "+words.Or(levelWords()), "%s.%s has no value", name, k.Value)
 			return
 		}
 		if w, ok := d.choice(v, fmt.Sprintf("%s.%s", name, k.Value), levelWords()); ok {
@@ -162,7 +163,7 @@ func levelRules() []string {
 func levelCure(key string, r *Rule, all []string) string {
 	switch {
 	case r == nil:
-		return didYouMean(key, all)
+		return words.DidYouMean(key, all)
 	case key == ruleLicenses:
 		return "set licenses.level instead"
 	case key == ruleDatabaseAge || key == ruleEvidence:
@@ -176,32 +177,6 @@ func levelCure(key string, r *Rule, all []string) string {
 
 // dayOf returns midnight UTC of the day that t falls on.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
-
-// inText returns a duration the way a policy spells it.
-func inText(t time.Duration) string {
-	day := 24 * time.Hour
-	switch {
-	case t >= 2*day || t >= day && t%day == 0:
-		return plural(int(t/day), "day")
-	case t >= time.Hour:
-		return plural(int(t/time.Hour), "hour")
-	default:
-		return plural(int(t/time.Minute), "minute")
-	}
-}
-
-// sizeText returns a number of bytes for people.
-func sizeText(n int64) string {
-	for _, u := range []struct {
-		size int64
-		name string
-	}{{1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}} {
-		if n >= u.size {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
-}
 
 // inOrder returns the severities of a map, worst first.
 func inOrder[V any](m map[evidence.Severity]option[V]) []evidence.Severity {

@@ -132,11 +132,3 @@ func rank(s evidence.Severity) int {
 	}
 	return 0
 }
-
-// plural returns "1 finding", "2 findings".
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return itoa(n) + " " + one + "s"
-}
