@@ -11,6 +11,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate/scan/cache"
 	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // layersDir is where the analyses of layers lie in the cache directory.
@@ -153,7 +154,7 @@ func (p *program) cacheInfo(c *cli.Context) error {
 func cacheText(info cache.Info) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "layer cache\n  place       %s\n", terminal(info.Place))
-	fmt.Fprintf(&b, "  layers      %d, %s\n", info.Entries, formatBytes(info.Bytes))
+	fmt.Fprintf(&b, "  layers      %d, %s\n", info.Entries, words.BinarySize(info.Bytes))
 	if !info.Oldest.IsZero() {
 		fmt.Fprintf(&b, "  last used   between %s and %s\n", date(info.Oldest), date(info.Newest))
 	}
@@ -177,8 +178,8 @@ func (p *program) cachePrune(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.print("deleted %s (%s), kept %s (%s)\n", countOf(done.Deleted, "layer"), formatBytes(done.DeletedBytes),
-		countOf(done.Kept, "layer"), formatBytes(done.KeptBytes))
+	return p.print("deleted %s (%s), kept %s (%s)\n", words.Plural(done.Deleted, "layer"), words.BinarySize(done.DeletedBytes),
+		words.Plural(done.Kept, "layer"), words.BinarySize(done.KeptBytes))
 }
 
 // pruneOf reads what to delete.
@@ -186,7 +187,7 @@ func pruneOf(c *cli.Context) (cache.Prune, error) {
 	what := cache.Prune{MaxAge: c.Duration("max-age"), All: c.Bool("all")}
 	if size := c.String("max-size"); size != "" {
 		var err error
-		if what.MaxSize, err = parseSize(size); err != nil {
+		if what.MaxSize, err = words.ParseSize(size); err != nil {
 			return what, usagef("flag --max-size: %w", err)
 		}
 	}

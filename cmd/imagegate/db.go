@@ -13,6 +13,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // defaultLockTimeout is how long to wait for another imagegate that is busy
@@ -237,12 +238,12 @@ func statusText(all []databaseStatus) string {
 			continue
 		}
 		age := time.Duration(s.AgeSeconds) * time.Second
-		fmt.Fprintf(&b, "  built       %s (%s)\n", date(s.UpdatedAt), ageText(age))
+		fmt.Fprintf(&b, "  built       %s (%s)\n", date(s.UpdatedAt), words.Age(age))
 		fmt.Fprintf(&b, "  source      %s\n", terminal(s.Source))
 		if s.Digest != "" {
 			fmt.Fprintf(&b, "  digest      %s\n", terminal(s.Digest))
 		}
-		fmt.Fprintf(&b, "  file        %s, %s\n", terminal(s.FileSHA256), formatBytes(s.Size))
+		fmt.Fprintf(&b, "  file        %s, %s\n", terminal(s.FileSHA256), words.BinarySize(s.Size))
 		if s.DownloadedAt != nil {
 			fmt.Fprintf(&b, "  downloaded  %s\n", date(*s.DownloadedAt))
 		}
@@ -251,16 +252,3 @@ func statusText(all []databaseStatus) string {
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
-
-// ageText writes how old something is, no more exactly than people ask.
-func ageText(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "in the future"
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d minutes old", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d hours old", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days old", int(d.Hours()/24))
-}

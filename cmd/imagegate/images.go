@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // maxImages bounds the list that --images reads.
@@ -24,7 +26,7 @@ func (p *program) readImages(name string) ([]string, error) {
 		return nil, fileError("read the list of images", err)
 	}
 	if len(data) > maxImages {
-		return nil, usagef("the list of images %s is larger than %s", name, formatBytes(maxImages))
+		return nil, usagef("the list of images %s is larger than %s", name, words.BinarySize(maxImages))
 	}
 	return parseImages(name, string(data))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"io/fs"
 	"math"
 	"path"
@@ -160,28 +159,4 @@ func ownCgroups(root fs.FS) (v2, v1 string) {
 		}
 	}
 	return v2, v1
-}
-
-// parseSize reads a number of bytes: "1073741824", "512MiB", "2GiB", "2G".
-func parseSize(s string) (int64, error) {
-	units := []struct {
-		suffix string
-		factor int64
-	}{
-		{"KiB", 1 << 10}, {"MiB", mebibyte}, {"GiB", gibibyte}, {"TiB", 1 << 40},
-		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
-		{"K", 1 << 10}, {"M", mebibyte}, {"G", gibibyte}, {"T", 1 << 40}, {"B", 1},
-	}
-	number, factor := s, int64(1)
-	for _, u := range units {
-		if rest, ok := strings.CutSuffix(s, u.suffix); ok {
-			number, factor = rest, u.factor
-			break
-		}
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-	if err != nil || n <= 0 || n > math.MaxInt64/factor {
-		return 0, fmt.Errorf("%q is not a size: write it like 512MiB or 2GiB", s)
-	}
-	return n * factor, nil
 }

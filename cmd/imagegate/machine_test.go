@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"testing/fstest"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 func files(m map[string]string) fstest.MapFS {
@@ -69,7 +71,7 @@ func TestPlanStaysWithinTheMachine(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			jobs, memory := tt.machine.plan(tt.jobs, tt.memory)
 			if jobs != tt.wantJobs || memory != tt.wantMemory {
-				t.Errorf("plan = %d jobs with %s, want %d with %s", jobs, formatBytes(memory), tt.wantJobs, formatBytes(tt.wantMemory))
+				t.Errorf("plan = %d jobs with %s, want %d with %s", jobs, words.BinarySize(memory), tt.wantJobs, words.BinarySize(tt.wantMemory))
 			}
 		})
 	}
@@ -80,13 +82,13 @@ func TestParseSize(t *testing.T) {
 		"1": 1, "512MiB": 512 * mebibyte, "2GiB": 2 * gibibyte, "2G": 2 * gibibyte, "1 MiB": mebibyte, "5KB": 5000, "7B": 7,
 	}
 	for s, want := range good {
-		if got, err := parseSize(s); err != nil || got != want {
-			t.Errorf("parseSize(%q) = %d, %v, want %d", s, got, err, want)
+		if got, err := words.ParseSize(s); err != nil || got != want {
+			t.Errorf("words.ParseSize(%q) = %d, %v, want %d", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"", "0", "-1", "1.5GiB", "GiB", "9223372036854775807K", "1mib", "2 Gi B"} {
-		if got, err := parseSize(s); err == nil {
-			t.Errorf("parseSize(%q) = %d, want an error", s, got)
+		if got, err := words.ParseSize(s); err == nil {
+			t.Errorf("words.ParseSize(%q) = %d, want an error", s, got)
 		}
 	}
 }
@@ -94,7 +96,7 @@ func TestParseSize(t *testing.T) {
 func TestMemoryForLayers(t *testing.T) {
 	for memory, want := range map[int64]int64{0: 256 * mebibyte, gibibyte: 64 * mebibyte, 4 * gibibyte: 256 * mebibyte, 64 * gibibyte: 256 * mebibyte} {
 		if got := (machine{memory: memory, cpus: 2}).layers(); got != want {
-			t.Errorf("of %s, %s are for layers, want %s", formatBytes(memory), formatBytes(got), formatBytes(want))
+			t.Errorf("of %s, %s are for layers, want %s", words.BinarySize(memory), words.BinarySize(got), words.BinarySize(want))
 		}
 	}
 }

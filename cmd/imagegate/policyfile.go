@@ -14,6 +14,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -139,7 +140,7 @@ func readFileUpTo(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s is larger than %s", path, formatBytes(limit))
+		return nil, fmt.Errorf("%s is larger than %s", path, words.BinarySize(limit))
 	}
 	return data, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // program is imagegate with everything that it takes from the outside world.
@@ -90,7 +91,7 @@ func (p *program) complain(err error) {
 	}
 	var diagnostics *policy.Error
 	if errors.As(err, &diagnostics) {
-		fmt.Fprintf(p.stderr, "imagegate: the policy cannot be used: %s\n", countOf(len(diagnostics.Diagnostics), "mistake"))
+		fmt.Fprintf(p.stderr, "imagegate: the policy cannot be used: %s\n", words.Plural(len(diagnostics.Diagnostics), "mistake"))
 		// One line each, beginning with file:line:col for editors to find it.
 		for _, line := range safe.Lines(strings.TrimRight(diagnostics.Error(), "\n")) {
 			fmt.Fprintln(p.stderr, line)
@@ -163,14 +164,6 @@ func (p *program) help(w io.Writer, app *cli.App, line *arguments) {
 		return
 	}
 	fmt.Fprint(w, commandHelp(line.path, line.command))
-}
-
-// countOf writes a number of things: "1 mistake", "3 mistakes".
-func countOf(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // terminal makes text from outside fit for a terminal.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -135,7 +136,7 @@ func readInto(buffer *bytes.Buffer, file *os.File, size int64) error {
 		return err
 	}
 	if n > maxEvidence {
-		return fmt.Errorf("%s is larger than %s", file.Name(), formatBytes(maxEvidence))
+		return fmt.Errorf("%s is larger than %s", file.Name(), words.BinarySize(maxEvidence))
 	}
 	return nil
 }

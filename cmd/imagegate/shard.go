@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // maxShards bounds how many shares a list can be dealt out into.
@@ -106,10 +107,10 @@ func share[T any](s shard, items []T, refOf func(*T) string) ([]T, *gate.Shard) 
 func shardNote(s *gate.Shard) string {
 	if s.Borrowed {
 		return fmt.Sprintf("shard %d of %d: none of the %s listed falls to it, so it judges one that another shard judges as well; the list passes when all shards pass",
-			s.Index, s.Count, countOf(s.Listed, "image"))
+			s.Index, s.Count, words.Plural(s.Listed, "image"))
 	}
 	return fmt.Sprintf("shard %d of %d: it judges %d of the %s listed; the list passes when all shards pass",
-		s.Index, s.Count, s.Images, countOf(s.Listed, "image"))
+		s.Index, s.Count, s.Images, words.Plural(s.Listed, "image"))
 }
 
 // takeShare keeps the share of --shard and says so.

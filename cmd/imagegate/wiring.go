@@ -13,6 +13,7 @@ import (
 	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/scan/cache"
 	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // connection is what reaches the network: registries and, through them, the
@@ -53,19 +54,19 @@ func (conn *connection) setLimit(value string) error {
 	if !ok {
 		return usagef("flag --limit: %q is not NAME=VALUE", value)
 	}
-	inRegistry := slices.Contains(conn.registryLimits.Names(), name)
-	inLayer := slices.Contains(conn.layerLimits.Names(), name)
+	inRegistry := slices.Contains(conn.registryLimits.Table().Names(), name)
+	inLayer := slices.Contains(conn.layerLimits.Table().Names(), name)
 	if !inRegistry && !inLayer {
 		return usagef("flag --limit: there is no limit %q", name).
 			withHint("%s", suggest(name, limitNames(), "the limits are "+strings.Join(limitNames(), ", ")))
 	}
 	if inRegistry {
-		if err := conn.registryLimits.Set(name, amount); err != nil {
+		if err := conn.registryLimits.Table().Set(name, amount); err != nil {
 			return usagef("flag --limit: %w", err)
 		}
 	}
 	if inLayer {
-		if err := conn.layerLimits.Set(name, amount); err != nil {
+		if err := conn.layerLimits.Table().Set(name, amount); err != nil {
 			return usagef("flag --limit: %w", err)
 		}
 	}
@@ -122,7 +123,7 @@ func (p *program) scanOptions(c *cli.Context, s *setup) (*scanOptions, error) {
 	}
 	if size := c.String("memory"); size != "" {
 		var err error
-		if o.memory, err = parseSize(size); err != nil {
+		if o.memory, err = words.ParseSize(size); err != nil {
 			return nil, usagef("flag --memory: %w", err)
 		}
 	}
@@ -160,7 +161,7 @@ func (o *scanOptions) resolver(platforms []string) (gate.Resolver, error) {
 // limitNames lists every limit that --limit can change.
 func limitNames() []string {
 	r, l := registry.DefaultLimits(), layer.DefaultLimits()
-	names := append(r.Names(), l.Names()...)
+	names := append(r.Table().Names(), l.Table().Names()...)
 	slices.Sort(names)
 	return slices.Compact(names) // some limits hold in both
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // work is what a run has done so far and what it is at, put together from its
@@ -113,13 +114,13 @@ func (img *imageWork) summary(e gate.Event, w *work) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", img.name(), e.Decision)
 	if img.layers > 0 {
-		fmt.Fprintf(&b, ", %s", countOf(img.layers, "layer"))
+		fmt.Fprintf(&b, ", %s", words.Plural(img.layers, "layer"))
 		if img.known > 0 {
 			fmt.Fprintf(&b, " (%d known)", img.known)
 		}
 	}
 	if n := w.readFor(img); n > 0 {
-		fmt.Fprintf(&b, ", %s read", formatBytes(n))
+		fmt.Fprintf(&b, ", %s read", words.BinarySize(n))
 	}
 	return b.String()
 }
@@ -137,21 +138,21 @@ func (w *work) readFor(img *imageWork) int64 {
 func (w *work) status() string {
 	var parts []string
 	if w.expected > 1 {
-		parts = append(parts, fmt.Sprintf("%d of %s judged", w.judged, countOf(w.expected, "image")))
+		parts = append(parts, fmt.Sprintf("%d of %s judged", w.judged, words.Plural(w.expected, "image")))
 	}
 	ready, layers := 0, 0
 	for _, img := range w.images {
 		ready, layers = ready+img.ready, layers+img.layers
 	}
 	if layers > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s", ready, countOf(layers, "layer")))
+		parts = append(parts, fmt.Sprintf("%d of %s", ready, words.Plural(layers, "layer")))
 	}
 	var bytes, total int64
 	for _, l := range w.layers {
 		bytes, total = bytes+l.bytes, total+l.total
 	}
 	if total > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s", formatBytes(bytes), formatBytes(total)))
+		parts = append(parts, fmt.Sprintf("%s of %s", words.BinarySize(bytes), words.BinarySize(total)))
 	}
 	if waits := w.waitsFor(); waits != "" {
 		parts = append(parts, waits)
@@ -162,7 +163,7 @@ func (w *work) status() string {
 // waitsFor names what has been going on for the longest time.
 func (w *work) waitsFor() string {
 	if d := w.database; d.Total > 0 && d.Bytes < d.Total {
-		return "fetching the advisory database" + fromWhere(d) + fmt.Sprintf(", %s of %s", formatBytes(d.Bytes), formatBytes(d.Total))
+		return "fetching the advisory database" + fromWhere(d) + fmt.Sprintf(", %s of %s", words.BinarySize(d.Bytes), words.BinarySize(d.Total))
 	}
 	if len(w.images) == 0 {
 		return ""
@@ -186,17 +187,4 @@ func fromWhere(e gate.Event) string {
 		return ""
 	}
 	return " from " + safe.Terminal(e.Image)
-}
-
-// formatBytes writes a size for people: "12.3 MiB".
-func formatBytes(n int64) string {
-	switch {
-	case n >= gibibyte:
-		return fmt.Sprintf("%.1f GiB", float64(n)/gibibyte)
-	case n >= mebibyte:
-		return fmt.Sprintf("%.1f MiB", float64(n)/mebibyte)
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

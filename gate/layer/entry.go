@@ -2,8 +2,9 @@ package layer
 
 import (
 	"io/fs"
-	"strconv"
 	"time"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // Spec is what the manifest and the config say about one layer. All of Digest,
@@ -61,10 +62,4 @@ type Stats struct {
 }
 
 // quote makes a name from an image fit for a message.
-func quote(name string) string {
-	const enough = 200
-	if len(name) > enough {
-		return strconv.QuoteToASCII(name[:enough]) + "..."
-	}
-	return strconv.QuoteToASCII(name)
-}
+func quote(name string) string { return words.Quote(name) }

@@ -2,8 +2,9 @@ package layer
 
 import (
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // managers looks for package managers whose database is gone, and for more
@@ -67,7 +68,7 @@ func (v *view) deleted() {
 		if !known {
 			by = noLayer
 		}
-		v.t.gaps.add(gapPackageDatabase, f.path, by, "a later layer deleted the package database, which listed %s", plural(d.count, "package"))
+		v.t.gaps.add(gapPackageDatabase, f.path, by, "a later layer deleted the package database, which listed %s", words.Plural(d.count, "package"))
 	}
 }
 
@@ -163,11 +164,4 @@ func programsOf(kind DatabaseType) []string {
 		return []string{"sbin/apk", "usr/sbin/apk", "usr/bin/apk", "bin/apk"}
 	}
 	return []string{"usr/bin/rpm", "bin/rpm", "usr/bin/dnf", "usr/bin/microdnf", "usr/bin/yum", "usr/bin/zypper", "usr/bin/tdnf"}
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -179,7 +180,7 @@ func TestReadLimits(t *testing.T) {
 		{"path-length", "50", gzipOf(t, small)},
 	} {
 		l := DefaultLimits()
-		if err := l.Set(tt.limit, tt.value); err != nil {
+		if err := l.Table().Set(tt.limit, tt.value); err != nil {
 			t.Fatal(err)
 		}
 		s := specOf(0, tt.stored, nil, typeGzip)
@@ -196,7 +197,7 @@ func TestReadLimitsOverLayers(t *testing.T) {
 	plain := tarOf(t, file1("a", strings.Repeat("x", 6000)))
 	for name, value := range map[string]string{"image-size": "15000", "entries": "1"} {
 		l := DefaultLimits()
-		if err := l.Set(name, value); err != nil {
+		if err := l.Table().Set(name, value); err != nil {
 			t.Fatal(err)
 		}
 		b := NewBudget(l)
@@ -230,17 +231,17 @@ func TestLimitsSet(t *testing.T) {
 		{"file-size", "1TiB", 1 << 40}, {"entries", "5", 5}, {"ratio", "1000", 1000},
 		{"entries", "5KiB", 0}, {"layer-size", "0", 0}, {"layer-size", "-1", 0}, {"layer-size", "1.5GiB", 0},
 		{"layer-size", "GiB", 0}, {"layer-size", "", 0}, {"layer-size", "9223372036854775807KiB", 0},
-		{"layer-size", "16777216TiB", 0}, {"layer-size", "1GB", 0}, {"speed", "1", 0}, {"", "1", 0},
+		{"layer-size", "16777216TiB", 0}, {"layer-size", "1GB", 1e9}, {"speed", "1", 0}, {"", "1", 0},
 	} {
 		l := DefaultLimits()
-		err := l.Set(tt.name, tt.value)
+		err := l.Table().Set(tt.name, tt.value)
 		if (err == nil) != (tt.want > 0) {
 			t.Errorf("Set(%q, %q): %v", tt.name, tt.value, err)
 			continue
 		}
-		for _, f := range l.fields() {
-			if err == nil && f.name == tt.name && *f.value != tt.want {
-				t.Errorf("Set(%q, %q) = %d, want %d", tt.name, tt.value, *f.value, tt.want)
+		for _, f := range l.Table() {
+			if err == nil && f.Name == tt.name && cmp.Or(f.Bytes, f.Count) != nil && *cmp.Or(f.Bytes, f.Count) != tt.want {
+				t.Errorf("Set(%q, %q) = %d, want %d", tt.name, tt.value, *cmp.Or(f.Bytes, f.Count), tt.want)
 			}
 		}
 		if err != nil && l != DefaultLimits() {

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"hash"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 var hexForm = regexp.MustCompile(`^[0-9a-f]+$`)
@@ -60,14 +61,5 @@ func sumOf(h hash.Hash, like string) string {
 	return algorithm + ":" + hex.EncodeToString(h.Sum(nil))
 }
 
-// maxQuoted bounds how much of a foreign string stands in an error message.
-const maxQuoted = 120
-
-// quote prints a foreign string so that it cannot break a line, a terminal or
-// a log: everything but printable ASCII is escaped, and it is cut.
-func quote(s string) string {
-	if len(s) > maxQuoted {
-		return strconv.QuoteToASCII(s[:maxQuoted]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}
+// quote makes a foreign string fit for a message.
+func quote(s string) string { return words.Quote(s) }

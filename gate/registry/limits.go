@@ -2,10 +2,9 @@ package registry
 
 import (
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/imagegate/imagegate/gate/limit"
 )
 
 // Limits bounds what a registry or an archive can cost us. A field of zero
@@ -42,114 +41,46 @@ func DefaultLimits() Limits {
 	}
 }
 
-// limitField is one limit by its name on the command line. Exactly one of the
-// pointers is set.
-type limitField struct {
-	name     string
-	bytes    bool // the number is a size
-	number   *int64
-	duration *time.Duration
-}
-
-func (l *Limits) fields() []limitField {
-	return []limitField{
-		{name: "manifest-size", bytes: true, number: &l.ManifestSize},
-		{name: "config-size", bytes: true, number: &l.ConfigSize},
-		{name: "blob-size", bytes: true, number: &l.BlobSize},
-		{name: "index-depth", number: &l.IndexDepth},
-		{name: "index-children", number: &l.IndexChildren},
-		{name: "layers", number: &l.Layers},
-		{name: "redirects", number: &l.Redirects},
-		{name: "requests", number: &l.Requests},
-		{name: "tries", number: &l.Tries},
-		{name: "archive-size", bytes: true, number: &l.ArchiveSize},
-		{name: "archive-files", number: &l.ArchiveFiles},
-		{name: "connect-timeout", duration: &l.ConnectTimeout},
-		{name: "idle-timeout", duration: &l.IdleTimeout},
-		{name: "document-timeout", duration: &l.DocumentTimeout},
-		{name: "retry-after", duration: &l.RetryAfter},
+// Table lists the limits with their names on the command line.
+func (l *Limits) Table() limit.Table {
+	return limit.Table{
+		{Name: "manifest-size", Bytes: &l.ManifestSize},
+		{Name: "config-size", Bytes: &l.ConfigSize},
+		{Name: "blob-size", Bytes: &l.BlobSize},
+		{Name: "index-depth", Count: &l.IndexDepth},
+		{Name: "index-children", Count: &l.IndexChildren},
+		{Name: "layers", Count: &l.Layers},
+		{Name: "redirects", Count: &l.Redirects},
+		{Name: "requests", Count: &l.Requests},
+		{Name: "tries", Count: &l.Tries},
+		{Name: "archive-size", Bytes: &l.ArchiveSize},
+		{Name: "archive-files", Count: &l.ArchiveFiles},
+		{Name: "connect-timeout", Duration: &l.ConnectTimeout},
+		{Name: "idle-timeout", Duration: &l.IdleTimeout},
+		{Name: "document-timeout", Duration: &l.DocumentTimeout},
+		{Name: "retry-after", Duration: &l.RetryAfter},
 	}
-}
-
-// Names lists the names that [Limits.Set] knows.
-func (l *Limits) Names() []string {
-	fields := l.fields()
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-	}
-	return names
-}
-
-// Set changes the limit called name: sizes may carry a unit (512MiB), times
-// must (90s).
-func (l *Limits) Set(name, value string) error {
-	for _, f := range l.fields() {
-		if f.name != name {
-			continue
-		}
-		if err := f.set(value); err != nil {
-			return fmt.Errorf("limit %s: %w", name, err)
-		}
-		return nil
-	}
-	return fmt.Errorf("unknown limit %s (use %s)", quote(name), strings.Join(l.Names(), ", "))
-}
-
-func (f limitField) set(value string) error {
-	if f.duration != nil {
-		d, err := time.ParseDuration(value)
-		if err != nil || d <= 0 {
-			return fmt.Errorf("%s is not a time above zero (write for example 90s or 5m)", quote(value))
-		}
-		*f.duration = d
-		return nil
-	}
-	digits, shift := value, 0
-	if f.bytes {
-		for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
-			if rest, ok := strings.CutSuffix(value, unit); ok {
-				digits, shift = rest, 10*(i+1)
-			}
-		}
-	}
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || n == 0 || n > math.MaxInt64>>shift {
-		if f.bytes {
-			return fmt.Errorf("%s is not a size above zero (write bytes, or for example 512MiB)", quote(value))
-		}
-		return fmt.Errorf("%s is not a number above zero", quote(value))
-	}
-	*f.number = int64(n) << shift
-	return nil
 }
 
 // filled returns l with every zero replaced by its default.
 func (l Limits) filled() Limits {
 	defaults := DefaultLimits()
-	from := defaults.fields()
-	for i, f := range l.fields() {
-		if f.number != nil && *f.number <= 0 {
-			*f.number = *from[i].number
-		}
-		if f.duration != nil && *f.duration <= 0 {
-			*f.duration = *from[i].duration
-		}
-	}
+	l.Table().Fill(defaults.Table())
 	return l
 }
 
 // LimitError says that something was not read because it costs more than is
 // allowed. It is no verdict on the image.
 type LimitError struct {
-	Name  string // as [Limits.Set] takes it
+	Name  string // as [limit.Table.Set] takes it
 	What  string // what is too large: "the manifest"
 	Limit int64
 }
 
 // Error implements error.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s is over the limit of %d", e.What, e.Limit)
+	var l Limits
+	return fmt.Sprintf("%s is over the limit of %s", e.What, l.Table().Text(e.Name, e.Limit))
 }
 
 // hint is the cure of every exceeded limit.

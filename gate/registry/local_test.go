@@ -382,7 +382,7 @@ func TestArchiveLimits(t *testing.T) {
 	for limit, want := range map[string]string{"archive-files=1": "number of its files", "archive-size=512": "uncompressed size", "layers=1": ""} {
 		limits := DefaultLimits()
 		name, value, _ := strings.Cut(limit, "=")
-		if err := limits.Set(name, value); err != nil {
+		if err := limits.Table().Set(name, value); err != nil {
 			t.Fatal(err)
 		}
 		_, err := newResolver(t, newClient(t, func(o *Options) { o.Limits = limits })).Resolve(t.Context(), "tar:"+img)

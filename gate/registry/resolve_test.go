@@ -289,7 +289,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limits := DefaultLimits()
 			limit, value, _ := strings.Cut(c.set, "=")
-			if err := limits.Set(limit, value); err != nil {
+			if err := limits.Table().Set(limit, value); err != nil {
 				t.Fatal(err)
 			}
 			reg := gatetest.Registry(t)
@@ -307,13 +307,13 @@ func TestLimits(t *testing.T) {
 func TestLimitsSet(t *testing.T) {
 	for value, want := range map[string]string{
 		"manifest-size=1KiB": "", "manifest-size=12": "", "tries=3": "", "idle-timeout=2m": "",
-		"manifest-size=0": "above zero", "manifest-size=-1": "above zero", "manifest-size=1MB": "above zero", "manifest-size=": "above zero",
+		"manifest-size=0": "above zero", "manifest-size=-1": "above zero", "manifest-size=1G": "above zero", "manifest-size=": "above zero",
 		"manifest-size=9999999TiB": "above zero", "tries=1KiB": "above zero", "idle-timeout=30": "time above zero", "idle-timeout=-1s": "time above zero",
 		"manifest=1": "unknown limit",
 	} {
 		l := DefaultLimits()
 		name, amount, _ := strings.Cut(value, "=")
-		checkError(t, value, l.Set(name, amount), want)
+		checkError(t, value, l.Table().Set(name, amount), want)
 	}
 	l := Limits{}.filled()
 	if diff := cmp.Diff(DefaultLimits(), l); diff != "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // GitLab refuses a report that breaks its schema as a whole and tells nobody.
@@ -187,7 +188,7 @@ func (s *gitlabScan) addResult(r *gate.Result) {
 		s.add(level, fmt.Sprintf("%s: %s %s: %s", label, rule.Rule, rule.Result, rule.Message))
 	}
 	if n := r.Verdict.Count(policy.ClassExcepted); n > 0 {
-		s.add("info", fmt.Sprintf("%s: %s left out because of exceptions in the policy", label, plural(n, "finding")))
+		s.add("info", fmt.Sprintf("%s: %s left out because of exceptions in the policy", label, words.Plural(n, "finding")))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // junitCases bounds the test cases of one file. GitLab reads 250,000 XML nodes,
@@ -170,7 +171,7 @@ func (s *junitSuite) addFindings(r *gate.Result, budget *int) {
 		s.Cases = append(s.Cases, c)
 	}
 	if cut > 0 {
-		s.Out += plural(cut, "finding") + " left out, the least severe ones: the JSON report has all of them\n"
+		s.Out += words.Plural(cut, "finding") + " left out, the least severe ones: the JSON report has all of them\n"
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // What the readers of Markdown take. GitHub drops a job summary that is too
@@ -108,7 +109,7 @@ func markdownResult(d *sheet, r *gate.Result) {
 func markdownFindings(d *sheet, findings []*policy.Judged) {
 	blocking := ofClass(findings, policy.ClassBlocking)
 	if len(blocking) > 0 {
-		d.text(fmt.Sprintf("Blocking: %s (%s)\n\n", plural(len(blocking), "finding"), bySeverity(blocking)))
+		d.text(fmt.Sprintf("Blocking: %s (%s)\n\n", words.Plural(len(blocking), "finding"), bySeverity(blocking)))
 	}
 	var rows [][]string
 	for _, f := range blocking {
@@ -141,7 +142,7 @@ func markdownExceptions(d *sheet, run *gate.Run) {
 		d.table("exception", []string{"State", "ID", "Scope", "What", "Policy"}, rows)
 	}
 	if quiet > 0 {
-		d.text(plural(quiet, "exception") + " in use.\n\n")
+		d.text(words.Plural(quiet, "exception") + " in use.\n\n")
 	}
 }
 

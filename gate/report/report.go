@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // Format is one way to write a run.
@@ -63,7 +64,7 @@ func Lookup(name string) (*Format, error) {
 	for i, f := range formats {
 		names[i] = f.Name
 	}
-	if near := nearest(name, names); near != "" {
+	if near := words.Nearest(name, names); near != "" {
 		return nil, fmt.Errorf("unknown output format %q: did you mean %q?", name, near)
 	}
 	return nil, fmt.Errorf("unknown output format %q (use one of %s)", name, strings.Join(names, ", "))

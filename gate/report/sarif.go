@@ -14,6 +14,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // What GitHub takes in one upload. A file above a limit is refused as a whole,
@@ -77,7 +78,7 @@ func sarifReport(run *gate.Run, o Options, limit int) *sarif.Report {
 	if cut > 0 {
 		first := report.Runs[0].Invocations[0]
 		first.AddToolExecutionNotification(notification(sarif.LevelWarning,
-			fmt.Sprintf("%s left out: a file may have %d runs. The JSON report has all of them.", plural(cut, "result"), sarifRuns)))
+			fmt.Sprintf("%s left out: a file may have %d runs. The JSON report has all of them.", words.Plural(cut, "result"), sarifRuns)))
 	}
 	return report
 }
@@ -137,7 +138,7 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 	}
 	if cut > 0 {
 		invocation.AddToolExecutionNotification(notification(sarif.LevelWarning,
-			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", plural(cut, "finding"))))
+			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", words.Plural(cut, "finding"))))
 	}
 	out.Tool = sarif.NewTool().WithDriver(s.driver)
 	out.Results = append(out.Results, s.results...)

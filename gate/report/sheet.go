@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // sheet is a Markdown document that can be cut: its tables give way row by row,
@@ -57,7 +59,7 @@ func (d *sheet) render(limit int) []byte {
 		lost += blk.write(&b, room, i == 0)
 	}
 	if !whole {
-		fmt.Fprintf(&b, "\nThis summary was cut: %s left out. The JSON report is complete.\n", plural(lost, "row"))
+		fmt.Fprintf(&b, "\nThis summary was cut: %s left out. The JSON report is complete.\n", words.Plural(lost, "row"))
 	}
 	return []byte(b.String())
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // textReport writes a run for a person who must decide what to do next. What
@@ -203,7 +204,7 @@ func (t *textReport) rule(r policy.RuleResult) {
 	}
 	for i, d := range r.Details {
 		if i == maxDetails && len(r.Details) > maxDetails+1 {
-			t.entry(4, "", plain, fmt.Sprintf("… and %s more: use -o json", count(len(r.Details)-i)))
+			t.entry(4, "", plain, fmt.Sprintf("… and %s more: use -o json", words.Count(len(r.Details)-i)))
 			break
 		}
 		label := ""
@@ -240,11 +241,11 @@ func (t *textReport) passed(r *gate.Result) {
 	off := len(rulesOf(r, policy.ResultOff))
 	switch {
 	case len(names) > 0 && off > 0:
-		t.entry(2, "pass", green, fmt.Sprintf("%s: %s; %d more not asked for", plural(len(names), "rule"), strings.Join(names, ", "), off))
+		t.entry(2, "pass", green, fmt.Sprintf("%s: %s; %d more not asked for", words.Plural(len(names), "rule"), strings.Join(names, ", "), off))
 	case len(names) > 0:
-		t.entry(2, "pass", green, plural(len(names), "rule")+": "+strings.Join(names, ", "))
+		t.entry(2, "pass", green, words.Plural(len(names), "rule")+": "+strings.Join(names, ", "))
 	case off > 0:
-		t.entry(2, "off", dim, plural(off, "rule")+" not asked for")
+		t.entry(2, "off", dim, words.Plural(off, "rule")+" not asked for")
 	}
 }
 
@@ -252,7 +253,7 @@ func (t *textReport) passed(r *gate.Result) {
 func (t *textReport) skipped(r *gate.Result) {
 	for i, s := range r.Skipped {
 		if i == maxDetails {
-			t.entry(2, "", plain, fmt.Sprintf("… and %s more", count(len(r.Skipped)-i)))
+			t.entry(2, "", plain, fmt.Sprintf("… and %s more", words.Count(len(r.Skipped)-i)))
 			return
 		}
 		t.entry(2, "not judged", dim, fmt.Sprintf("%s %s: %s", s.Platform, short(s.Digest), s.Reason))

@@ -10,6 +10,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // defaultRows is how many findings a person reads one by one. Beyond that the
@@ -22,7 +23,7 @@ func (t *textReport) findings(r *gate.Result) {
 	blocking := inReportOrder(ofClass(all, policy.ClassBlocking))
 	if len(blocking) > 0 {
 		t.gap()
-		t.line("  ", t.paint(bold, fmt.Sprintf("Blocking: %s (%s)", plural(len(blocking), "finding"), bySeverity(blocking))))
+		t.line("  ", t.paint(bold, fmt.Sprintf("Blocking: %s (%s)", words.Plural(len(blocking), "finding"), bySeverity(blocking))))
 		limit := cmp.Or(t.o.MaxRows, defaultRows)
 		if len(blocking) <= limit {
 			t.oneByOne(r, blocking)
@@ -45,7 +46,7 @@ func bySeverity(findings []*policy.Judged) string {
 	var parts []string
 	for _, s := range evidence.Severities() {
 		if counts[s] > 0 {
-			parts = append(parts, count(counts[s])+" "+string(s))
+			parts = append(parts, words.Count(counts[s])+" "+string(s))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -73,7 +74,7 @@ func notBlocking(findings []*policy.Judged) string {
 	var parts []string
 	for _, c := range classes()[1:] {
 		if of := ofClass(findings, c); len(of) > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s (%s)%s", count(len(of)), classText(c), bySeverity(of), graceEnd(of)))
+			parts = append(parts, fmt.Sprintf("%s %s (%s)%s", words.Count(len(of)), classText(c), bySeverity(of), graceEnd(of)))
 		}
 	}
 	return strings.Join(parts, "; ")
@@ -253,6 +254,6 @@ func (t *textReport) byPackage(r *gate.Result, findings []*policy.Judged, limit 
 	tab.print(t.paper, 4)
 	if morePackages > 0 {
 		t.line("    ", fmt.Sprintf("… and %s in %s: use -o json=FILE for all of them",
-			more(moreFindings, "finding"), plural(morePackages, "package")))
+			more(moreFindings, "finding"), words.Plural(morePackages, "package")))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // saw says in one line what the verdict rests on.
@@ -29,10 +30,10 @@ func saw(r *gate.Result) string {
 		parts = append(parts, fmt.Sprintf("runs as uid %d", *u.UID))
 	}
 	if n := len(e.Scan.Coverage.Gaps); n > 0 {
-		parts = append(parts, plural(n, "coverage gap"))
+		parts = append(parts, words.Plural(n, "coverage gap"))
 	}
 	if n := e.Scan.Coverage.UnattributedCount; n > 0 {
-		parts = append(parts, plural(n, "executable")+" of no package")
+		parts = append(parts, words.Plural(n, "executable")+" of no package")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -58,12 +59,12 @@ func packagesText(packages []evidence.Package) string {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 	for i, typ := range types {
-		types[i] = count(counts[typ]) + " " + cmp.Or(typ, "of unknown type")
+		types[i] = words.Count(counts[typ]) + " " + cmp.Or(typ, "of unknown type")
 	}
 	if len(types) == 0 {
 		return "no packages"
 	}
-	return plural(len(packages), "package") + ": " + strings.Join(types, ", ")
+	return words.Plural(len(packages), "package") + ": " + strings.Join(types, ", ")
 }
 
 // exceptions tells what became of every exception of the policy.
@@ -76,7 +77,7 @@ func (t *textReport) exceptions() {
 	t.line(t.paint(bold, "Exceptions"))
 	for i, use := range uses {
 		if i == 3*maxDetails {
-			t.line("  … and ", count(len(uses)-i), " more: use -o json")
+			t.line("  … and ", words.Count(len(uses)-i), " more: use -o json")
 			break
 		}
 		label, color := exceptionLabel(use)
@@ -119,9 +120,9 @@ func exceptionFate(use policy.ExceptionUse) string {
 	case use.Status == policy.ExceptionExpired:
 		s = fmt.Sprintf("ended on %s and no longer applies; fix the finding, or renew it", day(e))
 	case use.Status == policy.ExceptionUsed && use.EndsSoon:
-		s = fmt.Sprintf("covers %s until %s (%s left)", plural(use.Matches, "finding"), day(e), plural(use.DaysLeft, "day"))
+		s = fmt.Sprintf("covers %s until %s (%s left)", words.Plural(use.Matches, "finding"), day(e), words.Plural(use.DaysLeft, "day"))
 	case use.Status == policy.ExceptionUsed:
-		s = fmt.Sprintf("covers %s until %s", plural(use.Matches, "finding"), day(e))
+		s = fmt.Sprintf("covers %s until %s", words.Plural(use.Matches, "finding"), day(e))
 	case use.Status == policy.ExceptionOutOfScope:
 		s = "the id was found, but not in this scope" + because(use.Why) + "; correct the scope or remove it"
 	case use.Status == policy.ExceptionRefused:
@@ -154,7 +155,7 @@ func (t *textReport) summary() {
 		img := imageOf(r)
 		blocking := "-"
 		if r.Err == nil {
-			blocking = count(r.Verdict.Count(policy.ClassBlocking))
+			blocking = words.Count(r.Verdict.Count(policy.ClassBlocking))
 		}
 		tab.add(decisionTint(r.Decision()), r.Decision().String(), cmp.Or(img.platform, "-"), blocking,
 			cmp.Or(short(img.digest), "-"), img.ref)

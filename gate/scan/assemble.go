@@ -8,6 +8,7 @@ import (
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -93,7 +94,7 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 	}
 	if n := len(r.ThirdParty); n > 0 {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: r.ThirdParty[0],
-			Detail: fmt.Sprintf("%s not from the distribution, so no advisories apply: %s", count(n, "package is", "packages are"), names(r.ThirdParty))})
+			Detail: fmt.Sprintf("%s not from the distribution, so no advisories apply: %s", words.Plural(n, "package")+" "+words.Choose(n, "is", "are"), names(r.ThirdParty))})
 	}
 	for _, kind := range r.Unmatched {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: kind,
@@ -101,7 +102,7 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 	}
 	if n := len(r.Versionless); n > 0 {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: r.Versionless[0],
-			Detail: fmt.Sprintf("%s no version and cannot be matched: %s", count(n, "package has", "packages have"), names(r.Versionless))})
+			Detail: fmt.Sprintf("%s no version and cannot be matched: %s", words.Plural(n, "package")+" "+words.Choose(n, "has", "have"), names(r.Versionless))})
 	}
 	return gaps
 }
@@ -115,7 +116,7 @@ func (im *image) javaGaps(r *wire.Report) []evidence.Gap {
 		reason = im.javaErr.Error()
 	}
 	return []evidence.Gap{{Kind: evidence.GapJavaDatabase, Subject: "java-db",
-		Detail: fmt.Sprintf("%s could not be identified: %s", count(r.Jars, "jar", "jars"), reason)}}
+		Detail: fmt.Sprintf("%s could not be identified: %s", words.Plural(r.Jars, "jar"), reason)}}
 }
 
 // logGaps: Trivy's log is the only trace of a file that it could not read.
@@ -146,11 +147,11 @@ func compareCounts(databases []layer.PackageDatabase, r *wire.Report) ([]evidenc
 			// As many, but others: a stanza that only we count beside one that only
 			// Trivy counts.
 			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,
-				Detail: fmt.Sprintf("%s holds %s, which the scanner did not read: %s", d.Path, count(len(unread), "package", "packages"), names(unread))})
+				Detail: fmt.Sprintf("%s holds %s, which the scanner did not read: %s", d.Path, words.Plural(len(unread), "package"), names(unread))})
 		}
 		if c.Got != c.Expected && d.Problem == "" {
 			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,
-				Detail: fmt.Sprintf("%s holds %s, but the scanner read %d of them", d.Path, count(c.Expected, "package", "packages"), c.Got)})
+				Detail: fmt.Sprintf("%s holds %s, but the scanner read %d of them", d.Path, words.Plural(c.Expected, "package"), c.Got)})
 		}
 	}
 	return counts, gaps
@@ -183,11 +184,4 @@ func names(list []string) string {
 		return strings.Join(list, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:maxNames], ", "), len(list)-maxNames)
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -21,24 +21,30 @@ func Nearest(word string, candidates []string) string {
 		}
 	}
 	if best == "" {
-		return onlyBeginning(plain, candidates)
+		return begunWith(plain, candidates)
 	}
 	return best
 }
 
-// onlyBeginning returns the one candidate that begins with plain, or "".
-func onlyBeginning(plain string, candidates []string) string {
-	found := ""
+// begunWith returns the candidate that begins with plain, or "". Of several it
+// returns the one with which all others begin: markdown, markdown-comment.
+func begunWith(plain string, candidates []string) string {
+	var found []string
 	for _, c := range candidates {
-		if len(plain) < 2 || !strings.HasPrefix(flatten(c), plain) {
-			continue
+		if len(plain) >= 2 && strings.HasPrefix(flatten(c), plain) {
+			found = append(found, c)
 		}
-		if found != "" {
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	slices.Sort(found) // the shortest of them comes first if it begins the others
+	for _, c := range found {
+		if !strings.HasPrefix(c, found[0]) {
 			return ""
 		}
-		found = c
 	}
-	return found
+	return found[0]
 }
 
 // DidYouMean returns the cure for a word that is none of the candidates. It

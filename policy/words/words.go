@@ -18,6 +18,13 @@ func Count(n int) string { return humanize.Comma(int64(n)) }
 // Plural returns a number of things: "1 finding", "2,940 findings", "0 policies".
 func Plural(n int, noun string) string { return english.Plural(n, noun, "") }
 
+// Noun returns the noun that agrees with a number that is written elsewhere:
+// "finding" for 1 and "findings" for all others.
+func Noun(n int, noun string) string { return english.PluralWord(n, noun, "") }
+
+// Choose returns the word that agrees with n: Choose(n, "is", "are").
+func Choose(n int, one, many string) string { return english.PluralWord(n, one, many) }
+
 // Or returns "a, b or c".
 func Or(list []string) string { return english.WordSeries(list, "or") }
 

@@ -23,6 +23,11 @@ func TestPlural(t *testing.T) {
 			t.Errorf("Plural(%d, %q) = %q, want %q", c.n, c.noun, got, c.want)
 		}
 	}
+	for n, want := range map[int]string{0: "findings are", 1: "finding is", 2: "findings are"} {
+		if got := words.Noun(n, "finding") + " " + words.Choose(n, "is", "are"); got != want {
+			t.Errorf("of %d: %q, want %q", n, got, want)
+		}
+	}
 	if got := words.Count(1234567); got != "1,234,567" {
 		t.Errorf("Count = %q", got)
 	}
@@ -43,7 +48,7 @@ func TestLists(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	candidates := []string{"high", "critical", "deny-tags", "markdown", "json", "junit", "--policy", "-p", "low", "max-age", "max-size"}
+	candidates := []string{"high", "critical", "deny-tags", "markdown", "json", "junit", "--policy", "-p", "low", "max-age", "max-size", "markdown-comment"}
 	for word, want := range map[string]string{
 		"hihg": "high", "hgih": "high", "HIGH": "high", "crtical": "critical", "crit": "critical", "denyTags": "deny-tags", "deny_tags": "deny-tags",
 		"mark": "markdown", "jsn": "json", "lwo": "low", "-policy": "--policy", "--polcy": "--policy", "--p": "-p",

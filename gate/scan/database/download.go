@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // download fetches and unpacks a's layer into staging. Nothing in staging is
@@ -87,7 +88,7 @@ func (s *Store) reserve(dir string, n int64) error {
 	if !known || free >= n+little {
 		return nil
 	}
-	return &localError{fmt.Errorf("%s: %d MiB are needed and %d MiB are free: %w", s.opt.CacheDir, (n+little)>>20, free>>20, syscall.ENOSPC)}
+	return &localError{fmt.Errorf("%s: %s are needed and %s are free: %w", s.opt.CacheDir, words.BinarySize(n+little), words.BinarySize(free), syscall.ENOSPC)}
 }
 
 // blob hashes what is read from a repository and ends with an error of its own

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // recheck is how long an answer of "nothing newer" holds, and how long a
@@ -86,7 +87,7 @@ func (s *Store) young(i *installed, maxAge time.Duration) (*evidence.Database, e
 	age := s.opt.Now().Sub(i.entry.Metadata.UpdatedAt)
 	if maxAge > 0 && age > maxAge {
 		return nil, fault(fmt.Errorf("%w: the %s from %s was built at %s, %s ago; the limit is %s", ErrStale, i.place.name,
-			i.entry.Source, dateText(i.entry.Metadata.UpdatedAt), ageText(age), ageText(maxAge)), "")
+			i.entry.Source, dateText(i.entry.Metadata.UpdatedAt), words.Duration(age), words.Duration(maxAge)), "")
 	}
 	return i.facts(), nil
 }
@@ -104,9 +105,9 @@ func (s *Store) fallBack(ctx context.Context, p place, cause error, maxAge time.
 	age := s.opt.Now().Sub(inst.entry.Metadata.UpdatedAt)
 	if maxAge > 0 && age > maxAge {
 		return nil, fault(fmt.Errorf("%w: the installed %s was built at %s, %s ago, the limit is %s, and it could not be refreshed: %w", ErrStale,
-			p.name, dateText(inst.entry.Metadata.UpdatedAt), ageText(age), ageText(maxAge), cause), "make one of the repositories reachable (--db-repository), or import a database: `imagegate db import FILE`")
+			p.name, dateText(inst.entry.Metadata.UpdatedAt), words.Duration(age), words.Duration(maxAge), cause), "make one of the repositories reachable (--db-repository), or import a database: `imagegate db import FILE`")
 	}
 	s.warn("the %s could not be refreshed, so the one built at %s (%s ago) is used: %v",
-		p.name, dateText(inst.entry.Metadata.UpdatedAt), ageText(age), cause)
+		p.name, dateText(inst.entry.Metadata.UpdatedAt), words.Duration(age), cause)
 	return inst.facts(), nil
 }

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -69,19 +68,6 @@ func cure(err error) string {
 // isReadOnly reports whether err means that we may not write there.
 func isReadOnly(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
-}
-
-// ageText says how old something is, no more exactly than people ask.
-func ageText(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "in the future"
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days", int(d/(24*time.Hour)))
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%d hours", int(d/time.Hour))
-	}
-	return fmt.Sprintf("%d minutes", int(d/time.Minute))
 }
 
 // dateText writes a date for people; UTC, as everything here.

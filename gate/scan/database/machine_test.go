@@ -126,7 +126,7 @@ func TestNoRoom(t *testing.T) {
 	s := newStore(t, t.TempDir(), nil, srv.ref())
 	s.freeSpace = func(string) (int64, bool) { return 1 << 20, true }
 	_, err := s.Update(t.Context(), Vulnerability)
-	wantFault(t, err, "MiB are needed and 1 MiB are free")
+	wantFault(t, err, "MiB are needed and 1.0 MiB are free")
 }
 
 const updaterEnv = "IMAGEGATE_TEST_UPDATER"
