@@ -89,7 +89,7 @@ type run struct {
 func (r *run) check(ctx context.Context, ref string) (results []Result) {
 	defer func() {
 		if p := recover(); p != nil {
-			results = []Result{{Ref: ref, Err: panicked(PhaseResolve, p)}}
+			results = []Result{{Ref: ref, Err: Panicked(PhaseResolve, p)}}
 		}
 	}()
 	res, err := r.resolve(ctx, ref)
@@ -137,7 +137,7 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 	img := t.Image // a copy: resolutions are shared by equal references
 	defer func() {
 		if p := recover(); p != nil {
-			result = Result{Ref: ref, Evidence: &img, Err: panicked(phase, p)}
+			result = Result{Ref: ref, Evidence: &img, Err: Panicked(phase, p)}
 		}
 	}()
 	defer func() {
@@ -219,7 +219,9 @@ func internal(phase Phase, what string) error {
 	}
 }
 
-func panicked(phase Phase, p any) error {
+// Panicked returns the fault of one image in whose work a goroutine panicked
+// with p. Uncaught, the panic would end the program and every verdict with it.
+func Panicked(phase Phase, p any) error {
 	return internal(phase, fmt.Sprintf("panic: %v", p))
 }
 

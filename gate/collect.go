@@ -101,7 +101,7 @@ func (m *memo[K, V]) do(phase Phase, key K, f func() (V, error)) (V, error) {
 	c.once.Do(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				c.err = panicked(phase, p)
+				c.err = Panicked(phase, p)
 			}
 		}()
 		c.value, c.err = f()

@@ -47,7 +47,9 @@ func allowedImports() map[string][]string {
 		"gate/scan/cache":    nil,
 		"gate/scan/process":  nil,
 		"gate/scan/engine":   with("gate/layer", "gate/scan/wire"),
-		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/process"),
+		"gate/scan/store":    with("gate/layer"),
+		"gate/scan/worker":   with("gate/layer", "gate/scan/wire", "gate/scan/process"),
+		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
 		// It has to be initialised before everything else.
 		"cmd/imagegate/ahead": {"gate/scan/process"},
 		"cmd/imagegate": with("cmd/imagegate/ahead", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",

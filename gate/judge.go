@@ -25,7 +25,7 @@ func (r *run) judge(ctx context.Context, img *evidence.Image) (result Result) {
 	ref := img.Reference.Asked
 	defer func() {
 		if p := recover(); p != nil {
-			result = Result{Ref: ref, Evidence: img, Err: panicked(PhaseEvaluate, p)}
+			result = Result{Ref: ref, Evidence: img, Err: Panicked(PhaseEvaluate, p)}
 		}
 	}()
 	if r.gate.Policy == nil {

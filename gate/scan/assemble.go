@@ -25,10 +25,10 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 		Engine: engine, Need: im.need,
 		OS: operatingSystem(r.OS), User: &user,
 		Packages: r.Packages, Findings: r.Findings, Secrets: r.Secrets, Licenses: r.Licenses,
-		Database: im.scanner.database,
+		Database: im.scanner.Database(),
 	}
 	if im.jars && im.wantsJava() && im.javaErr == nil {
-		scan.JavaDatabase = im.scanner.java.facts
+		scan.JavaDatabase = im.scanner.databases.java.current()
 	}
 	// Never nil: nil would say that nobody looked.
 	gaps := append([]evidence.Gap{}, facts.Gaps...)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/store"
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/scan/worker"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -25,7 +27,7 @@ type image struct {
 	javaErr error
 }
 
-func (s *Scanner) image(t *gate.Target, need evidence.Need) *image {
+func newImage(s *Scanner, t *gate.Target, need evidence.Need) *image {
 	return &image{scanner: s, target: t, need: need, budget: layer.NewBudget(s.opt.Limits), charged: make([]bool, len(t.Layers))}
 }
 
@@ -36,46 +38,46 @@ func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if im.jars = slices.ContainsFunc(all, func(k *known) bool { return k.Jars }); im.jars && im.wantsJava() {
-		_, im.javaErr = im.scanner.javaDatabase(ctx)
+	if im.jars = slices.ContainsFunc(all, func(l *store.Layer) bool { return l.Jars }); im.jars && im.wantsJava() {
+		_, im.javaErr = im.scanner.databases.openJava(ctx)
 	}
 	var scan *evidence.Scan
 	// An image that has all its layers goes before those that begin: what is
 	// finished takes no memory.
-	err = im.scanner.withWorker(ctx, math.MaxInt64, func(w *worker) error {
+	err = im.scanner.pool.Do(ctx, math.MaxInt64, func(w *worker.Worker) error {
 		if err := im.match(w, all); err != nil {
-			return w.died(err)
+			return err
 		}
-		facts, err := im.merge(all) // beside the worker
+		facts, err := im.merge(all) // while the worker matches
 		if err != nil {
 			return err
 		}
-		report, err := w.report(executables(facts))
+		report, err := w.Report(executables(facts))
 		if err != nil {
-			return w.died(err)
+			return err
 		}
-		im.scanner.keep(im.target.Image.Digest, report.Documents)
-		scan = im.assemble(w.ready.Engine, facts, report)
+		im.scanner.documents.keep(im.target.Image.Digest, report.Documents)
+		scan = im.assemble(w.Engine(), facts, report)
 		return nil
 	})
 	return scan, err
 }
 
 // merge puts the layers on top of each other.
-func (im *image) merge(all []*known) (*layer.Facts, error) {
+func (im *image) merge(all []*store.Layer) (*layer.Facts, error) {
 	tree := layer.NewTree(im.scanner.opt.Limits)
-	for i, k := range all {
+	for i, l := range all {
 		if !im.charged[i] {
-			stats := k.contents.Stats()
+			stats := l.Contents.Stats()
 			stats.Compressed = im.target.Layers[i].Size // it may have been read in another form
 			if err := im.budget.Known(stats); err != nil {
 				return nil, im.layerFault(i, err)
 			}
 		}
-		if err := tree.Merge(im.spec(i), k.contents); err != nil {
+		if err := tree.Merge(im.spec(i), l.Contents); err != nil {
 			return nil, im.layerFault(i, err)
 		}
-		if b := k.blob(&im.target.Layers[i]); b != nil && b.ChunkedTOC {
+		if b := l.Find(im.blob(i)); b != nil && b.ChunkedTOC {
 			im.notes = append(im.notes, fmt.Sprintf("layer %d has a zstd:chunked table of contents; the archive was judged, and some runtimes unpack by that table instead", i+1))
 		}
 	}
@@ -97,7 +99,7 @@ func (im *image) createdBy(i int) string {
 
 // match sends the analyses of all layers to w, which begins to match them with
 // the advisories.
-func (im *image) match(w *worker, all []*known) error {
+func (im *image) match(w *worker.Worker, all []*store.Layer) error {
 	s, t := im.scanner, im.target
 	begin := wire.Begin{Name: t.Image.Reference.Asked, Need: im.need, Now: s.opt.Now()}
 	if begin.Documents = s.opt.Documents; len(begin.Documents) > 0 {
@@ -106,23 +108,17 @@ func (im *image) match(w *worker, all []*known) error {
 	if im.need.Has(evidence.NeedSecrets) || len(begin.Documents) > 0 {
 		begin.Config = t.RawConfig
 	}
-	if err := w.send.Document(wire.TypeBegin, begin); err != nil {
+	if err := w.BeginImage(begin); err != nil {
 		return err
 	}
-	for i, k := range all {
+	for i, l := range all {
 		b := &t.Layers[i]
-		head := wire.Layer{Digest: b.Digest, DiffID: b.DiffID, CreatedBy: cut(im.createdBy(i)), Size: int64(len(k.analysis))}
-		if err := w.send.JSON(wire.TypeLayer, head); err != nil {
-			return err
-		}
-		if err := w.send.Data(k.analysis); err != nil {
+		head := wire.Layer{Digest: b.Digest, DiffID: b.DiffID, CreatedBy: cut(im.createdBy(i))}
+		if err := w.Layer(head, l.Analysis); err != nil {
 			return err
 		}
 	}
-	if err := w.send.Frame(wire.TypeMatch, nil); err != nil {
-		return err
-	}
-	return w.send.Flush()
+	return w.Match()
 }
 
 // maxCreatedBy is how much of a line of the history the worker is told. It is
@@ -134,13 +130,6 @@ func cut(text string) string {
 		return text[:maxCreatedBy]
 	}
 	return text
-}
-
-// source names the bytes that are read for the i-th layer, and where they come
-// from.
-func (im *image) source(i int) string {
-	b := &im.target.Layers[i]
-	return fmt.Sprintf("%s %s %s %d", im.target.Image.Reference.Name, b.Digest, b.MediaType, b.Size)
 }
 
 func (im *image) wantsJava() bool { return im.need.Has(evidence.NeedJava) }

@@ -17,7 +17,7 @@ import (
 // An analysis is kept under the hash of the Java database. One that was made
 // with other bytes is no evidence, in this run or in a later one.
 func TestJavaDatabaseThatChanges(t *testing.T) {
-	var cache shelf
+	var cache mapCache
 	var temp string
 	s := open(t, "", func(o *scan.Options) { o.Cache = &cache; temp = o.TempDir })
 	jar := func(name string) *gate.Target {
@@ -49,7 +49,7 @@ func TestJavaDatabaseThatChanges(t *testing.T) {
 // A run without a Java database says of jars what it would say if it had never
 // seen them, whatever an earlier one found: they are read again and are a gap.
 func TestJavaDatabaseThatIsGone(t *testing.T) {
-	var cache shelf
+	var cache mapCache
 	var tr traffic
 	jar := tr.watch(target(t, gatetest.Image(gatetest.Files(gatetest.Text("a.jar", "PK")))))
 	s := open(t, "", on(&cache))

@@ -1,27 +1,25 @@
 // Package scan implements gate.Scanner: it reads every layer of an image to
 // its last verified byte and has a worker process analyse it.
 //
-// This package is the parent's half. It holds the streams, the limits and the
-// database files, and never parses what the worker parses; the worker
-// (gate/scan/engine) links Trivy and holds nothing worth stealing. The two
-// speak gate/scan/wire.
+// It holds the streams, the limits and the database files, and never parses what
+// a worker parses. The worker (gate/scan/engine) links Trivy and holds no secret;
+// gate/scan/worker speaks to it, and gate/scan/store holds what is known of
+// layers.
 package scan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/gate/scan/process"
+	"github.com/imagegate/imagegate/gate/scan/store"
+	"github.com/imagegate/imagegate/gate/scan/worker"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -55,12 +53,12 @@ type Options struct {
 	Analyzers Analyzers
 	// Cache keeps what is known of layers from run to run. Nothing is kept if it
 	// is nil.
-	Cache Cache
+	Cache store.Cache
 	// LayerMemory is how many bytes of what is known of layers are kept for the
 	// images that follow in this run. 256 MiB if 0.
 	LayerMemory int64
-	// Build names this build of the program. Nothing that another one has put
-	// into Cache is used.
+	// Build names this build of the program. What another build has put into Cache
+	// is not used.
 	Build string
 	// Now is the run's clock.
 	Now func() time.Time
@@ -88,24 +86,11 @@ const defaultLayerMemory = 256 << 20
 // Scanner scans images with a pool of workers. Layers that images have in
 // common are read once. It is safe for concurrent use.
 type Scanner struct {
-	opt      Options
-	cacheDir string // the private view of the databases that workers open
-	slots    *slots // one for each worker
-	flights  flights
-	memory   memory
-	java     javaDatabase
-	storing  sync.WaitGroup
-
-	opening  sync.Mutex
-	opened   bool
-	failed   error
-	database *evidence.Database
-
-	mu        sync.Mutex
-	ahead     *process.Process // becomes the first worker
-	idle      []*worker
-	unsaved   map[layerID]*known           // layers that are being saved, and what to save next
-	documents map[string]map[string][]byte // manifest digest -> name -> document
+	opt       Options
+	databases databases
+	pool      *worker.Pool
+	layers    *store.Store
+	documents documents
 }
 
 // New returns a scanner. Nothing is fetched or started before the first Scan.
@@ -113,107 +98,35 @@ func New(o Options) *Scanner {
 	if o.LayerMemory == 0 {
 		o.LayerMemory = defaultLayerMemory
 	}
-	return &Scanner{
-		opt:      o,
-		cacheDir: filepath.Join(o.TempDir, "databases"),
-		slots:    newSlots(max(1, o.Jobs)),
-		memory:   memory{limit: o.LayerMemory},
-		ahead:    o.Ahead,
-	}
+	dir := filepath.Join(o.TempDir, "databases")
+	s := &Scanner{opt: o}
+	s.databases = databases{opt: &s.opt, dir: dir}
+	s.pool = worker.NewPool(worker.Options{Command: o.Command, Ahead: o.Ahead,
+		TempDir: o.TempDir, Databases: dir, Jobs: o.Jobs, Memory: o.Memory})
+	s.layers = store.New(store.Options{Cache: o.Cache, Memory: o.LayerMemory, Build: o.Build, Limits: o.Limits,
+		Fingerprint: o.Analyzers.Fingerprint, JavaDatabase: s.databases.javaHash})
+	return s
 }
 
-// Open obtains the vulnerability database; Scan does so by itself. Errors are a
-// *gate.Fault in the database phase, and stand for the whole run unless the
-// caller gave up waiting.
-func (s *Scanner) Open(ctx context.Context) error {
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	if s.opened {
-		return s.failed
-	}
-	err := s.openDatabase(ctx)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	s.opened, s.failed = true, err
-	return err
-}
-
-func (s *Scanner) openDatabase(ctx context.Context) error {
-	if err := os.MkdirAll(s.cacheDir, 0o700); err != nil {
-		return databaseFault(err)
-	}
-	if _, err := s.opt.Databases.Ensure(ctx, database.Vulnerability, s.opt.Offline, s.opt.MaxAge); err != nil {
-		return databaseFault(err)
-	}
-	db, err := s.opt.Databases.Snapshot(ctx, database.Vulnerability, s.cacheDir)
-	if err != nil {
-		return databaseFault(err)
-	}
-	s.database = db
-	return nil
-}
-
-// databaseFault marks err as a failure to get a usable database, unless it
-// already says where it comes from.
-func databaseFault(err error) error {
-	var fault *gate.Fault
-	if errors.As(err, &fault) {
-		return err
-	}
-	return &gate.Fault{Phase: gate.PhaseDatabase, Err: err,
-		Hint: "run `imagegate db update`, or delete the database directory that `imagegate db status` names"}
-}
+// Open obtains the vulnerability database; Scan does so by itself. An error is a
+// *gate.Fault in the database phase. It is the error of the whole run, unless
+// the caller gave up waiting.
+func (s *Scanner) Open(ctx context.Context) error { return s.databases.open(ctx) }
 
 // Database describes the vulnerability database in use, nil before it was
 // needed.
-func (s *Scanner) Database() *evidence.Database {
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	return s.database
-}
+func (s *Scanner) Database() *evidence.Database { return s.databases.main.current() }
 
 // Documents returns the bills of materials that were made, by manifest digest
 // and name.
-func (s *Scanner) Documents() map[string]map[string][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.documents)
-}
-
-// keep stores the documents of one image.
-func (s *Scanner) keep(digest string, documents map[string]string) {
-	if len(documents) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.documents == nil {
-		s.documents = map[string]map[string][]byte{}
-	}
-	s.documents[digest] = map[string][]byte{}
-	for name, text := range documents {
-		s.documents[digest][name] = []byte(text)
-	}
-}
+func (s *Scanner) Documents() map[string]map[string][]byte { return s.documents.all() }
 
 // Close waits until no layer is read any more and what is known of layers is in
-// the cache, ends the workers and closes Databases, whose private views they read. No scan may be under
-// way. The caller removes TempDir.
+// the cache, ends the workers and closes Databases, whose private views they
+// read. No scan may be under way. The caller removes TempDir.
 func (s *Scanner) Close() error {
-	s.flights.wait()
-	s.storing.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.ahead; p != nil {
-		p.Kill()
-		_ = p.Wait()
-		p.Close()
-	}
-	for _, w := range s.idle {
-		w.kill()
-	}
-	s.idle, s.ahead = nil, nil
+	s.layers.Close()
+	s.pool.Close()
 	return s.opt.Databases.Close()
 }
 
@@ -234,16 +147,16 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 	if err := checkSpace(s.opt.TempDir, t); err != nil {
 		return nil, err
 	}
-	scan, err := s.image(t, need).scan(ctx)
+	scan, err := newImage(s, t, need).scan(ctx)
 	if err != nil {
 		return nil, err
 	}
 	// Evidence counts only if the database is still the one that was hashed.
-	if err := s.opt.Databases.Verify(ctx, database.Vulnerability, s.cacheDir); err != nil {
-		return nil, databaseFault(err)
+	if err := s.databases.verify(ctx, database.Vulnerability); err != nil {
+		return nil, err
 	}
-	// The context may have ended while the last words were exchanged: a run that
-	// was told to stop must not end in a pass.
+	// The context may have ended while the worker's last answer was read: a run
+	// that was told to stop must not end in a pass.
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}

@@ -243,7 +243,7 @@ func TestWorkerFaults(t *testing.T) {
 		"huge analysis":    "an answer of 1099511627776 bytes",
 		"half an analysis": "the scanner",
 		"no mark":          "an analysis without its mark",
-		"unknown field":    `unknown key "verdict"`,
+		"unknown field":    `"verdict"`,
 	}
 	for fault, want := range tests {
 		t.Run(fault, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/gatetest"
 	"github.com/imagegate/imagegate/gate/scan"
+	"github.com/imagegate/imagegate/gate/scan/store"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -52,8 +53,8 @@ func (tr *traffic) total() int {
 	return n
 }
 
-// shelf is a scan.Cache in memory.
-type shelf struct {
+// mapCache is a store.Cache in memory.
+type mapCache struct {
 	mu      sync.Mutex
 	entries map[string][]byte
 	fault   error
@@ -61,8 +62,8 @@ type shelf struct {
 
 var errNothing = errors.New("nothing")
 
-// Get implements scan.Cache.
-func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
+// Get implements store.Cache.
+func (s *mapCache) Get(_ context.Context, key string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b, ok := s.entries[key]; ok && s.fault == nil {
@@ -71,8 +72,8 @@ func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
 	return nil, errors.Join(errNothing, s.fault)
 }
 
-// Put implements scan.Cache.
-func (s *shelf) Put(_ context.Context, key string, data []byte) error {
+// Put implements store.Cache.
+func (s *mapCache) Put(_ context.Context, key string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fault != nil {
@@ -86,7 +87,7 @@ func (s *shelf) Put(_ context.Context, key string, data []byte) error {
 }
 
 // on returns a change of options that puts the cache to use.
-func on(c scan.Cache) func(*scan.Options) {
+func on(c store.Cache) func(*scan.Options) {
 	return func(o *scan.Options) { o.Cache = c }
 }
 
@@ -125,7 +126,7 @@ func TestSharedLayersAreReadOnce(t *testing.T) {
 }
 
 func TestKnownLayersAreNotFetched(t *testing.T) {
-	var cache shelf
+	var cache mapCache
 	var cold, warm traffic
 	s := open(t, "", on(&cache))
 	want := must(t, s, cold.watch(target(t, app(1))), need)
@@ -145,7 +146,7 @@ func TestKnownLayersAreNotFetched(t *testing.T) {
 // What an analyzer complained of may have been a full disk: later runs look
 // again.
 func TestComplaintsAreNotKept(t *testing.T) {
-	var cache shelf
+	var cache mapCache
 	var tr traffic
 	s := open(t, "complaint", on(&cache))
 	for range 2 {
@@ -173,7 +174,7 @@ func TestOtherWorkIsNotUsed(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var cache shelf
+			var cache mapCache
 			var tr traffic
 			s := open(t, "", on(&cache))
 			must(t, s, target(t, app(1)), need)
@@ -213,7 +214,7 @@ func TestForgedDiffIDIsNotBelieved(t *testing.T) {
 		check(t, s, forged)
 	})
 	t.Run("known from an earlier run", func(t *testing.T) {
-		var cache shelf
+		var cache mapCache
 		honest, forged := forge(t)
 		s := open(t, "", on(&cache))
 		must(t, s, honest, need)
@@ -223,7 +224,7 @@ func TestForgedDiffIDIsNotBelieved(t *testing.T) {
 		check(t, open(t, "", on(&cache)), forged)
 	})
 	t.Run("first of all", func(t *testing.T) {
-		var cache shelf
+		var cache mapCache
 		honest, forged := forge(t)
 		s := open(t, "", on(&cache))
 		check(t, s, forged)
@@ -241,7 +242,7 @@ func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
 		l.MediaType = mediaType
 		return target(t, gatetest.Image(l))
 	}
-	var cache shelf
+	var cache mapCache
 	var tr traffic
 	s := open(t, "", on(&cache))
 	must(t, s, compressed(types.OCILayer), need)
@@ -266,22 +267,22 @@ func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
 
 // Whatever a cache returns, it costs time and nothing else.
 func TestDamagedEntriesAreReadAgain(t *testing.T) {
-	var good shelf
+	var good mapCache
 	s := open(t, "", on(&good))
 	must(t, s, target(t, app(1)), need)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	tests := map[string]func(c *shelf){
-		"empty":        func(c *shelf) { each(c, func([]byte) []byte { return nil }) },
-		"cut off":      func(c *shelf) { each(c, func(b []byte) []byte { return b[:len(b)/2] }) },
-		"garbage":      func(c *shelf) { each(c, func([]byte) []byte { return []byte("garbage") }) },
+	tests := map[string]func(c *mapCache){
+		"empty":        func(c *mapCache) { each(c, func([]byte) []byte { return nil }) },
+		"cut off":      func(c *mapCache) { each(c, func(b []byte) []byte { return b[:len(b)/2] }) },
+		"garbage":      func(c *mapCache) { each(c, func([]byte) []byte { return []byte("garbage") }) },
 		"out of order": swap,
-		"out of reach": func(c *shelf) { c.fault = errors.New("connection refused") },
+		"out of reach": func(c *mapCache) { c.fault = errors.New("connection refused") },
 	}
 	for name, damage := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := &shelf{entries: maps.Clone(good.entries)}
+			c := &mapCache{entries: maps.Clone(good.entries)}
 			damage(c)
 			var tr traffic
 			must(t, open(t, "", on(c)), tr.watch(target(t, app(1))), need)
@@ -292,14 +293,14 @@ func TestDamagedEntriesAreReadAgain(t *testing.T) {
 	}
 }
 
-func each(c *shelf, f func([]byte) []byte) {
+func each(c *mapCache, f func([]byte) []byte) {
 	for key, b := range c.entries {
 		c.entries[key] = f(b)
 	}
 }
 
 // swap gives every entry the bytes of another one.
-func swap(c *shelf) {
+func swap(c *mapCache) {
 	var last string
 	for key := range c.entries {
 		if last != "" {

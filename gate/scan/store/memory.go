@@ -1,29 +1,29 @@
-package scan
+package store
 
 import (
 	"container/list"
 	"sync"
 )
 
-// memory keeps what is known of layers for the images that follow in the same
-// run, the most recently used ones and no more of them than its limit allows.
+// memory keeps layers for the images that follow in the same run: the most
+// recently used ones, and no more of them than its limit allows.
 type memory struct {
 	limit int64
 
 	mu    sync.Mutex
 	used  int64
-	byID  map[layerID]*list.Element
+	byID  map[ID]*list.Element
 	order list.List // of *kept, most recently used first
 }
 
 type kept struct {
-	id    layerID
-	known *known
+	id    ID
+	layer *Layer
 	cost  int64
 }
 
 // get returns what is known of a layer, nil for nothing.
-func (m *memory) get(id layerID) *known {
+func (m *memory) get(id ID) *Layer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.byID[id]
@@ -31,21 +31,21 @@ func (m *memory) get(id layerID) *known {
 		return nil
 	}
 	m.order.MoveToFront(e)
-	return e.Value.(*kept).known
+	return e.Value.(*kept).layer
 }
 
 // put replaces what is known of a layer.
-func (m *memory) put(id layerID, k *known) {
+func (m *memory) put(id ID, l *Layer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.byID[id]; e != nil {
 		m.remove(e)
 	}
 	if m.byID == nil {
-		m.byID = map[layerID]*list.Element{}
+		m.byID = map[ID]*list.Element{}
 	}
-	cost := k.cost()
-	m.byID[id] = m.order.PushFront(&kept{id, k, cost})
+	cost := l.cost()
+	m.byID[id] = m.order.PushFront(&kept{id, l, cost})
 	m.used += cost
 	for m.used > m.limit && m.order.Len() > 1 {
 		m.remove(m.order.Back())

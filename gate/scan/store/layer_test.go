@@ -1,4 +1,4 @@
-package scan
+package store
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/imagegate/imagegate/gate/layer"
 )
 
-func sampleKnown(t testing.TB) *known {
+func sampleLayer(t testing.TB) *Layer {
 	t.Helper()
 	r := layer.NewRecorder(layer.DefaultLimits())
 	for i := range 3 {
@@ -19,49 +19,49 @@ func sampleKnown(t testing.TB) *known {
 			t.Fatal(err)
 		}
 	}
-	return &known{
-		knownHead: knownHead{DiffID: anyLayer.diffID, Jars: true, JavaDatabase: "sha256:2",
-			Blobs: []blobID{{Digest: "sha256:3", MediaType: "application/vnd.oci.image.layer.v1.tar", Size: 4, ChunkedTOC: true}}},
-		contents: r.Finish(layer.Stats{Entries: 3, Uncompressed: 3}),
-		analysis: []byte(`{"main":{}}`),
+	return &Layer{
+		Head: Head{DiffID: anyLayer.DiffID, Jars: true, JavaDatabase: "sha256:2",
+			Blobs: []Blob{{Digest: "sha256:3", MediaType: "application/vnd.oci.image.layer.v1.tar", Size: 4, ChunkedTOC: true}}},
+		Contents: r.Finish(layer.Stats{Entries: 3, Uncompressed: 3}),
+		Analysis: []byte(`{"main":{}}`),
 	}
 }
 
-func TestKnownSurvivesTheCache(t *testing.T) {
-	want := sampleKnown(t)
+func TestLayerSurvivesTheCache(t *testing.T) {
+	want := sampleLayer(t)
 	b, err := want.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parseKnown(b, anyLayer)
+	got, err := parse(b, anyLayer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want.knownHead, got.knownHead); diff != "" || !bytes.Equal(want.analysis, got.analysis) {
-		t.Errorf("head (-want +got):\n%s\nanalysis %s", diff, got.analysis)
+	if diff := cmp.Diff(want.Head, got.Head); diff != "" || !bytes.Equal(want.Analysis, got.Analysis) {
+		t.Errorf("head (-want +got):\n%s\nanalysis %s", diff, got.Analysis)
 	}
 	again, err := got.encode()
 	if err != nil || !bytes.Equal(b, again) {
 		t.Errorf("another form the second time: %v", err)
 	}
-	if _, err := parseKnown(b, layerID{diffID: "sha256:other"}); err == nil {
+	if _, err := parse(b, ID{DiffID: "sha256:other"}); err == nil {
 		t.Error("accepted for another layer")
 	}
 	for n := range b {
-		if _, err := parseKnown(b[:n], anyLayer); err == nil && n < len(b)-len(want.analysis)+1 {
+		if _, err := parse(b[:n], anyLayer); err == nil && n < len(b)-len(want.Analysis)+1 {
 			t.Errorf("accepted when cut off after %d of %d bytes", n, len(b))
 		}
 	}
 }
 
-func FuzzKnown(f *testing.F) {
-	b, err := sampleKnown(f).encode()
+func FuzzLayer(f *testing.F) {
+	b, err := sampleLayer(f).encode()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		k, err := parseKnown(b, anyLayer)
+		k, err := parse(b, anyLayer)
 		if err != nil {
 			return
 		}
@@ -69,7 +69,7 @@ func FuzzKnown(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parseKnown(again, anyLayer); err != nil {
+		if _, err := parse(again, anyLayer); err != nil {
 			t.Errorf("what was accepted is refused when it is written again: %v", err)
 		}
 	})
@@ -77,9 +77,9 @@ func FuzzKnown(f *testing.F) {
 
 // Memory keeps the layers that were used last and never more than it may.
 func TestMemoryForgetsTheOldest(t *testing.T) {
-	k := sampleKnown(t)
+	k := sampleLayer(t)
 	m := memory{limit: 3 * k.cost()}
-	id := func(i int) layerID { return layerID{diffID: fmt.Sprint(i)} }
+	id := func(i int) ID { return ID{DiffID: fmt.Sprint(i)} }
 	for i := range 3 {
 		m.put(id(i), k)
 	}
@@ -90,7 +90,7 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 			t.Errorf("layer %d is kept: %v, want %v", i, got, want)
 		}
 	}
-	m.put(id(0), k.with(blobID{Digest: "sha256:5"}))
+	m.put(id(0), k.with(Blob{Digest: "sha256:5"}))
 	if m.used != 3*k.cost() || len(m.get(id(0)).Blobs) != 2 {
 		t.Errorf("%d bytes are used, want %d", m.used, 3*k.cost())
 	}

@@ -1,4 +1,4 @@
-package scan
+package worker
 
 import (
 	"container/heap"
@@ -6,71 +6,71 @@ import (
 	"sync"
 )
 
-// slots bounds how many workers work at once. When several wait, the heaviest
+// queue bounds how much work is done at once. When several wait, the heaviest
 // goes first: a large layer that starts last would keep one processor busy
 // while the others have nothing left to do.
-type slots struct {
+type queue struct {
 	mu      sync.Mutex
 	free    int
 	waiting waiters
 	order   int64
 }
 
-func newSlots(n int) *slots { return &slots{free: n} }
+func newQueue(n int) *queue { return &queue{free: n} }
 
 // acquire waits for a slot. The caller has to release it.
-func (s *slots) acquire(ctx context.Context, weight int64) error {
+func (q *queue) acquire(ctx context.Context, weight int64) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s.mu.Lock()
-	if s.free > 0 {
-		s.free--
-		s.mu.Unlock()
+	q.mu.Lock()
+	if q.free > 0 {
+		q.free--
+		q.mu.Unlock()
 		return nil
 	}
-	s.order++
-	w := &waiter{weight: weight, order: s.order, ready: make(chan struct{})}
-	heap.Push(&s.waiting, w)
-	s.mu.Unlock()
+	q.order++
+	w := &waiter{weight: weight, order: q.order, ready: make(chan struct{})}
+	heap.Push(&q.waiting, w)
+	q.mu.Unlock()
 	select {
 	case <-w.ready:
 		return nil
 	case <-ctx.Done():
-		s.abandon(w)
+		q.abandon(w)
 		return context.Cause(ctx)
 	}
 }
 
 // abandon takes w out of the queue, or gives back the slot that it was given
 // at the same moment.
-func (s *slots) abandon(w *waiter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (q *queue) abandon(w *waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if w.index >= 0 {
-		heap.Remove(&s.waiting, w.index)
+		heap.Remove(&q.waiting, w.index)
 		return
 	}
-	s.next()
+	q.next()
 }
 
 // release gives a slot back.
-func (s *slots) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next()
+func (q *queue) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.next()
 }
 
-// next hands one slot to whoever is first in the queue.
-func (s *slots) next() {
-	if len(s.waiting) == 0 {
-		s.free++
+// next gives one slot to the first waiter. The caller holds the lock.
+func (q *queue) next() {
+	if len(q.waiting) == 0 {
+		q.free++
 		return
 	}
-	close(heap.Pop(&s.waiting).(*waiter).ready)
+	close(heap.Pop(&q.waiting).(*waiter).ready)
 }
 
-// waiter is somebody who waits for a slot.
+// waiter is one caller of acquire that waits.
 type waiter struct {
 	weight, order int64
 	index         int // in the queue, -1 when it is out

@@ -1,44 +1,42 @@
-package scan
+package store
 
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
-	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// layerID is what makes two layers the same work: the hash of the archive, and
-// what is looked for in it.
-type layerID struct {
-	diffID string
-	need   evidence.Need
+// ID is what makes two layers the same work: the hash of the archive, and what is
+// looked for in it.
+type ID struct {
+	DiffID string
+	Need   evidence.Need
 }
 
-// known is everything that an image needs of one of its layers. It is immutable
+// Layer is everything that an image needs of one of its layers. It is immutable
 // and shared by all images that have the layer.
-type known struct {
-	knownHead
-	contents *layer.Contents
-	// analysis is what the worker found, in a form that only it reads.
-	analysis []byte
-	// doubtful is true when an analyzer complained of the machine.
-	doubtful bool
+type Layer struct {
+	Head
+	Contents *layer.Contents
+	// Analysis is what the worker found, in a form that only it reads.
+	Analysis []byte
+	// Doubtful is true when an analyzer complained of the machine.
+	Doubtful bool
 }
 
-// knownHead is the part that decides whether the rest can be used.
-type knownHead struct {
+// Head is the part of a layer that decides whether the rest can be used.
+type Head struct {
 	DiffID string `json:"diffID"`
 	// Blobs are the stored forms of the layer that were read to their last byte
 	// and found to be this archive. A manifest can name any blob beside any
 	// diffID; what is not on this list is read before it is believed.
-	Blobs []blobID `json:"blobs"`
+	Blobs []Blob `json:"blobs"`
 	// Jars is true when some of the layer's files can be identified only through
 	// the Java database, and JavaDatabase is the hash of the one that was asked,
 	// "" when there was none.
@@ -46,8 +44,8 @@ type knownHead struct {
 	JavaDatabase string `json:"javaDatabase,omitempty"`
 }
 
-// blobID is one stored form of a layer.
-type blobID struct {
+// Blob is one stored form of a layer.
+type Blob struct {
 	Digest string `json:"digest"`
 	// MediaType is part of it because it decides how the bytes are read.
 	MediaType string `json:"mediaType"`
@@ -60,10 +58,11 @@ type blobID struct {
 // maxBlobs is how many forms of one layer are remembered.
 const maxBlobs = 16
 
-// blob returns the form that b announces, nil when it was never read.
-func (k *known) blob(b *gate.Blob) *blobID {
-	for i := range k.Blobs {
-		if f := &k.Blobs[i]; f.Digest == b.Digest && f.MediaType == b.MediaType && f.Size == b.Size {
+// Find returns the form that a manifest announces as b, nil when it was never
+// read.
+func (l *Layer) Find(b Blob) *Blob {
+	for i := range l.Blobs {
+		if f := &l.Blobs[i]; f.Digest == b.Digest && f.MediaType == b.MediaType && f.Size == b.Size {
 			return f
 		}
 	}
@@ -71,66 +70,69 @@ func (k *known) blob(b *gate.Blob) *blobID {
 }
 
 // with returns a copy that knows one more form.
-func (k *known) with(b blobID) *known {
-	c := *k
-	c.Blobs = append(slices.Clone(k.Blobs), b)
+func (l *Layer) with(b Blob) *Layer {
+	c := *l
+	c.Blobs = append(slices.Clone(l.Blobs), b)
 	if extra := len(c.Blobs) - maxBlobs; extra > 0 {
 		c.Blobs = c.Blobs[extra:]
 	}
 	return &c
 }
 
+// asksJava reports whether the Java database decides what is found in the layer.
+func (l *Layer) asksJava(id ID) bool { return l.Jars && id.Need.Has(evidence.NeedJava) }
+
 // cost estimates how much memory it takes.
-func (k *known) cost() int64 {
+func (l *Layer) cost() int64 {
 	const perEntry = 100
-	return int64(len(k.analysis)) + perEntry*int64(k.contents.Stats().Entries)
+	return int64(len(l.Analysis)) + perEntry*int64(l.Contents.Stats().Entries)
 }
 
 // encode writes it for the cache: head and contents, each with its length, and
 // the analysis.
-func (k *known) encode() ([]byte, error) {
-	head, err := json.Marshal(k.knownHead)
+func (l *Layer) encode() ([]byte, error) {
+	head, err := strictjson.Marshal(l.Head)
 	if err != nil {
 		return nil, err
 	}
-	contents, err := k.contents.MarshalBinary()
+	contents, err := l.Contents.MarshalBinary()
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, len(head)+len(contents)+len(k.analysis)+2*binary.MaxVarintLen64)
+	b := make([]byte, 0, len(head)+len(contents)+len(l.Analysis)+2*binary.MaxVarintLen64)
 	for _, part := range [][]byte{head, contents} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
-	return append(b, k.analysis...), nil
+	return append(b, l.Analysis...), nil
 }
 
-// parseKnown is the reverse of encode. The bytes come from a cache that others
+// parse is the reverse of encode. The bytes come from a cache that others
 // can write to, so nothing in them is taken for granted.
-func parseKnown(b []byte, id layerID) (*known, error) {
-	k := new(known)
+func parse(b []byte, id ID) (*Layer, error) {
+	l := new(Layer)
 	head, b, err := cutPart(b)
 	if err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
-	if err := wire.Decode(head, &k.knownHead); err != nil {
+	if err := strictjson.Unmarshal(head, &l.Head); err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
-	if k.DiffID != id.diffID || len(k.Blobs) == 0 || len(k.Blobs) > maxBlobs {
+	if l.DiffID != id.DiffID || len(l.Blobs) == 0 || len(l.Blobs) > maxBlobs {
 		return nil, errors.New("it is about another layer")
 	}
 	contents, b, err := cutPart(b)
 	if err != nil {
 		return nil, fmt.Errorf("contents: %w", err)
 	}
-	if k.contents, err = layer.ParseContents(contents); err != nil {
+	if l.Contents, err = layer.ParseContents(contents); err != nil {
 		return nil, fmt.Errorf("contents: %w", err)
 	}
 	if len(b) == 0 {
 		return nil, errors.New("it has no analysis")
 	}
-	k.analysis = bytes.Clone(b)
-	return k, nil
+	l.Analysis = bytes.Clone(b)
+	return l, nil
 }
 
 func cutPart(b []byte) (part, rest []byte, err error) {

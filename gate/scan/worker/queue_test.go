@@ -1,4 +1,4 @@
-package scan
+package worker
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"testing/synctest"
 )
 
-// The heaviest waiter goes first, and among equals the one who came first.
-func TestSlotsGoByWeight(t *testing.T) {
+// The heaviest waiter goes first, and of equal ones the first.
+func TestQueueGoesByWeight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(1)
+		s := newQueue(1)
 		if err := s.acquire(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -38,9 +38,9 @@ func TestSlotsGoByWeight(t *testing.T) {
 	})
 }
 
-// Whoever gives up waiting loses no slot.
-func TestSlotsSurviveWaitersThatGiveUp(t *testing.T) {
-	s := newSlots(2)
+// A caller that gives up waiting loses no slot.
+func TestQueueSurvivesWaitersThatGiveUp(t *testing.T) {
+	s := newQueue(2)
 	gone := errors.New("gone")
 	var wg sync.WaitGroup
 	for i := range 200 {

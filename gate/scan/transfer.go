@@ -1,0 +1,132 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/scan/worker"
+)
+
+// transfer hands the entries of one layer to the recorder and, if an analyzer
+// asks for them, to a worker.
+type transfer struct {
+	worker   *worker.Worker
+	limits   layer.Limits
+	recorder *layer.Recorder
+	wants    func(name string, mode fs.FileMode, size int64) bool
+	jars     bool // there was one
+	body     peeked
+	buf      []byte
+}
+
+func newTransfer(w *worker.Worker, limits layer.Limits, wants func(string, fs.FileMode, int64) bool) *transfer {
+	return &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, buf: make([]byte, 128<<10)}
+}
+
+// entry hands over one entry.
+func (t *transfer) entry(e *layer.Entry, body io.Reader) error {
+	switch e.Type {
+	case layer.Whiteout:
+		return errors.Join(t.recorder.Visit(e, nil), t.worker.Entry(&wire.Entry{Type: wire.EntryWhiteout, Name: spelled(e.Name)}))
+	case layer.Opaque:
+		if e.Name == "" {
+			// Trivy would hide nothing of the layers below, so the worker need not
+			// know; the recorder does.
+			return t.recorder.Visit(e, nil)
+		}
+		return errors.Join(t.recorder.Visit(e, nil), t.worker.Entry(&wire.Entry{Type: wire.EntryOpaque, Name: spelled(e.Name)}))
+	case layer.File:
+		return t.file(e, body)
+	default:
+		return t.recorder.Visit(e, nil)
+	}
+}
+
+// file hands over one file.
+func (t *transfer) file(e *layer.Entry, body io.Reader) error {
+	if err := t.body.reset(body); err != nil {
+		return err
+	}
+	w := &wire.Entry{Name: spelled(e.Name), Mode: e.Mode, Size: e.Size, Modified: e.ModTime.Unix()}
+	// Trivy looks into a binary only if its mode says that it is executable, but
+	// a shell can chmod it and ld.so runs it anyway.
+	if e.Mode&0o111 == 0 && isBinary(t.body.start) {
+		w.Mode |= 0o111
+	}
+	t.jars = t.jars || isJar(e.Name)
+	if !t.wants(w.Name, w.Mode, w.Size) {
+		return t.recorder.Visit(e, &t.body)
+	}
+	if limit := t.limits.FileSize; e.Size > limit {
+		return &layer.LimitError{Name: "file-size", Limit: limit, What: fmt.Sprintf("the size of %q, which has to be analysed,", e.Name)}
+	}
+	if err := t.worker.Entry(w); err != nil {
+		return err
+	}
+	if err := t.recorder.Visit(e, io.TeeReader(&t.body, t.worker)); err != nil {
+		return err
+	}
+	_, err := io.CopyBuffer(onlyWriter{t.worker}, onlyReader{&t.body}, t.buf) // what the recorder left unread
+	return err
+}
+
+// onlyReader and onlyWriter hide what io.CopyBuffer would use instead of the
+// buffer.
+type (
+	onlyReader struct{ io.Reader }
+	onlyWriter struct{ io.Writer }
+)
+
+// peeked is a file whose first bytes have been looked at.
+type peeked struct {
+	start []byte
+	rest  io.Reader
+	taken int
+	array [8]byte
+}
+
+// reset looks at the first bytes of body.
+func (p *peeked) reset(body io.Reader) error {
+	n, err := io.ReadFull(body, p.array[:])
+	p.start, p.rest, p.taken = p.array[:n], body, 0
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n < len(p.array) {
+		return nil // the reader of a short file finds out whether it is cut off
+	}
+	return err
+}
+
+// Read implements io.Reader.
+func (p *peeked) Read(b []byte) (int, error) {
+	if p.taken < len(p.start) {
+		n := copy(b, p.start[p.taken:])
+		p.taken += n
+		return n, nil
+	}
+	return p.rest.Read(b)
+}
+
+// isBinary reports whether a file begins like an ELF, PE or Mach-O file.
+func isBinary(start []byte) bool {
+	for _, magic := range []string{"\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe"} {
+		if len(start) >= 4 && strings.HasPrefix(string(start), magic) {
+			return true
+		}
+	}
+	return false
+}
+
+// isJar reports whether only Trivy's Java analyzer can read a file; the
+// endings are those of trivy pkg/fanal/analyzer/language/java/jar.
+func isJar(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jar", ".war", ".ear", ".par":
+		return true
+	}
+	return false
+}
