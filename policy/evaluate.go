@@ -57,6 +57,10 @@ type judge struct {
 	denied   int
 	refused  []string // exceptions that the limits of the policy refuse
 	relied   bool     // a finding blocks that one of them was to cover
+	index    *exceptionIndex
+	covering *exception // the exception for the finding that is being classified, nil for none
+	// osPackages holds the names of the OS packages; nil until asked for.
+	osPackages map[string]bool
 }
 
 // Evaluate judges an image. The answer depends on nothing but the arguments.

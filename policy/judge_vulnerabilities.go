@@ -2,81 +2,11 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
-
-// classify puts every finding into exactly one class.
-func (j *judge) classify() {
-	index := newExceptionIndex(j)
-	counts := map[evidence.Severity]int{}
-	if j.img.Scan != nil {
-		j.findings = slices.Grow(j.findings, len(j.img.Scan.Findings))
-		for i := range j.img.Scan.Findings {
-			f := Judged{Finding: &j.img.Scan.Findings[i]}
-			f.Severity = j.severity(f.Finding)
-			j.place(&f, index)
-			if f.Class == "" {
-				counts[f.Severity]++
-			}
-			j.findings = append(j.findings, f)
-		}
-	}
-	j.weighAll(counts)
-	j.uses = index.uses(j)
-	j.findings = sorted(j.findings)
-}
-
-// place gives a finding the class it has by itself; those left without one
-// count against the limits.
-func (j *judge) place(f *Judged, index *exceptionIndex) {
-	e := index.find(j, f)
-	id := j.deniedID(f.Finding)
-	switch {
-	case id != "" && j.s.level(ruleDeny) == levelFail:
-		f.Class, f.Rule, f.Reason = ClassBlocking, ruleDeny, id+" is denied"
-		j.denied++
-	case e != nil:
-		f.Class, f.Exception = ClassExcepted, &e.Exception
-		f.Reason = fmt.Sprintf("exception until %s: %s", e.Expires.Format(time.DateOnly), e.Reason)
-	case !j.s.judgesType(f.Package.Type, f.Package.Class):
-		f.Class, f.Reason = ClassIgnoredType, fmt.Sprintf("the policy does not judge packages of type %s", f.Package.Type)
-	case f.FixedVersion == "" && j.s.unfixed.set && j.s.unfixed.value != levelFail:
-		f.Class, f.Reason = ClassUnfixed, "there is no fixed version"
-	default:
-		j.grant(f)
-	}
-}
-
-// deniedID returns the id of the finding that the policy denies, or "".
-func (j *judge) deniedID(f *evidence.Finding) string {
-	for _, id := range j.s.deny.value {
-		if strings.EqualFold(id, f.ID) || slices.ContainsFunc(f.Aliases, func(a string) bool { return strings.EqualFold(id, a) }) {
-			return id
-		}
-	}
-	return ""
-}
-
-// grant gives grace. A date of publication in the future would give it for as
-// long as the date says, so it gives none.
-func (j *judge) grant(f *Judged) {
-	g := j.s.grace[f.Severity]
-	if !g.set || g.value == 0 || f.Published == nil || f.Published.IsZero() ||
-		f.Published.After(j.now.Add(futureToleranceHours*time.Hour)) {
-		return
-	}
-	until := f.Published.Add(g.value)
-	if !j.now.Before(until) {
-		return
-	}
-	f.Class, f.GraceUntil = ClassGrace, until
-	f.Reason = fmt.Sprintf("published %s, grace until %s", f.Published.UTC().Format(time.DateOnly), until.UTC().Format("2006-01-02 15:04 UTC"))
-}
 
 // weighed is what becomes of all findings of one severity.
 type weighed struct {

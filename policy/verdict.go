@@ -69,19 +69,6 @@ type RuleResult struct {
 	Position Position
 }
 
-// Class is the one class that a finding ends in.
-type Class string
-
-// The classes. Their counts add up to the number of findings.
-const (
-	ClassBlocking       Class = "blocking"
-	ClassBelowThreshold Class = "below-threshold" // within vulnerabilities.max
-	ClassUnfixed        Class = "unfixed"         // no fix, and the policy does not block on that
-	ClassGrace          Class = "grace"           // too new to block
-	ClassExcepted       Class = "excepted"
-	ClassIgnoredType    Class = "ignored-type" // package type the policy does not judge
-)
-
 // Judged is a finding with the class the policy gave it.
 type Judged struct {
 	// Finding is that of the evidence itself and no copy: a thousand images have

@@ -22,6 +22,7 @@ const (
 	rulePlatforms        = "platforms"
 	ruleMax              = "vulnerabilities.max"
 	ruleUnfixed          = "vulnerabilities.unfixed"
+	ruleDistroOwned      = "vulnerabilities.distro-owned"
 	ruleGrace            = "vulnerabilities.grace"
 	ruleTypes            = "vulnerabilities.types"
 	ruleSeveritySource   = "vulnerabilities.severity-source"

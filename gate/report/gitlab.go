@@ -137,7 +137,7 @@ func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
 // shownByGitLab is false for findings that nobody has to act on: the schema has
 // no word for "excepted", and an approval rule would block on them.
 func shownByGitLab(c policy.Class) bool {
-	return c != policy.ClassExcepted && c != policy.ClassIgnoredType
+	return c != policy.ClassExcepted && c != policy.ClassIgnoredType && c != policy.ClassDistroOwned
 }
 
 func newGitLabScan(run *gate.Run, o Options) gitlabScan {

@@ -154,6 +154,7 @@ func countsOf(v *policy.Verdict) Counts {
 		Grace:          v.Count(policy.ClassGrace),
 		Unfixed:        v.Count(policy.ClassUnfixed),
 		BelowThreshold: v.Count(policy.ClassBelowThreshold),
+		DistroOwned:    v.Count(policy.ClassDistroOwned),
 		Excepted:       v.Count(policy.ClassExcepted),
 		IgnoredType:    v.Count(policy.ClassIgnoredType),
 	}
@@ -178,7 +179,7 @@ func findingInfo(r *gate.Result, f *policy.Judged) FindingInfo {
 func packageInfo(r *gate.Result, p *evidence.Package) PackageInfo {
 	info := PackageInfo{
 		Name: p.Name, Version: p.Version, Type: p.Type, Class: string(p.Class),
-		PURL: p.PURL, Path: p.Path, SourceName: p.SourceName,
+		PURL: p.PURL, Path: p.Path, SourceName: p.SourceName, OwnedBy: p.OwnedBy,
 	}
 	if p.Layer != "" {
 		info.Layer = &LayerInfo{DiffID: p.Layer}

@@ -103,6 +103,7 @@ type Counts struct {
 	Grace          int `json:"grace"`
 	Unfixed        int `json:"unfixed"`
 	BelowThreshold int `json:"below-threshold"`
+	DistroOwned    int `json:"distro-owned"`
 	Excepted       int `json:"excepted"`
 	IgnoredType    int `json:"ignored-type"`
 }
@@ -144,6 +145,7 @@ type PackageInfo struct {
 	PURL       string     `json:"purl"`
 	Path       string     `json:"path"`
 	SourceName string     `json:"sourceName"`
+	OwnedBy    string     `json:"ownedBy"` // the OS package that installed it, "" for none
 	Layer      *LayerInfo `json:"layer"` // null when it is not known
 }
 

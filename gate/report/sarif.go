@@ -129,7 +129,7 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 	cut := 0
 	for _, f := range findingsOf(s.r) {
 		switch {
-		case f.Class == policy.ClassIgnoredType:
+		case f.Class == policy.ClassIgnoredType, f.Class == policy.ClassDistroOwned:
 		case len(s.results) >= s.limit:
 			cut++
 		default:

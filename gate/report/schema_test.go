@@ -16,6 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/policy"
 )
 
 func compile(t *testing.T, name string, schema []byte) *jsonschema.Schema {
@@ -188,6 +189,27 @@ func (s *schemaWalk) object(path string, typ reflect.Type, schema map[string]any
 	for name := range properties {
 		if !slices.Contains(names, name) {
 			s.t.Errorf("%s.%s is in the schema, but not in the model", path, name)
+		}
+	}
+}
+
+// The report knows every class of the policy, in its counts and in its findings.
+func TestReportKnowsEveryClass(t *testing.T) {
+	var schema struct {
+		Definitions map[string]struct {
+			Required   []string
+			Properties map[string]struct{ Enum []string }
+		}
+	}
+	if err := json.Unmarshal(report.ReportSchema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range policy.Classes() {
+		if !slices.Contains(schema.Definitions["counts"].Required, string(c)) {
+			t.Errorf("the report does not count %s", c)
+		}
+		if !slices.Contains(schema.Definitions["finding"].Properties["class"].Enum, string(c)) {
+			t.Errorf("the report has no findings of class %s", c)
 		}
 	}
 }

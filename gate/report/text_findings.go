@@ -59,6 +59,8 @@ func classText(c policy.Class) string {
 		return "in their grace period"
 	case policy.ClassUnfixed:
 		return "without a fix"
+	case policy.ClassDistroOwned:
+		return "in packages that the distribution patches itself"
 	case policy.ClassBelowThreshold:
 		return "below the threshold"
 	case policy.ClassExcepted:
@@ -72,7 +74,7 @@ func classText(c policy.Class) string {
 // notBlocking counts the findings that do not block, by class.
 func notBlocking(findings []*policy.Judged) string {
 	var parts []string
-	for _, c := range classes()[1:] {
+	for _, c := range policy.Classes()[1:] {
 		if of := ofClass(findings, c); len(of) > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s (%s)%s", words.Count(len(of)), classText(c), bySeverity(of), graceEnd(of)))
 		}

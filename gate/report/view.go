@@ -163,16 +163,8 @@ func compareFindings(a, b *policy.Judged) int {
 	)
 }
 
-// classes lists the classes in the order of reports.
-func classes() []policy.Class {
-	return []policy.Class{
-		policy.ClassBlocking, policy.ClassGrace, policy.ClassUnfixed,
-		policy.ClassBelowThreshold, policy.ClassExcepted, policy.ClassIgnoredType,
-	}
-}
-
 // classRank orders classes; one that is not known counts as blocking.
-func classRank(c policy.Class) int { return max(slices.Index(classes(), c), 0) }
+func classRank(c policy.Class) int { return max(slices.Index(policy.Classes(), c), 0) }
 
 // severityRank orders severities, 0 is the worst.
 func severityRank(s evidence.Severity) int {
