@@ -35,10 +35,11 @@ func allowedImports() map[string][]string {
 		"policy/version":     nil,
 		"policy/plan":        append([]string{"policy", "policy/version"}, facts...),
 		"policy":             append([]string{"policy/version"}, facts...),
-		"gate":               append([]string{"policy", "gate/strictjson"}, facts...),
+		"gate":               append([]string{"policy"}, facts...),
 		"gate/layer/inflate": nil,
 		"gate/layer":         with("gate/layer/inflate"),
 		"gate/registry":      with("gate/layer"),
+		"gate/saved":         contracts,
 		"gate/report/safe":   nil,
 		"gate/report":        with("gate/report/safe"),
 		"gate/ci":            with("gate/report", "gate/report/safe"),
@@ -52,7 +53,7 @@ func allowedImports() map[string][]string {
 		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
 		// It has to be initialised before everything else.
 		"cmd/imagegate/ahead": {"gate/scan/process"},
-		"cmd/imagegate": with("cmd/imagegate/ahead", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
+		"cmd/imagegate": with("cmd/imagegate/ahead", "gate/saved", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
 			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci"),
 	}
 }

@@ -34,13 +34,13 @@ func (p *program) eval(c *cli.Context) error {
 		return usagef("imagegate eval needs a file of evidence").
 			withHint("imagegate check IMAGE --evidence FILE writes one")
 	}
-	saved, err := readAllSaved(c.Context, c.Args().Slice(), run.shard)
+	all, err := readAllSaved(c.Context, c.Args().Slice(), run.shard)
 	if err != nil {
 		return err
 	}
-	saved, run.share = share(run.shard, saved, func(s *savedImage) string { return s.ref })
+	all, run.share = share(run.shard, all, func(s *savedImage) string { return s.ref })
 	run.tellShare()
-	images, missing := apart(saved)
+	images, missing := apart(all)
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
 	results := append(g.Judge(c.Context, images), missing...)
 	return p.report(c.Context, run, &gate.Run{

@@ -14,6 +14,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/ci"
 	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
 )
 
@@ -27,7 +28,7 @@ func (p *program) report(ctx context.Context, s *setup, run *gate.Run) error {
 	}
 	var failures []error
 	if s.evidence != "" {
-		if err := report.WriteFile(s.evidence, gate.Save(run.Results).Write); err != nil {
+		if err := report.WriteFile(s.evidence, func(w io.Writer) error { return saved.Write(w, run.Results) }); err != nil {
 			failures = append(failures, fmt.Errorf("save the evidence: %w", err))
 		}
 	}

@@ -160,7 +160,7 @@ func processState(pid int) string {
 // A reader that went away is a report that could not be written: a pass becomes
 // no verdict, a denial stays.
 func TestABrokenPipeIsNoPass(t *testing.T) {
-	const image = `{"schemaVersion": 1, "images": [{"schemaVersion": 1,
+	const image = `{"schemaVersion": 2, "images": [{"schemaVersion": 1,
 		"reference": {"asked": "app:1", "source": "registry", "name": "docker.io/library/app", "tag": "1"},
 		"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111",
 		"platform": "linux/amd64", "platforms": ["linux/amd64"],

@@ -146,7 +146,7 @@ type PackageInfo struct {
 	Path       string     `json:"path"`
 	SourceName string     `json:"sourceName"`
 	OwnedBy    string     `json:"ownedBy"` // the OS package that installed it, "" for none
-	Layer      *LayerInfo `json:"layer"` // null when it is not known
+	Layer      *LayerInfo `json:"layer"`   // null when it is not known
 }
 
 // LayerInfo is the layer a package came with.

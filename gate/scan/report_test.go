@@ -1,27 +1,26 @@
 package scan
 
 import (
-	"encoding/json"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // Every field of a report arrives as it was sent, and is known to the decoder.
 func TestReportArrives(t *testing.T) {
 	want := new(wire.Report)
 	fill(reflect.ValueOf(want).Elem())
-	b, err := json.Marshal(want)
+	b, err := strictjson.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := new(wire.Report)
-	if err := gate.Decode(b, got); err != nil {
+	if err := strictjson.Unmarshal(b, got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

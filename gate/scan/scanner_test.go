@@ -24,6 +24,7 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/gate/scan/process"
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 func behave(fault string) int {
 	in, out := wire.NewReader(os.Stdin), wire.NewWriter(os.Stdout)
 	var opened wire.Open
-	if _, payload, err := in.Next(); err != nil || wire.Decode(payload, &opened) != nil || os.Chdir(opened.Dir) != nil {
+	if _, payload, err := in.Next(); err != nil || strictjson.Unmarshal(payload, &opened) != nil || os.Chdir(opened.Dir) != nil {
 		return 3
 	}
 	ready := wire.Ready{Version: wire.Version, Engine: "fake 1", SelfTest: true, Advisories: 1}

@@ -9,12 +9,14 @@ import (
 // encodeOptions are how imagegate writes JSON: equal values give equal bytes, a
 // nil slice or map is null, and omitempty means what it means in encoding/json
 // (a zero number or false is empty too). Characters such as & and < are written
-// as they are.
+// as they are. Bytes that are not UTF-8 become U+FFFD: names of files in images
+// can have any, and must not prevent a report.
 func encodeOptions() json.Options {
 	return json.JoinOptions(
 		json.Deterministic(true),
 		json.FormatNilSliceAsNull(true),
 		json.FormatNilMapAsNull(true),
+		jsontext.AllowInvalidUTF8(true),
 		jsonv1.OmitEmptyWithLegacySemantics(true),
 	)
 }

@@ -14,10 +14,11 @@ import (
 
 // Error is a mistake in a JSON document and its place.
 type Error struct {
-	Line, Column int    // counted from 1, the column in bytes
+	Offset       int64  // in bytes
+	Line, Column int    // counted from 1, the column in bytes; 0 for a document that was read as a stream
 	Pointer      string // the value with the mistake as a JSON pointer (RFC 6901), "" for the document
 	Problem      string // such as `the key "digest" appears twice`
-	Err          error  // the error of encoding/json/v2 or jsontext
+	Err          error  // the error of encoding/json/v2 or jsontext, nil for none
 }
 
 // Error tells the place and the problem. It quotes parts of the document so that
@@ -27,6 +28,9 @@ func (e *Error) Error() string {
 	if e.Pointer != "" {
 		at = ", at " + shown(e.Pointer)
 	}
+	if e.Line == 0 {
+		return fmt.Sprintf("byte %d%s: %s", e.Offset, at, e.Problem)
+	}
 	return fmt.Sprintf("line %d, column %d%s: %s", e.Line, e.Column, at, e.Problem)
 }
 
@@ -34,35 +38,34 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // newError adds the place in data to an error of the decoder.
-func newError(data []byte, err error) error {
-	offset, pointer := placeOf(err)
+func newError(data []byte, err error) *Error {
+	offset, pointer, _ := placeOf(err)
 	before := data[:min(max(offset, 0), int64(len(data)))]
 	return &Error{
-		Line: bytes.Count(before, []byte("\n")) + 1, Column: len(before) - bytes.LastIndexByte(before, '\n'),
-		Pointer: string(pointer), Problem: problemOf(err, pointer, len(data)), Err: err,
+		Offset: offset, Line: bytes.Count(before, []byte("\n")) + 1, Column: len(before) - bytes.LastIndexByte(before, '\n'),
+		Pointer: string(pointer), Problem: problemOf(err, pointer), Err: err,
 	}
 }
 
-func placeOf(err error) (int64, jsontext.Pointer) {
+// placeOf returns the place of an error; ok is false for an error that has none.
+func placeOf(err error) (offset int64, pointer jsontext.Pointer, ok bool) {
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
-		return e.ByteOffset, e.JSONPointer
+		return e.ByteOffset, e.JSONPointer, true
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return e.ByteOffset, e.JSONPointer
+		return e.ByteOffset, e.JSONPointer, true
 	}
-	return 0, ""
+	return 0, "", false
 }
 
-func problemOf(err error, pointer jsontext.Pointer, size int) string {
+func problemOf(err error, pointer jsontext.Pointer) string {
 	syntax, isSyntax := errors.AsType[*jsontext.SyntacticError](err)
 	value, isValue := errors.AsType[*json.SemanticError](err)
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return fmt.Sprintf("the key %s appears twice", quote(pointer.LastToken()))
 	case errors.Is(err, json.ErrUnknownName):
-		return fmt.Sprintf("the key %s is unknown", quote(pointer.LastToken()))
-	case size == 0:
-		return "the document is empty"
+		return fmt.Sprintf("unknown key %s", quote(pointer.LastToken()))
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		return "the document ends too early"
 	case isSyntax && strings.HasSuffix(syntax.Err.Error(), "after top-level value"):

@@ -3,9 +3,12 @@ package strictjson_test
 import (
 	jsonv1 "encoding/json"
 	"errors"
+	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/imagegate/imagegate/gate/strictjson"
@@ -48,7 +51,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		pointer      string
 		problem      string
 	}{
-		{"nothing", ``, 1, 1, "", "empty"},
+		{"nothing", ``, 1, 1, "", "ends too early"},
 		{"white space", " \n ", 2, 2, "", "ends too early"},
 		{"cut", `{"name":"a"`, 1, 12, "", "ends too early"},
 		{"cut in a string", `{"name":"a`, 1, 11, "/name", "ends too early"},
@@ -155,6 +158,87 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
+// readList reads a document part by part, one byte at a time.
+func readList(text string) (names []string, err error) {
+	d := strictjson.NewDecoder(iotest.OneByteReader(strings.NewReader(text)))
+	err = d.Object(func(key string) error {
+		switch key {
+		case "raw":
+			return d.Array(func() error {
+				value, err := d.Value()
+				if err != nil {
+					return err
+				}
+				var p part
+				err = d.DecodeValue(value, &p)
+				names = append(names, p.Digest)
+				return err
+			})
+		case "parts":
+			return d.Array(func() error {
+				var p part
+				err := d.Decode(&p)
+				names = append(names, p.Digest)
+				return err
+			})
+		}
+		return d.Errorf("unknown key %q", key)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return names, d.End()
+}
+
+func TestDecoder(t *testing.T) {
+	got, err := readList(" {\"parts\" : [{\"digest\":\"a\"},{\"digest\":\"b\",\"size\":1}], \"raw\":[ {\"digest\":\"c\"}]}\n")
+	if want := []string{"a", "b", "c"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	for _, test := range []struct {
+		text    string
+		offset  int64
+		pointer string
+		problem string
+	}{
+		{``, 0, "", "ends too early"},
+		{" \n", 0, "", "ends too early"},
+		{`[]`, 1, "", "an object is required here, not an array"},
+		{`{"parts":null}`, 13, "/parts", "an array is required here, not null"},
+		{`{"parts":[`, 10, "/parts", "ends too early"},
+		{`{"parts":[]`, 11, "", "ends too early"},
+		{`{"parts":[]]`, 11, "", "not JSON"},
+		{`{"parts":[],"parts":[]}`, 12, "/parts", "appears twice"},
+		{`{"parts":[],"other":[]}`, 19, "/other", "unknown"},
+		{`{"parts":[{"digest":"a","digest":"b"}]}`, 24, "/parts/0/digest", "appears twice"},
+		{`{"parts":[{},{"Digest":"a"}]}`, 14, "/parts/1/Digest", "unknown"},
+		{`{"raw":[{"digest":"a","digest":"b"}]}`, 22, "/raw/0/digest", "appears twice"},
+		{`{"raw":[{}, {"Digest":"a"}]}`, 13, "/raw/1/Digest", "unknown"},
+		{`{"raw":[{}, {"digest":1}]}`, 22, "/raw/1/digest", "a string is required here, not a number"},
+		{"{\"raw\":[{\"digest\":\"\xff\"}]}", 19, "/raw/0/digest", "UTF-8"},
+		{`{"parts":[]}{}`, 13, "", "more data after the end"},
+		{`{"parts":[]}x`, 12, "", "not JSON"},
+	} {
+		names, err := readList(test.text)
+		e, ok := errors.AsType[*strictjson.Error](err)
+		if !ok {
+			t.Errorf("%s: read %v, %v", test.text, names, err)
+		} else if e.Offset != test.offset || e.Pointer != test.pointer || !strings.Contains(e.Problem, test.problem) || e.Line != 0 {
+			t.Errorf("%s: byte %d %q %q\nwant byte %d %q %q", test.text, e.Offset, e.Pointer, e.Problem, test.offset, test.pointer, test.problem)
+		}
+	}
+}
+
+// An error of the reader is no mistake of the document.
+func TestDecoderReturnsErrorsOfTheReader(t *testing.T) {
+	broken := errors.New("broken disk")
+	d := strictjson.NewDecoder(io.MultiReader(strings.NewReader(`{"parts":`), iotest.ErrReader(broken)))
+	err := d.Object(func(string) error { return d.Decode(new([]part)) })
+	if e, ok := errors.AsType[*strictjson.Error](err); ok || !errors.Is(err, broken) {
+		t.Errorf("error = %v (%v), want that of the reader", err, e)
+	}
+}
+
 // A message can hold parts of the document, but nothing that changes a terminal.
 func TestErrorsAreHarmless(t *testing.T) {
 	for _, key := range []string{`\u001b[31m`, `a\nb`, `\u202e`, strings.Repeat("long", 1000)} {
@@ -180,8 +264,8 @@ func TestMarshal(t *testing.T) {
 	if got, err := strictjson.MarshalIndent(part{"d", 1}); err != nil || string(got) != wantIndented {
 		t.Errorf("%q, %v\nwant %q", got, err, wantIndented)
 	}
-	if got, err := strictjson.Marshal("\xff"); err == nil {
-		t.Errorf("wrote %q, which is not UTF-8", got)
+	if got, err := strictjson.Marshal("a\xff"); err != nil || string(got) != "\"a\ufffd\"" {
+		t.Errorf("%q, %v for bytes that are not UTF-8", got, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // analysisVersion changes when an analysis of the same layer would come out, or
@@ -40,7 +41,7 @@ type analysis struct {
 // is in it.
 func (e *engine) analyse(ctx context.Context, payload []byte) error {
 	var head wire.Analyse
-	if err := wire.Decode(payload, &head); err != nil {
+	if err := strictjson.Unmarshal(payload, &head); err != nil {
 		return err
 	}
 	g, err := e.groupsFor(head.Need)
@@ -98,7 +99,7 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 			}
 		case wire.TypeLayerEnd:
 			var end wire.LayerEnd
-			if err := wire.Decode(payload, &end); err != nil {
+			if err := strictjson.Unmarshal(payload, &end); err != nil {
 				return nil, err
 			}
 			return l.finish(ctx, g, end.JavaDatabase)

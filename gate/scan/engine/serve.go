@@ -4,7 +4,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	xos "github.com/aquasecurity/trivy/pkg/x/os"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -138,7 +138,7 @@ func (e *engine) expect(t wire.Type, v any) error {
 	if got != t {
 		return fmt.Errorf("frame %q instead of %q", got, t)
 	}
-	return wire.Decode(payload, v)
+	return strictjson.Unmarshal(payload, v)
 }
 
 // document reads one frame of type t and the document behind it into v.
@@ -195,7 +195,7 @@ func (e *engine) image(ctx context.Context, payload []byte) error {
 		return err
 	}
 	report.Logs = append(s.logs, e.logs.take()...)
-	b, err := json.Marshal(report)
+	b, err := strictjson.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -52,7 +53,7 @@ func converse(t *testing.T, cacheDir string) (*conversation, wire.Ready) {
 		t.Fatalf("frame %q instead of Ready", kind)
 	}
 	var ready wire.Ready
-	c.must(wire.Decode(payload, &ready))
+	c.must(strictjson.Unmarshal(payload, &ready))
 	return c, ready
 }
 
@@ -88,7 +89,7 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 	b, err := c.recv.Sized(c.answer(wire.TypeReport), 1<<30)
 	c.must(err)
 	report := new(wire.Report)
-	c.must(wire.Decode(b, report))
+	c.must(strictjson.Unmarshal(b, report))
 	return report
 }
 

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -41,7 +42,7 @@ func (s *session) read(ctx context.Context) (*wire.Report, error) {
 		switch t {
 		case wire.TypeLayer:
 			var head wire.Layer
-			if err := wire.Decode(payload, &head); err != nil {
+			if err := strictjson.Unmarshal(payload, &head); err != nil {
 				return nil, err
 			}
 			if err := s.layer(head); err != nil {

@@ -1,12 +1,9 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
@@ -176,19 +173,6 @@ type Log struct {
 	Message string `json:"message"`
 	Attrs   string `json:"attrs,omitempty"`
 	Layer   string `json:"layer,omitempty"`
-}
-
-// Decode decodes exactly one JSON document with no unknown fields.
-func Decode(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("data after the document")
-	}
-	return nil
 }
 
 // EntryType is what kind of thing an Entry is.

@@ -21,11 +21,12 @@ package wire
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // Type tells frames apart.
@@ -91,7 +92,7 @@ func (w *Writer) Frame(t Type, payload []byte) error {
 
 // JSON writes v as the payload of one frame.
 func (w *Writer) JSON(t Type, v any) error {
-	b, err := json.Marshal(v)
+	b, err := strictjson.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (w *Writer) Data(b []byte) error {
 // Document writes v in JSON behind a frame of type t that announces its size. It
 // does not flush.
 func (w *Writer) Document(t Type, v any) error {
-	b, err := json.Marshal(v)
+	b, err := strictjson.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ const atOnce = 64 << 20
 // Sized reads what a frame with this payload announces, at most limit bytes.
 func (r *Reader) Sized(payload []byte, limit int64) ([]byte, error) {
 	var head Announced
-	if err := Decode(payload, &head); err != nil {
+	if err := strictjson.Unmarshal(payload, &head); err != nil {
 		return nil, err
 	}
 	if head.Size <= 0 || head.Size > limit {
@@ -218,7 +219,7 @@ func (r *Reader) Document(payload []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	return Decode(b, v)
+	return strictjson.Unmarshal(b, v)
 }
 
 // Body returns a reader of the next size bytes, which must come as Data frames

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -28,11 +29,11 @@ func TestFrames(t *testing.T) {
 	r := NewReader(&pipe)
 	kind, payload, err := r.Next()
 	var begin Begin
-	if err != nil || kind != TypeBegin || Decode(payload, &begin) != nil || begin.Name != "app:1" {
+	if err != nil || kind != TypeBegin || strictjson.Unmarshal(payload, &begin) != nil || begin.Name != "app:1" {
 		t.Fatalf("Begin: %q %s %v", kind, payload, err)
 	}
 	var head Layer
-	if kind, payload, err = r.Next(); err != nil || kind != TypeLayer || Decode(payload, &head) != nil {
+	if kind, payload, err = r.Next(); err != nil || kind != TypeLayer || strictjson.Unmarshal(payload, &head) != nil {
 		t.Fatalf("Layer: %q %s %v", kind, payload, err)
 	}
 	got, err := io.ReadAll(r.Body(head.Size))
@@ -120,10 +121,19 @@ func TestBody(t *testing.T) {
 	}
 }
 
-func TestDecodeIsStrict(t *testing.T) {
-	for _, in := range []string{`{"message":"x","extra":1}`, `{"message":"x"}{}`, `{"message":1}`, ``, `{`} {
-		var f Failure
-		if err := Decode([]byte(in), &f); err == nil {
+// What the worker sends is decoded strictly: it has parsed hostile bytes.
+func TestDocumentIsStrict(t *testing.T) {
+	for _, in := range []string{`{"message":"x","extra":1}`, `{"message":"x"}{}`, `{"message":"x","message":"y"}`, `{"Message":"x"}`, `{"message":1}`, `{`} {
+		var pipe bytes.Buffer
+		if err := NewWriter(&pipe).Sized(TypeReport, []byte(in)); err != nil {
+			t.Fatal(err)
+		}
+		r := NewReader(&pipe)
+		_, payload, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Document(payload, new(Failure)); err == nil {
 			t.Errorf("%q was accepted", in)
 		}
 	}

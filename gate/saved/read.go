@@ -1,0 +1,187 @@
+package saved
+
+import (
+	"encoding/json/jsontext"
+	"fmt"
+	"io"
+
+	"github.com/imagegate/imagegate/gate/strictjson"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// keptBytes limits how much JSON of advisories a reader keeps: 50,000 advisories
+// of a usual size.
+const keptBytes = 128 << 20
+
+// Reader reads files of saved evidence. It decodes an advisory that is in many
+// files once, so what it returns shares memory and must not be changed. It
+// serves one goroutine.
+type Reader struct {
+	known map[string]*evidence.Finding // by the JSON of the advisory
+	kept  int
+}
+
+// NewReader returns a reader.
+func NewReader() *Reader { return &Reader{known: map[string]*evidence.Finding{}} }
+
+// Read reads one file from src. It calls visit for each image, as soon as it has
+// read the image, and returns the images that are missing. What a newer imagegate
+// could refuse an image for must not be overlooked, so everything that this
+// version does not know is an error. After an error the file as a whole is no
+// evidence, including the images that visit has seen.
+func (r *Reader) Read(src io.Reader, visit func(*evidence.Image) error) ([]Missing, error) {
+	f := &file{reader: r, json: strictjson.NewDecoder(src), visit: visit}
+	if err := f.json.Object(f.member); err != nil {
+		return nil, err
+	}
+	if f.version == 0 {
+		return nil, noVersion(f.json)
+	}
+	if err := f.json.End(); err != nil {
+		return nil, err
+	}
+	if f.images+len(f.missing) == 0 {
+		return nil, f.json.Errorf("the file has no image")
+	}
+	return f.missing, nil
+}
+
+// file is a file that is being read.
+type file struct {
+	reader     *Reader
+	json       *strictjson.Decoder
+	visit      func(*evidence.Image) error
+	version    int
+	advisories []*evidence.Finding
+	images     int
+	missing    []Missing
+}
+
+// member reads the value of a key of the file.
+func (f *file) member(key string) error {
+	switch {
+	case key == "schemaVersion":
+		return f.readVersion()
+	case f.version == 0:
+		return noVersion(f.json)
+	case key == "advisories" && f.images > 0:
+		return f.json.Errorf("advisories must come before images")
+	case key == "advisories":
+		return f.json.Array(f.readAdvisory)
+	case key == "images":
+		return f.json.Array(f.readImage)
+	case key == "missing":
+		return f.json.Decode(&f.missing)
+	}
+	return f.json.Errorf("unknown key %q", key)
+}
+
+func noVersion(d *strictjson.Decoder) error {
+	return d.Errorf("the file does not begin with schemaVersion: is it a file that imagegate check --evidence wrote?")
+}
+
+func (f *file) readVersion() error {
+	if err := f.json.Decode(&f.version); err != nil {
+		return err
+	}
+	if f.version != version {
+		return wrongVersion(f.json, f.version, version)
+	}
+	return nil
+}
+
+func wrongVersion(d *strictjson.Decoder, got, want int) error {
+	return d.Errorf("schemaVersion is %d, and this imagegate reads only %d: collect the evidence again with this version", got, want)
+}
+
+// readAdvisory reads an advisory. A thousand images have the same few thousand
+// advisories of two kilobytes: with a file for each image, looking up the bytes
+// is many times faster than decoding them again, and takes the memory once.
+func (f *file) readAdvisory() error {
+	value, err := f.json.Value()
+	if err != nil {
+		return err
+	}
+	known := f.reader.known[string(value)]
+	if known == nil {
+		if known, err = f.decodeAdvisory(value); err != nil {
+			return err
+		}
+	}
+	f.advisories = append(f.advisories, known)
+	return nil
+}
+
+func (f *file) decodeAdvisory(value jsontext.Value) (*evidence.Finding, error) {
+	var a advisory
+	if value.Kind() != '{' {
+		return nil, f.json.Errorf("an advisory must be an object")
+	}
+	if err := f.json.DecodeValue(value, &a); err != nil {
+		return nil, err
+	}
+	r := f.reader
+	if r.kept += len(value); r.kept > keptBytes {
+		clear(r.known)
+		r.kept = len(value)
+	}
+	r.known[string(value)] = &a.Finding
+	return &a.Finding, nil
+}
+
+// readImage reads an image.
+func (f *file) readImage() error {
+	var saved image
+	if err := f.json.Decode(&saved); err != nil {
+		return err
+	}
+	img := &saved.Image
+	switch {
+	case img.SchemaVersion != evidence.SchemaVersion:
+		return wrongVersion(f.json, img.SchemaVersion, evidence.SchemaVersion)
+	case img.Reference.Asked == "" || img.Reference.Source == "":
+		return f.json.Errorf("the image has no reference")
+	case img.Digest == "":
+		return f.json.Errorf("the image has no digest")
+	}
+	if saved.Scan != nil {
+		img.Scan = &saved.Scan.Scan
+		if err := f.resolveAll(img.Scan, saved.Scan.Findings); err != nil {
+			return err
+		}
+	}
+	f.images++
+	return f.visit(img)
+}
+
+// resolveAll makes the findings of a scan. A place that does not exist is an
+// error: a finding without its severity would be judged as a harmless one.
+func (f *file) resolveAll(s *evidence.Scan, list []finding) error {
+	if list != nil {
+		s.Findings = make([]evidence.Finding, len(list))
+	}
+	for i := range list {
+		if problem := f.resolve(&s.Findings[i], &list[i], s.Packages); problem != "" {
+			return f.json.Errorf("scan.findings[%d]: %s", i, problem)
+		}
+	}
+	return nil
+}
+
+// resolve makes a finding of what the file says and of what that names. It
+// returns what is wrong with it, "" for nothing.
+func (f *file) resolve(to *evidence.Finding, from *finding, packages []evidence.Package) string {
+	switch at := from.PackageAt; {
+	case from.Advisory == nil || *from.Advisory < 0 || *from.Advisory >= len(f.advisories):
+		return fmt.Sprintf("its advisory is not one of the %d that the file has before the images", len(f.advisories))
+	case (at == nil) == (from.Package == nil):
+		return "it must have either package or packageAt"
+	case at != nil && (*at < 0 || *at >= len(packages)):
+		return fmt.Sprintf("its packageAt is not one of the %d packages of the scan", len(packages))
+	case at != nil:
+		from.Package = &packages[*at]
+	}
+	*to = *f.advisories[*from.Advisory]
+	to.Package, to.FixedVersion, to.Status = *from.Package, from.FixedVersion, from.Status
+	return ""
+}

@@ -1,0 +1,84 @@
+// Package saved keeps evidence in files, to be judged again later.
+//
+// A file is one JSON object with the keys schemaVersion, advisories, images and
+// missing, in this order. What findings say about a vulnerability is in
+// advisories, once for the whole file. A finding names its advisory by its place
+// there and its package by its place in the packages of the scan, both counted
+// from 0.
+package saved
+
+import (
+	"encoding/json/jsontext"
+	"errors"
+	"fmt"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// version is the version of the form of files. The first form repeated the texts
+// of an advisory in every finding.
+const version = 2
+
+// Missing is an image that was asked for and could not be seen. It has no
+// verdict when the file is judged: a file that lost its worst image must not pass.
+type Missing struct {
+	Reference string `json:"reference"`
+	Platform  string `json:"platform,omitempty"`
+	Reason    string `json:"reason"`
+}
+
+// Result returns the result of judging the image: no verdict.
+func (m *Missing) Result() gate.Result {
+	return gate.Result{Ref: m.Reference, Err: &gate.Fault{
+		Phase: gate.PhaseEvaluate,
+		Err:   fmt.Errorf("the evidence is missing: %s", m.Reason),
+		Hint:  "collect the evidence again with imagegate check --evidence",
+	}}
+}
+
+func missing(r *gate.Result) Missing {
+	m := Missing{Reference: r.Ref, Reason: "nothing was collected"}
+	if r.Evidence != nil {
+		m.Platform = r.Evidence.Platform
+	}
+	if r.Err != nil {
+		m.Reason = r.Err.Error()
+	}
+	return m
+}
+
+// The types below are what a file holds. Their own fields hide those of the
+// embedded type with the same key.
+type (
+	// advisory is a finding without what is about the package.
+	advisory struct {
+		evidence.Finding
+		Package      absent `json:"package,omitzero"`
+		FixedVersion absent `json:"fixedVersion,omitzero"`
+		Status       absent `json:"status,omitzero"`
+	}
+	// finding is the rest of a finding. It has either PackageAt or Package.
+	finding struct {
+		Advisory     *int              `json:"advisory"`
+		PackageAt    *int              `json:"packageAt,omitempty"`
+		Package      *evidence.Package `json:"package,omitempty"`
+		FixedVersion string            `json:"fixedVersion,omitempty"`
+		Status       string            `json:"status,omitempty"`
+	}
+	image struct {
+		evidence.Image
+		Scan *scan `json:"scan,omitempty"`
+	}
+	scan struct {
+		evidence.Scan
+		Findings []finding `json:"findings,omitzero"`
+	}
+)
+
+// absent is the value of a key that may not be there.
+type absent struct{}
+
+func (*absent) UnmarshalJSONFrom(*jsontext.Decoder) error {
+	return errors.New("an advisory does not have this key")
+}

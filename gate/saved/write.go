@@ -1,0 +1,115 @@
+package saved
+
+import (
+	"encoding/json/jsontext"
+	"fmt"
+	"io"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/strictjson"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Write writes what results were judged by, as [Reader.Read] reads it: one
+// advisory and one image on each line.
+func Write(w io.Writer, results []gate.Result) error {
+	t := &table{places: map[string]int{}}
+	images, lost := []image{}, []Missing{}
+	for i := range results {
+		r := &results[i]
+		if r.Err != nil || r.Evidence == nil {
+			lost = append(lost, missing(r))
+			continue
+		}
+		img, err := t.image(r.Evidence)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
+	}
+	f := &fileWriter{w: w}
+	f.printf(`{"schemaVersion":%d`, version)
+	writeList(f, "advisories", t.advisories)
+	writeList(f, "images", images)
+	if len(lost) > 0 {
+		writeList(f, "missing", lost)
+	}
+	f.printf("}\n")
+	return f.err
+}
+
+// fileWriter keeps the first error.
+type fileWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (f *fileWriter) printf(format string, args ...any) {
+	if f.err == nil {
+		_, f.err = fmt.Fprintf(f.w, format, args...)
+	}
+}
+
+func writeList[T any](f *fileWriter, key string, list []T) {
+	f.printf(",\n%q:[", key)
+	separator := "\n"
+	for i := range list {
+		b, err := strictjson.Marshal(&list[i])
+		if err != nil && f.err == nil {
+			f.err = err
+		}
+		f.printf("%s%s", separator, b)
+		separator = ",\n"
+	}
+	f.printf("]")
+}
+
+// table collects advisories, each once. Two advisories are equal when all that
+// is written of them is: two feeds can describe one id differently.
+type table struct {
+	places     map[string]int
+	advisories []jsontext.Value
+}
+
+func (t *table) image(img *evidence.Image) (image, error) {
+	if img.Scan == nil {
+		return image{Image: *img}, nil
+	}
+	packages := make(map[evidence.Package]int, len(img.Scan.Packages))
+	for i, p := range img.Scan.Packages {
+		packages[p] = i
+	}
+	s := &scan{Scan: *img.Scan}
+	if img.Scan.Findings != nil {
+		s.Findings = make([]finding, len(img.Scan.Findings))
+	}
+	for i := range s.Findings {
+		f := &img.Scan.Findings[i]
+		place, err := t.place(f)
+		if err != nil {
+			return image{}, err
+		}
+		s.Findings[i] = finding{Advisory: &place, FixedVersion: f.FixedVersion, Status: f.Status}
+		if at, ok := packages[f.Package]; ok {
+			s.Findings[i].PackageAt = &at
+		} else {
+			s.Findings[i].Package = &f.Package
+		}
+	}
+	return image{Image: *img, Scan: s}, nil
+}
+
+// place returns the place of the advisory of f, which it adds when it is new.
+func (t *table) place(f *evidence.Finding) (int, error) {
+	b, err := strictjson.Marshal(advisory{Finding: *f})
+	if err != nil {
+		return 0, err
+	}
+	place, ok := t.places[string(b)]
+	if !ok {
+		place = len(t.advisories)
+		t.advisories = append(t.advisories, b)
+		t.places[string(b)] = place
+	}
+	return place, nil
+}
