@@ -10,7 +10,11 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
 
 // hostile is a package name that is a command for every CI system.
@@ -25,9 +29,9 @@ func main() {
 }
 
 func serve(until io.Reader, out io.Writer) error {
-	r := gatetest.NewRegistry()
+	r := registrytest.NewRegistry()
 	defer r.Close()
-	samples, err := gatetest.Samples()
+	samples, err := sampletest.Samples()
 	if err != nil {
 		return err
 	}
@@ -41,8 +45,8 @@ func serve(until io.Reader, out io.Writer) error {
 			return err
 		}
 	}
-	img, err := gatetest.Spec{
-		Layers: []gatetest.Layer{gatetest.Base(), gatetest.NPM(hostile, "1.0.0"), gatetest.NPM("lodash", "4.17.20")},
+	img, err := imagetest.Spec{
+		Layers: []imagetest.Layer{rootfs.Base(), rootfs.NPM(hostile, "1.0.0"), rootfs.NPM("lodash", "4.17.20")},
 		User:   "65532", Labels: map[string]string{hostile: hostile}, Entrypoint: []string{hostile},
 	}.Build()
 	if err != nil {
@@ -51,12 +55,12 @@ func serve(until io.Reader, out io.Writer) error {
 	if err := push(r, out, "HOSTILE", img, "hostile:1.0.0"); err != nil {
 		return err
 	}
-	var children []gatetest.Child
+	var children []imagetest.Child
 	for _, arch := range []string{"amd64", "arm64"} {
-		img := gatetest.Spec{Layers: []gatetest.Layer{gatetest.Base()}, User: "65532", Platform: v1.Platform{OS: "linux", Architecture: arch}}.Image()
-		children = append(children, gatetest.For("linux/"+arch, img))
+		img := imagetest.Spec{Layers: []imagetest.Layer{rootfs.Base()}, User: "65532", Platform: v1.Platform{OS: "linux", Architecture: arch}}.Image()
+		children = append(children, imagetest.For("linux/"+arch, img))
 	}
-	if err := push(r, out, "INDEX", gatetest.Index(children...), "index:1.0.0"); err != nil {
+	if err := push(r, out, "INDEX", imagetest.Index(children...), "index:1.0.0"); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "loopback-")
@@ -64,14 +68,14 @@ func serve(until io.Reader, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := gatetest.WriteDatabase(dir, gatetest.DBOptions{}); err != nil {
+	if err := dbtest.WriteDatabase(dir, dbtest.DBOptions{}); err != nil {
 		return err
 	}
 	for _, d := range []struct {
 		name, repo string
-		push       func(dir, name string) (gatetest.Ref, error)
-	}{{"DB", "trivy-db:2", r.PushDatabase}, {"JAVA_DB", "trivy-java-db:1", r.PushJavaDatabase}} {
-		ref, err := d.push(dir, d.repo)
+		push       func(r *registrytest.Reg, dir, name string) (registrytest.Ref, error)
+	}{{"DB", "trivy-db:2", dbtest.Push}, {"JAVA_DB", "trivy-java-db:1", dbtest.PushJava}} {
+		ref, err := d.push(r, dir, d.repo)
 		if err != nil {
 			return err
 		}
@@ -82,7 +86,7 @@ func serve(until io.Reader, out io.Writer) error {
 	return err
 }
 
-func push(r *gatetest.Reg, out io.Writer, name string, what any, tag string) error {
+func push(r *registrytest.Reg, out io.Writer, name string, what any, tag string) error {
 	ref, err := r.Push(what, tag)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
 
 // crowd is how many programs use one layer cache at the same time.
@@ -22,7 +22,7 @@ const crowd = 8
 func TestCrowdAgrees(t *testing.T) {
 	o := newOracle(t)
 	var refs []string
-	samples, err := gatetest.Samples()
+	samples, err := sampletest.Samples()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
 
 // hostileTimeout is the deadline of one run against a hostile registry;
@@ -28,12 +31,12 @@ func TestHostileRegistry(t *testing.T) {
 		t.Skip("takes minutes")
 	}
 	type meeting struct {
-		kind  gatetest.Kind
-		fault gatetest.Fault
+		kind  registrytest.Kind
+		fault registrytest.Fault
 	}
 	var meetings []meeting
-	for _, k := range gatetest.Kinds() {
-		for _, f := range gatetest.Faults() {
+	for _, k := range registrytest.Kinds() {
+		for _, f := range registrytest.Faults() {
 			meetings = append(meetings, meeting{k, f})
 		}
 	}
@@ -51,24 +54,24 @@ func TestHostileRegistry(t *testing.T) {
 	}
 	close(queue)
 	wg.Wait()
-	t.Logf("%d faults at %d kinds of requests", len(gatetest.Faults()), len(gatetest.Kinds()))
+	t.Logf("%d faults at %d kinds of requests", len(registrytest.Faults()), len(registrytest.Kinds()))
 }
 
 // meet runs the program against one fault.
-func meet(t *testing.T, kind gatetest.Kind, fault gatetest.Fault) {
-	var options []gatetest.Option
-	if kind == gatetest.KindToken {
-		options = append(options, gatetest.WithAuth(gatetest.Auth{}))
+func meet(t *testing.T, kind registrytest.Kind, fault registrytest.Fault) {
+	var options []registrytest.Option
+	if kind == registrytest.KindToken {
+		options = append(options, registrytest.WithAuth(registrytest.Auth{}))
 	}
-	o := &oracle{t: t, reg: gatetest.Registry(t, options...), cache: t.TempDir(), tmp: t.TempDir()}
+	o := &oracle{t: t, reg: registrytest.Registry(t, options...), cache: t.TempDir(), tmp: t.TempDir()}
 	o.policy = filepath.Join(o.tmp, "policy.yaml")
 	if err := os.WriteFile(o.policy, []byte(oraclePolicy), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	img := gatetest.Spec{Layers: []gatetest.Layer{gatetest.Base()}, User: "65532"}.Image()
-	ref := o.reg.MustPush(t, gatetest.Index(gatetest.For("linux/amd64", img)), "oracle/clean:1.0.0")
-	db := gatetest.Database(t, gatetest.DBOptions{})
-	dbRef, err := o.reg.PushDatabase(db, "db/trivy-db")
+	img := imagetest.Spec{Layers: []imagetest.Layer{rootfs.Base()}, User: "65532"}.Image()
+	ref := o.reg.MustPush(t, imagetest.Index(imagetest.For("linux/amd64", img)), "oracle/clean:1.0.0")
+	db := dbtest.Database(t, dbtest.DBOptions{})
+	dbRef, err := dbtest.Push(o.reg, db, "db/trivy-db")
 	if err != nil {
 		t.Fatal(err)
 	}

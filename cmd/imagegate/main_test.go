@@ -12,7 +12,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
 
 var update = os.Getenv("UPDATE") != ""
@@ -59,8 +61,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	reg := gatetest.Registry(t)
-	samples, err := gatetest.Samples()
+	reg := registrytest.Registry(t)
+	samples, err := sampletest.Samples()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +71,8 @@ func newWorld(t *testing.T) *world {
 			reg.MustPush(t, s.Image, s.Name+":1.0.0")
 		}
 	}
-	w := &world{host: reg.Host, cache: gatetest.Database(t, gatetest.DBOptions{DownloadedAt: time.Now()})}
-	ref, err := reg.PushDatabase(w.cache, "trivy-db")
+	w := &world{host: reg.Host, cache: dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})}
+	ref, err := dbtest.Push(reg, w.cache, "trivy-db")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/disguise"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
 
 // oraclePolicy is the default policy, and a scratch image may pass by name.
@@ -32,7 +35,7 @@ overrides:
 // oracle runs the real program on images in a registry.
 type oracle struct {
 	t      *testing.T
-	reg    *gatetest.Reg
+	reg    *registrytest.Reg
 	cache  string
 	policy string
 	tmp    string
@@ -40,8 +43,8 @@ type oracle struct {
 
 func newOracle(t *testing.T) *oracle {
 	t.Helper()
-	o := &oracle{t: t, reg: gatetest.Registry(t), tmp: t.TempDir()}
-	o.cache = gatetest.Database(t, gatetest.DBOptions{DownloadedAt: time.Now()})
+	o := &oracle{t: t, reg: registrytest.Registry(t), tmp: t.TempDir()}
+	o.cache = dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})
 	o.policy = filepath.Join(o.tmp, "policy.yaml")
 	if err := os.WriteFile(o.policy, []byte(oraclePolicy), 0o600); err != nil {
 		t.Fatal(err)
@@ -78,7 +81,7 @@ func (o *oracle) checkOnline(ref string, args ...string) (int, string) {
 // said no would fail here.
 func TestSamples(t *testing.T) {
 	o := newOracle(t)
-	samples, err := gatetest.Samples()
+	samples, err := sampletest.Samples()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +132,11 @@ func TestOracle(t *testing.T) {
 	first := envInt(t, "IMAGEGATE_ORACLE_SEED", 1)
 	count := envInt(t, "IMAGEGATE_ORACLE_COUNT", 240)
 	o := newOracle(t)
-	samples, err := gatetest.Samples()
+	samples, err := sampletest.Samples()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var bad []gatetest.Sample
+	var bad []sampletest.Sample
 	for _, s := range samples {
 		if !s.Clean() {
 			bad = append(bad, s)
@@ -165,8 +168,8 @@ func TestOracle(t *testing.T) {
 }
 
 // disguised judges one disguised image and returns the exit code.
-func (o *oracle) disguised(s gatetest.Sample, seed int) int {
-	parts, names, err := gatetest.Disguise(s.Image, uint64(seed), 3)
+func (o *oracle) disguised(s sampletest.Sample, seed int) int {
+	parts, names, err := disguise.Disguise(s.Image, uint64(seed), 3)
 	if err != nil {
 		o.t.Errorf("seed %d: %v", seed, err)
 		return -1

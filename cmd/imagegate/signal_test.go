@@ -16,7 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
 
 // runningProgram is a running imagegate.
@@ -200,12 +203,12 @@ func TestABrokenPipeIsNoPass(t *testing.T) {
 // when somebody waits for one. A worker is running by then.
 func stallLayers(t *testing.T) (ref, cache string, waiting <-chan struct{}) {
 	t.Helper()
-	reg := gatetest.Registry(t)
-	img := gatetest.Spec{Layers: []gatetest.Layer{gatetest.Base()}, User: "65532"}.Image()
+	reg := registrytest.Registry(t)
+	img := imagetest.Spec{Layers: []imagetest.Layer{rootfs.Base()}, User: "65532"}.Image()
 	pushed := reg.MustPush(t, img, "app:1.0.0")
-	cache = gatetest.Database(t, gatetest.DBOptions{DownloadedAt: time.Now()})
+	cache = dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})
 	seen := make(chan struct{}, 100)
-	reg.Inject(gatetest.KindLayer, gatetest.Fault{Name: "stall", Serve: func(_ http.ResponseWriter, q *http.Request, _ http.Handler) {
+	reg.Inject(registrytest.KindLayer, registrytest.Fault{Name: "stall", Serve: func(_ http.ResponseWriter, q *http.Request, _ http.Handler) {
 		seen <- struct{}{}
 		<-q.Context().Done()
 	}})

@@ -17,7 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
 
 // sweep judges a bad image and its clean twin on machines that lack something:
@@ -78,14 +79,14 @@ func newSweep(t *testing.T) *sweep {
 	t.Helper()
 	s := &sweep{oracle: newOracle(t), refs: map[bool]string{}, codes: map[int]int{}}
 	for bad, version := range map[bool]string{true: "2.14.1", false: "2.25.4"} {
-		jar, err := gatetest.Jar("org.apache.logging.log4j", "log4j-core", version)
+		jar, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", version)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// A jar is analysed as a file on the disk. Bytes before an archive are
 		// allowed; these pack well, so the layer looks smaller than it is.
 		jar.Files[0].Body = append(fluff(20<<20), jar.Files[0].Body...)
-		img := gatetest.Spec{Layers: []gatetest.Layer{gatetest.Base(), jar}, User: "65532:65532"}.Image()
+		img := imagetest.Spec{Layers: []imagetest.Layer{rootfs.Base(), jar}, User: "65532:65532"}.Image()
 		s.refs[bad] = s.reg.MustPush(t, img, fmt.Sprintf("sweep/bad-%t:1.0.0", bad)).Tagged
 	}
 	// The control: with everything there, the sweep can tell them apart.

@@ -15,7 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/disguise"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
 
 // warmPolicy looks for more in some images than in others, so that the same
@@ -80,19 +83,19 @@ func (o *oracle) warmImages(seed uint64, count int) []string {
 	for _, list := range [][]evasion{identityEvasions(), databaseEvasions(), libraryEvasions(), linkEvasions(), foundEvasions(o.t)} {
 		for _, e := range list {
 			what := e.what
-			if s, ok := what.(gatetest.Spec); ok {
+			if s, ok := what.(imagetest.Spec); ok {
 				what = s.Image()
 			}
 			withSibling(what, "warm/evasion")
 		}
 	}
-	samples, err := gatetest.Samples()
+	samples, err := sampletest.Samples()
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	for i := range count {
 		s := samples[i%len(samples)]
-		parts, _, err := gatetest.Disguise(s.Image, seed*1000+uint64(i), 3)
+		parts, _, err := disguise.Disguise(s.Image, seed*1000+uint64(i), 3)
 		if err != nil {
 			o.t.Fatal(err)
 		}
@@ -113,36 +116,36 @@ func siblingOf(what any) any {
 	if !ok {
 		return nil
 	}
-	p, err := gatetest.TakeApart(img)
-	if err != nil || p.AddLayer(gatetest.Files(gatetest.Text("sibling", "x"))) != nil || p.Seal() != nil {
+	p, err := imagetest.TakeApart(img)
+	if err != nil || p.AddLayer(imagetest.Files(imagetest.Text("sibling", "x"))) != nil || p.Seal() != nil {
 		return nil
 	}
 	return p
 }
 
 // layerPool are layers that say different things of each other's files.
-func layerPool(t *testing.T) []gatetest.Layer {
+func layerPool(t *testing.T) []imagetest.Layer {
 	t.Helper()
-	jar, err := gatetest.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
+	jar, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := "-----BEGIN RSA PRIVATE KEY-----\n" + strings.Repeat("MIIEowIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgwMbRvI0MBZhpI\n", 20) + "-----END RSA PRIVATE KEY-----\n"
-	zstd, plain := gatetest.Base(), gatetest.Base()
-	zstd.MediaType, plain.MediaType = gatetest.MediaTypeOCIZstd, gatetest.MediaTypeOCITar
-	return []gatetest.Layer{
-		gatetest.Base(), zstd, plain, gatetest.Alpine("3.23.0", badApk), gatetest.Debian("13", badDeb), {},
-		gatetest.NPM("lodash", "4.17.20"), gatetest.NPM("lodash", "4.17.21"), jar, gatetest.GoProgram("app/run", "go1.20", gatetest.Module{Path: "golang.org/x/text", Version: "v0.3.5"}),
-		gatetest.Files(gatetest.Text("app/key.pem", key)), gatetest.Files(gatetest.Whiteout("app/key.pem"), gatetest.Whiteout("app/node_modules")),
-		gatetest.Files(gatetest.Opaque("app")), gatetest.Files(gatetest.Opaque("")), gatetest.Files(gatetest.Text("app/node_modules/x/package.json", "{")),
-		gatetest.Files(gatetest.Text("etc/passwd", "app:x:0:0::/:\n")), gatetest.Files(gatetest.Whiteout("lib/apk/db/installed")),
+	zstd, plain := rootfs.Base(), rootfs.Base()
+	zstd.MediaType, plain.MediaType = imagetest.MediaTypeOCIZstd, imagetest.MediaTypeOCITar
+	return []imagetest.Layer{
+		rootfs.Base(), zstd, plain, rootfs.Alpine("3.23.0", badApk), rootfs.Debian("13", badDeb), {},
+		rootfs.NPM("lodash", "4.17.20"), rootfs.NPM("lodash", "4.17.21"), jar, rootfs.GoProgram("app/run", "go1.20", rootfs.Module{Path: "golang.org/x/text", Version: "v0.3.5"}),
+		imagetest.Files(imagetest.Text("app/key.pem", key)), imagetest.Files(imagetest.Whiteout("app/key.pem"), imagetest.Whiteout("app/node_modules")),
+		imagetest.Files(imagetest.Opaque("app")), imagetest.Files(imagetest.Opaque("")), imagetest.Files(imagetest.Text("app/node_modules/x/package.json", "{")),
+		imagetest.Files(imagetest.Text("etc/passwd", "app:x:0:0::/:\n")), imagetest.Files(imagetest.Whiteout("lib/apk/db/installed")),
 	}
 }
 
 // stack is an image of some of the layers, in any order and some of them twice.
 // It may have none.
-func stack(dice *rand.Rand, pool []gatetest.Layer) v1.Image {
-	s := gatetest.Spec{User: stackUsers[dice.IntN(len(stackUsers))]}
+func stack(dice *rand.Rand, pool []imagetest.Layer) v1.Image {
+	s := imagetest.Spec{User: stackUsers[dice.IntN(len(stackUsers))]}
 	for range dice.IntN(7) {
 		s.Layers = append(s.Layers, pool[dice.IntN(len(pool))])
 	}

@@ -8,7 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/trivytest"
 )
 
 // Where things are in this repository.
@@ -29,8 +32,8 @@ const (
 )
 
 // push fills the registry.
-func push(ctx context.Context, registry *gatetest.Reg, tmp string) error {
-	for _, fill := range []func(context.Context, *gatetest.Reg, string) error{pushShop, pushMuseum, pushDatabase} {
+func push(ctx context.Context, registry *registrytest.Reg, tmp string) error {
+	for _, fill := range []func(context.Context, *registrytest.Reg, string) error{pushShop, pushMuseum, pushDatabase} {
 		if err := fill(ctx, registry, tmp); err != nil {
 			return err
 		}
@@ -39,7 +42,7 @@ func push(ctx context.Context, registry *gatetest.Reg, tmp string) error {
 }
 
 // pushShop builds the shop twice and puts each program into an empty image.
-func pushShop(ctx context.Context, registry *gatetest.Reg, tmp string) error {
+func pushShop(ctx context.Context, registry *registrytest.Reg, tmp string) error {
 	for name, build := range map[string]struct{ mod, user string }{
 		shopBroken: {"go.mod", ""},
 		shopFixed:  {"go.fixed.mod", "65532:65532"},
@@ -48,10 +51,10 @@ func pushShop(ctx context.Context, registry *gatetest.Reg, tmp string) error {
 		if err != nil {
 			return err
 		}
-		img, err := gatetest.Spec{
+		img, err := imagetest.Spec{
 			User: build.user, Entrypoint: []string{"/shop"}, Ports: []string{"8080/tcp"},
-			Layers: []gatetest.Layer{{
-				Files:     []gatetest.File{gatetest.Program("shop", program)},
+			Layers: []imagetest.Layer{{
+				Files:     []imagetest.File{imagetest.Program("shop", program)},
 				CreatedBy: "COPY shop /shop # buildkit",
 			}},
 		}.Build()
@@ -81,9 +84,9 @@ func buildShop(ctx context.Context, mod, output string) ([]byte, error) {
 
 // pushMuseum pushes the real images that Trivy's module carries, and one of
 // them with a layer that deletes the package database.
-func pushMuseum(ctx context.Context, registry *gatetest.Reg, _ string) error {
+func pushMuseum(ctx context.Context, registry *registrytest.Reg, _ string) error {
 	for name, image := range map[string]string{museumAlpine: "alpine-310", museumDistroless: "distroless", museumApp: "vuln-image"} {
-		img, err := gatetest.TrivyTestImage(ctx, image)
+		img, err := trivytest.TrivyTestImage(ctx, image)
 		if err != nil {
 			return err
 		}
@@ -93,12 +96,12 @@ func pushMuseum(ctx context.Context, registry *gatetest.Reg, _ string) error {
 		if name != museumAlpine {
 			continue
 		}
-		stripped, err := gatetest.TakeApart(img)
+		stripped, err := imagetest.TakeApart(img)
 		if err != nil {
 			return err
 		}
 		stripped.Config.Config.User = "65532"
-		layer := gatetest.Files(gatetest.Whiteout("lib/apk/db/installed"))
+		layer := imagetest.Files(imagetest.Whiteout("lib/apk/db/installed"))
 		layer.CreatedBy = "RUN rm /lib/apk/db/installed"
 		if err := stripped.AddLayer(layer); err != nil {
 			return err
@@ -112,11 +115,11 @@ func pushMuseum(ctx context.Context, registry *gatetest.Reg, _ string) error {
 
 // pushDatabase makes a database from the advisories in this repository and
 // pushes it as Trivy publishes its own.
-func pushDatabase(_ context.Context, registry *gatetest.Reg, tmp string) error {
+func pushDatabase(_ context.Context, registry *registrytest.Reg, tmp string) error {
 	source := filepath.Join(tmp, "database")
-	if err := gatetest.WriteDatabase(source, gatetest.DBOptions{NoJava: true}); err != nil {
+	if err := dbtest.WriteDatabase(source, dbtest.DBOptions{NoJava: true}); err != nil {
 		return err
 	}
-	_, err := registry.PushDatabase(source, databaseName)
+	_, err := dbtest.Push(registry, source, databaseName)
 	return err
 }

@@ -19,7 +19,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
 func main() {
@@ -48,7 +48,7 @@ func run(ctx context.Context, out io.Writer, program string, keep bool) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	registry := gatetest.NewRegistry()
+	registry := registrytest.NewRegistry()
 	defer registry.Close()
 
 	fmt.Fprintf(out, "Starting a registry at %s and pushing images to it ...\n", registry.Host)

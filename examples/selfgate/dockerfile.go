@@ -9,7 +9,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
 
 // recipe is what a Dockerfile of our kind says: one base, files, and settings.
@@ -95,25 +96,25 @@ func (r *recipe) apply(instruction, rest string) error {
 
 // image builds the image from the files of the build context, on a stand-in for
 // the base: distroless is Debian, with one file per package.
-func (r *recipe) image(context map[string][]byte, created time.Time) (*gatetest.Parts, error) {
-	layers := []gatetest.Layer{gatetest.Distroless("13",
-		gatetest.Pkg{Name: "base-files", Version: "13.8+deb13u2"},
-		gatetest.Pkg{Name: "media-types", Version: "13.0.0"},
-		gatetest.Pkg{Name: "netbase", Version: "6.5"},
-		gatetest.Pkg{Name: "tzdata", Version: "2026b-0+deb13u1"},
+func (r *recipe) image(context map[string][]byte, created time.Time) (*imagetest.Parts, error) {
+	layers := []imagetest.Layer{rootfs.Distroless("13",
+		rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u2"},
+		rootfs.Pkg{Name: "media-types", Version: "13.0.0"},
+		rootfs.Pkg{Name: "netbase", Version: "6.5"},
+		rootfs.Pkg{Name: "tzdata", Version: "2026b-0+deb13u1"},
 	)}
 	for _, c := range r.copies {
 		body, ok := context[c.from]
 		if !ok {
 			return nil, fmt.Errorf("COPY %s: there is no such file to build from", c.from)
 		}
-		layers = append(layers, gatetest.Files(gatetest.Program(strings.TrimPrefix(c.to, "/"), body)))
+		layers = append(layers, imagetest.Files(imagetest.Program(strings.TrimPrefix(c.to, "/"), body)))
 	}
 	labels := map[string]string{"org.opencontainers.image.revision": "selfgate"}
 	for k, v := range r.labels {
 		labels[k] = v
 	}
-	img, err := gatetest.Spec{
+	img, err := imagetest.Spec{
 		Layers: layers, User: r.user, Entrypoint: r.entrypoint, Labels: labels, Created: created,
 		Config: func(c *v1.ConfigFile) { c.Config.WorkingDir = r.workdir },
 	}.Build()

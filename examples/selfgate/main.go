@@ -20,7 +20,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 )
 
 func main() {
@@ -80,10 +81,10 @@ func build(work, program, dockerfile, user string) error {
 	if err != nil {
 		return err
 	}
-	if err := gatetest.WriteOCILayout(filepath.Join(work, "image"), gatetest.Named{Name: "self", What: img}); err != nil {
+	if err := imagetest.WriteOCILayout(filepath.Join(work, "image"), imagetest.Named{Name: "self", What: img}); err != nil {
 		return fmt.Errorf("write the image: %w", err)
 	}
-	if err := gatetest.WriteDatabase(filepath.Join(work, "cache"), gatetest.DBOptions{}); err != nil {
+	if err := dbtest.WriteDatabase(filepath.Join(work, "cache"), dbtest.DBOptions{}); err != nil {
 		return fmt.Errorf("write the advisories: %w", err)
 	}
 	return nil

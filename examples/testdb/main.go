@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
 )
 
 func main() {
@@ -19,7 +19,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: testdb DIR")
 		os.Exit(2)
 	}
-	if err := gatetest.WriteDatabase(os.Args[1], gatetest.DBOptions{DownloadedAt: time.Now()}); err != nil {
+	if err := dbtest.WriteDatabase(os.Args[1], dbtest.DBOptions{DownloadedAt: time.Now()}); err != nil {
 		fmt.Fprintln(os.Stderr, "testdb:", err)
 		os.Exit(1)
 	}

@@ -1,8 +1,16 @@
-// Package gatetest is what the tests and the demo are made of: a registry on
-// loopback, images built in memory (honest ones and liars), advisory databases
-// made from the data in this directory, faults that a registry can have, and
-// transformations that hide something from a scanner.
+// Package gatetest is the home of the packages that the tests and the demo are
+// made of. It is empty itself:
+//
+//   - imagetest builds images, layouts and archives;
+//   - rootfs makes the files in them: distributions, libraries, programs;
+//   - sampletest has images with a known answer;
+//   - disguise hides findings from a scanner;
+//   - registrytest is a registry on loopback, with faults;
+//   - dbtest makes advisory databases;
+//   - sqlitetest writes SQLite files;
+//   - evidencetest makes saved evidence;
+//   - trivytest reads Trivy's reports and has the images of its tests.
 //
 // Plain functions return errors; those that take a [testing.TB] fail the test.
-// Nothing here needs a network, and nothing here decides anything.
+// Nothing in these packages needs a network or decides about an image.
 package gatetest

@@ -10,14 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
 // serveBlob answers requests for a blob, the n-th with the n-th function; the
 // last one answers all that follow.
-func serveBlob(content []byte, answers ...func(w http.ResponseWriter, q *http.Request, content []byte)) gatetest.Fault {
+func serveBlob(content []byte, answers ...func(w http.ResponseWriter, q *http.Request, content []byte)) registrytest.Fault {
 	n := 0
-	return gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
+	return registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
 		answer := answers[min(n, len(answers)-1)]
 		n++
 		answer(w, q, content)
@@ -92,13 +93,13 @@ func TestBlobsAreResumed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			image := testImage()
-			image.Blobs[0].Content, image.Blobs[0].ClaimHash = content, gatetest.HashOf(content)
+			image.Blobs[0].Content, image.Blobs[0].ClaimHash = content, imagetest.HashOf(content)
 			if err := image.SealManifest(); err != nil {
 				t.Fatal(err)
 			}
-			reg := gatetest.Registry(t)
+			reg := registrytest.Registry(t)
 			ref := reg.MustPush(t, image, "app:1")
-			reg.Inject(gatetest.KindLayer, serveBlob(content, c.answers...))
+			reg.Inject(registrytest.KindLayer, serveBlob(content, c.answers...))
 			client := newClient(t, func(o *Options) { o.Limits.IdleTimeout = 200 * time.Millisecond })
 			_, err := pull(t.Context(), newResolver(t, client), ref.Tagged)
 			checkError(t, name, err, c.want)
@@ -111,20 +112,20 @@ func TestResumedBytesAreHashed(t *testing.T) {
 	content := bytes.Repeat([]byte("good"), 1000)
 	evil := bytes.Repeat([]byte("evil"), 1000)
 	image := testImage()
-	image.Blobs[0].Content, image.Blobs[0].ClaimHash = content, gatetest.HashOf(content)
+	image.Blobs[0].Content, image.Blobs[0].ClaimHash = content, imagetest.HashOf(content)
 	if err := image.SealManifest(); err != nil {
 		t.Fatal(err)
 	}
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	ref := reg.MustPush(t, image, "app:1")
-	reg.Inject(gatetest.KindLayer, serveBlob(content, cut, func(w http.ResponseWriter, q *http.Request, _ []byte) { whole(w, q, evil) }))
+	reg.Inject(registrytest.KindLayer, serveBlob(content, cut, func(w http.ResponseWriter, q *http.Request, _ []byte) { whole(w, q, evil) }))
 	_, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged)
 	checkError(t, "other bytes", err, "other bytes than were promised")
 }
 
 // An open blob ends with its context, not with that of Resolve.
 func TestBlobContext(t *testing.T) {
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	ref := reg.MustPush(t, testImage(), "app:1")
 	ctx, cancel := context.WithCancel(t.Context())
 	res, err := newResolver(t, newClient(t, nil)).Resolve(ctx, ref.Tagged)

@@ -8,26 +8,27 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
 // Every fault at every kind of request ends before the deadline; where content
 // cannot be had it ends in an error that names the request and the registry.
 func TestFaultsEndInErrors(t *testing.T) {
-	kinds := map[gatetest.Kind][]string{
-		gatetest.KindPing:     {"ping "},
-		gatetest.KindToken:    {"token for "},
-		gatetest.KindIndex:    {"manifest "},
-		gatetest.KindManifest: {"manifest sha256:"},
-		gatetest.KindConfig:   {"config sha256:"},
-		gatetest.KindLayer:    {"layer sha256:"},
+	kinds := map[registrytest.Kind][]string{
+		registrytest.KindPing:     {"ping "},
+		registrytest.KindToken:    {"token for "},
+		registrytest.KindIndex:    {"manifest "},
+		registrytest.KindManifest: {"manifest sha256:"},
+		registrytest.KindConfig:   {"config sha256:"},
+		registrytest.KindLayer:    {"layer sha256:"},
 	}
 	for kind, words := range kinds {
-		for _, fault := range gatetest.Faults() {
+		for _, fault := range registrytest.Faults() {
 			t.Run(string(kind)+"/"+fault.Name, func(t *testing.T) {
 				t.Parallel()
-				reg := gatetest.Registry(t, gatetest.WithAuth(gatetest.Auth{User: "u", Password: "pw-canary-1", Token: "tok-canary-2"}))
-				ref := reg.MustPush(t, gatetest.Index(gatetest.For("linux/amd64", testImage())), "team/app:1.0")
+				reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{User: "u", Password: "pw-canary-1", Token: "tok-canary-2"}))
+				ref := reg.MustPush(t, imagetest.Index(imagetest.For("linux/amd64", testImage())), "team/app:1.0")
 				reg.Inject(kind, fault)
 				c := newClient(t, func(o *Options) {
 					o.Getenv = env(map[string]string{"DOCKER_AUTH_CONFIG": `{"auths":{"` + reg.Host + `":{"username":"u","password":"pw-canary-1"}}}`})
@@ -52,17 +53,17 @@ func TestFaultsEndInErrors(t *testing.T) {
 	}
 }
 
-func checkFault(t *testing.T, err error, host string, fault gatetest.Fault, kind gatetest.Kind, words []string) {
+func checkFault(t *testing.T, err error, host string, fault registrytest.Fault, kind registrytest.Kind, words []string) {
 	t.Helper()
 	text := err.Error()
 	t.Logf("%s [%s]", text, gate.HintOf(err))
 	if strings.Contains(text, "canary") {
 		t.Errorf("a secret is in the message: %s", text)
 	}
-	if kind == gatetest.KindToken && fault.Name == "one-bit" {
+	if kind == registrytest.KindToken && fault.Name == "one-bit" {
 		return // a token that is not ours is found out at the next request
 	}
-	if kind == gatetest.KindLayer && strings.HasSuffix(text, "other bytes than were promised") {
+	if kind == registrytest.KindLayer && strings.HasSuffix(text, "other bytes than were promised") {
 		return // what the reader of a layer finds out
 	}
 	for _, word := range append(words, host) {
@@ -79,12 +80,12 @@ func checkFault(t *testing.T, err error, host string, fault gatetest.Fault, kind
 // A fault that heals is not noticed.
 func TestFaultsThatHeal(t *testing.T) {
 	for _, name := range []string{"status-429", "status-500", "status-502", "status-503", "status-504", "reset", "close-at-once", "truncated", "half-headers"} {
-		for _, kind := range []gatetest.Kind{gatetest.KindPing, gatetest.KindToken, gatetest.KindIndex, gatetest.KindManifest, gatetest.KindConfig, gatetest.KindLayer} {
+		for _, kind := range []registrytest.Kind{registrytest.KindPing, registrytest.KindToken, registrytest.KindIndex, registrytest.KindManifest, registrytest.KindConfig, registrytest.KindLayer} {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				t.Parallel()
-				reg := gatetest.Registry(t, gatetest.WithAuth(gatetest.Auth{Token: "t0ken"}))
-				ref := reg.MustPush(t, gatetest.Index(gatetest.For("linux/amd64", testImage())), "app:1")
-				reg.Inject(kind, gatetest.Flaky(2, gatetest.FaultByName(name)))
+				reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{Token: "t0ken"}))
+				ref := reg.MustPush(t, imagetest.Index(imagetest.For("linux/amd64", testImage())), "app:1")
+				reg.Inject(kind, registrytest.Flaky(2, registrytest.FaultByName(name)))
 				if _, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged); err != nil {
 					t.Fatal(err)
 				}

@@ -15,7 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -58,10 +58,10 @@ func writeTar(t testing.TB, zipped bool, files ...tarFile) string {
 	return path
 }
 
-func layoutDir(t testing.TB, images ...gatetest.Named) string {
+func layoutDir(t testing.TB, images ...imagetest.Named) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := gatetest.WriteOCILayout(dir, images...); err != nil {
+	if err := imagetest.WriteOCILayout(dir, images...); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -69,11 +69,11 @@ func layoutDir(t testing.TB, images ...gatetest.Named) string {
 
 func TestLayout(t *testing.T) {
 	one, two := testImage("one"), testImage("two")
-	index := gatetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"))
-	digest := gatetest.HashOf(two.ManifestJSON).String()
-	both := []gatetest.Named{{Name: "1.0", What: one}, {Name: "docker.io/library/app:2.0", What: two}}
+	index := imagetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"))
+	digest := imagetest.HashOf(two.ManifestJSON).String()
+	both := []imagetest.Named{{Name: "1.0", What: one}, {Name: "docker.io/library/app:2.0", What: two}}
 	for name, c := range map[string]struct {
-		images  []gatetest.Named
+		images  []imagetest.Named
 		suffix  string
 		targets int
 		want    string
@@ -84,22 +84,22 @@ func TestLayout(t *testing.T) {
 		"end of a name":    {both, ":2.0", 1, ""},
 		"by digest":        {both, "@" + digest, 1, ""},
 		"by both":          {both, ":2.0@" + digest, 1, ""},
-		"index":            {[]gatetest.Named{{What: index}}, "", 2, ""},
+		"index":            {[]imagetest.Named{{What: index}}, "", 2, ""},
 		"ambiguous":        {both, "", 0, "2 images in it are meant"},
 		"no such tag":      {both, ":3.0", 0, "there is no such image in it; there are: "},
 		"another's digest": {both, ":1.0@" + digest, 0, "there is no such image"},
 		"empty":            {nil, "", 0, "there is no image in it"},
-		"same tag twice":   {[]gatetest.Named{{Name: "a", What: one}, {Name: "a", What: two}}, ":a", 0, "2 images in it are meant"},
-		"one image twice":  {[]gatetest.Named{{Name: "a", What: one}, {Name: "b", What: one}}, "", 1, ""},
+		"same tag twice":   {[]imagetest.Named{{Name: "a", What: one}, {Name: "a", What: two}}, ":a", 0, "2 images in it are meant"},
+		"one image twice":  {[]imagetest.Named{{Name: "a", What: one}, {Name: "b", What: one}}, "", 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := layoutDir(t, c.images...)
 			archives := filepath.Join(t.TempDir(), "image.tar")
-			if err := gatetest.WriteOCIArchive(archives, c.images...); err != nil {
+			if err := imagetest.WriteOCIArchive(archives, c.images...); err != nil {
 				t.Fatal(err)
 			}
 			zipped := filepath.Join(t.TempDir(), "image.tgz")
-			if err := gatetest.WriteOCIArchive(zipped, c.images...); err != nil {
+			if err := imagetest.WriteOCIArchive(zipped, c.images...); err != nil {
 				t.Fatal(err)
 			}
 			for _, ref := range []string{"oci:" + dir + c.suffix, "tar:" + archives + c.suffix, "tar:" + zipped + c.suffix} {
@@ -115,7 +115,7 @@ func TestLayout(t *testing.T) {
 
 // The name that policies match is the path that the user wrote.
 func TestLocalNamesAreTheUsers(t *testing.T) {
-	dir := layoutDir(t, gatetest.Named{Name: "registry.example.no/trusted/app:1.0", What: testImage()})
+	dir := layoutDir(t, imagetest.Named{Name: "registry.example.no/trusted/app:1.0", What: testImage()})
 	res, err := newResolver(t, newClient(t, nil)).Resolve(t.Context(), "oci:"+dir+":1.0")
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestLocalNamesAreTheUsers(t *testing.T) {
 
 func TestBrokenLayouts(t *testing.T) {
 	img := testImage()
-	manifest, config := gatetest.HashOf(img.ManifestJSON).Hex, gatetest.HashOf(img.ConfigJSON).Hex
+	manifest, config := imagetest.HashOf(img.ManifestJSON).Hex, imagetest.HashOf(img.ConfigJSON).Hex
 	layer := img.Blobs[0].ClaimHash.Hex
 	outside := filepath.Join(t.TempDir(), "outside")
 	if err := os.WriteFile(outside, img.ManifestJSON, 0o600); err != nil {
@@ -178,7 +178,7 @@ func TestBrokenLayouts(t *testing.T) {
 		"no layer":             {func(_ *testing.T, dir string) { _ = os.Remove(dir + "/blobs/sha256/" + layer) }, "no such file"},
 		"shorter layer":        {func(t *testing.T, dir string) { write(t, dir+"/blobs/sha256/"+layer, "x") }, "it has 1 bytes"},
 		"blobs lead outside": {func(t *testing.T, dir string) {
-			other := layoutDir(t, gatetest.Named{What: img})
+			other := layoutDir(t, imagetest.Named{What: img})
 			_ = os.RemoveAll(dir + "/blobs")
 			if err := os.Symlink(other+"/blobs", dir+"/blobs"); err != nil {
 				t.Skip(err)
@@ -186,7 +186,7 @@ func TestBrokenLayouts(t *testing.T) {
 		}, "escapes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := layoutDir(t, gatetest.Named{What: img})
+			dir := layoutDir(t, imagetest.Named{What: img})
 			c.spoil(t, dir)
 			_, err := pull(t.Context(), newResolver(t, newClient(t, nil)), "oci:"+dir)
 			checkError(t, name, err, c.want)
@@ -201,11 +201,11 @@ func TestBrokenLayouts(t *testing.T) {
 
 func TestDockerArchive(t *testing.T) {
 	img := testImage("a", "b")
-	id := gatetest.HashOf(img.ConfigJSON)
+	id := imagetest.HashOf(img.ConfigJSON)
 	dir := t.TempDir()
 	plain, zipped, packed := filepath.Join(dir, "a.tar"), filepath.Join(dir, "a.tar.gz"), filepath.Join(dir, "ggcr.tar")
 	for _, file := range []string{plain, zipped} {
-		if err := gatetest.WriteDockerTar(file, img, "registry.example.no/app:1.0"); err != nil {
+		if err := imagetest.WriteDockerTar(file, img, "registry.example.no/app:1.0"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -239,19 +239,19 @@ func TestDockerArchive(t *testing.T) {
 
 // saved is a handmade archive of docker save: the config, the layers' files and
 // the list.
-func saved(t testing.TB, img *gatetest.Parts, list any, more ...tarFile) []tarFile {
+func saved(t testing.TB, img *imagetest.Parts, list any, more ...tarFile) []tarFile {
 	t.Helper()
 	raw, err := json.Marshal(list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := []tarFile{{name: "manifest.json", body: string(raw)}, {name: gatetest.HashOf(img.ConfigJSON).Hex + ".json", body: string(img.ConfigJSON)}}
+	files := []tarFile{{name: "manifest.json", body: string(raw)}, {name: imagetest.HashOf(img.ConfigJSON).Hex + ".json", body: string(img.ConfigJSON)}}
 	return append(files, more...)
 }
 
 func TestBrokenArchives(t *testing.T) {
 	img, other := testImage(), testImage("other")
-	config := gatetest.HashOf(img.ConfigJSON).Hex + ".json"
+	config := imagetest.HashOf(img.ConfigJSON).Hex + ".json"
 	layer := string(img.Blobs[0].Unpacked)
 	list := []map[string]any{{"Config": config, "RepoTags": []string{"a:1"}, "Layers": []string{"l/layer.tar"}}}
 	file := tarFile{name: "l/layer.tar", body: layer}
@@ -293,7 +293,7 @@ func TestBrokenArchives(t *testing.T) {
 func TestArchiveFiles(t *testing.T) {
 	img := testImage()
 	good := filepath.Join(t.TempDir(), "good.tar")
-	if err := gatetest.WriteDockerTar(good, img, "a:1"); err != nil {
+	if err := imagetest.WriteDockerTar(good, img, "a:1"); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(good)
@@ -329,7 +329,7 @@ func TestArchiveFiles(t *testing.T) {
 func TestArchiveWithTwoDescriptions(t *testing.T) {
 	img, other := testImage(), testImage("other")
 	layout := filepath.Join(t.TempDir(), "layout.tar")
-	if err := gatetest.WriteOCIArchive(layout, gatetest.Named{Name: "1", What: img}, gatetest.Named{Name: "2", What: other}); err != nil {
+	if err := imagetest.WriteOCIArchive(layout, imagetest.Named{Name: "1", What: img}, imagetest.Named{Name: "2", What: other}); err != nil {
 		t.Fatal(err)
 	}
 	var files []tarFile
@@ -348,8 +348,8 @@ func TestArchiveWithTwoDescriptions(t *testing.T) {
 		files = append(files, tarFile{name: h.Name, body: b.String()})
 	}
 	path := func(h v1.Hash) string { return "blobs/sha256/" + h.Hex }
-	entry := func(config, layers *gatetest.Parts) map[string]any {
-		return map[string]any{"Config": path(gatetest.HashOf(config.ConfigJSON)), "Layers": []string{path(layers.Blobs[0].ClaimHash)}}
+	entry := func(config, layers *imagetest.Parts) map[string]any {
+		return map[string]any{"Config": path(imagetest.HashOf(config.ConfigJSON)), "Layers": []string{path(layers.Blobs[0].ClaimHash)}}
 	}
 	stray := testImage("stray")
 	for name, c := range map[string]struct {
@@ -360,8 +360,8 @@ func TestArchiveWithTwoDescriptions(t *testing.T) {
 		"both agree":      {[]any{entry(img, img), entry(other, other)}, nil, ""},
 		"one of them":     {[]any{entry(other, other)}, nil, ""},
 		"other layers":    {[]any{entry(img, other)}, nil, "tools disagree"},
-		"another image":   {[]any{entry(stray, img)}, []tarFile{{name: path(gatetest.HashOf(stray.ConfigJSON)), body: string(stray.ConfigJSON)}}, "tools disagree"},
-		"config is a lie": {[]any{entry(stray, img)}, []tarFile{{name: path(gatetest.HashOf(stray.ConfigJSON)), body: string(img.ConfigJSON)}}, "not what its digest says"},
+		"another image":   {[]any{entry(stray, img)}, []tarFile{{name: path(imagetest.HashOf(stray.ConfigJSON)), body: string(stray.ConfigJSON)}}, "tools disagree"},
+		"config is a lie": {[]any{entry(stray, img)}, []tarFile{{name: path(imagetest.HashOf(stray.ConfigJSON)), body: string(img.ConfigJSON)}}, "not what its digest says"},
 		"missing config":  {[]any{entry(stray, img)}, nil, "is not in the archive"},
 	} {
 		raw, err := json.Marshal(c.list)
@@ -376,7 +376,7 @@ func TestArchiveWithTwoDescriptions(t *testing.T) {
 
 func TestArchiveLimits(t *testing.T) {
 	img := filepath.Join(t.TempDir(), "image.tgz")
-	if err := gatetest.WriteDockerTar(img, testImage(), "a:1"); err != nil {
+	if err := imagetest.WriteDockerTar(img, testImage(), "a:1"); err != nil {
 		t.Fatal(err)
 	}
 	for limit, want := range map[string]string{"archive-files=1": "number of its files", "archive-size=512": "uncompressed size", "layers=1": ""} {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
 // canary is a server that nobody must ask, or that must see no credentials.
@@ -54,12 +54,12 @@ func TestCredentialsStayAtTheirHost(t *testing.T) {
 	const user, password, token = "user-canary", "password-canary", "token-canary"
 	image := testImage()
 	storage := newCanary(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(image.Blobs[0].Content) })
-	other := gatetest.Registry(t)
+	other := registrytest.Registry(t)
 	elsewhere := other.MustPush(t, image, "app:1")
-	for _, auth := range []gatetest.Auth{{User: user, Password: password}, {User: user, Password: password, Token: token}} {
-		reg := gatetest.Registry(t, gatetest.WithAuth(auth))
+	for _, auth := range []registrytest.Auth{{User: user, Password: password}, {User: user, Password: password, Token: token}} {
+		reg := registrytest.Registry(t, registrytest.WithAuth(auth))
 		ref := reg.MustPush(t, image, "app:1")
-		reg.Inject(gatetest.KindLayer, gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
+		reg.Inject(registrytest.KindLayer, registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
 			http.Redirect(w, q, storage.URL+"/blob?signature=signature-canary", http.StatusTemporaryRedirect)
 		}})
 		c := newClient(t, func(o *Options) {
@@ -98,27 +98,27 @@ func TestCredentialsStayAtTheirHost(t *testing.T) {
 // No secret stands in any message, whatever a registry sends back.
 func TestErrorsHoldNoSecrets(t *testing.T) {
 	const password, token = "password-canary", "token-canary"
-	echo := gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
+	echo := registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprintf(w, `{"errors":[{"code":"DENIED","message":"you sent %s %s"}]}`, q.Header.Get("Authorization"), password)
 	}}
-	away := func(to string) gatetest.Fault {
-		return gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
+	away := func(to string) registrytest.Fault {
+		return registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
 			w.Header().Set("Location", to)
 			w.WriteHeader(http.StatusFound)
 		}}
 	}
-	leak := gatetest.Fault{Serve: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	leak := registrytest.Fault{Serve: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		_, _ = io.WriteString(w, `{"refresh_token":"refresh-canary"}`)
 	}}
-	for name, fault := range map[string]gatetest.Fault{
+	for name, fault := range map[string]registrytest.Fault{
 		"echo": echo, "leak": leak, "signed": away("http://127.0.0.1:1/x?signature=signature-canary"),
 		"signed, no such host": away("https://storage.invalid/x?signature=signature-canary"),
 		"signed, no address":   away("http://[::1/x?signature=signature-canary"),
 		"password in address":  away("http://u:address-canary@127.0.0.1:1/x"),
 	} {
-		for _, kind := range []gatetest.Kind{gatetest.KindPing, gatetest.KindToken, gatetest.KindManifest, gatetest.KindConfig, gatetest.KindLayer} {
-			reg := gatetest.Registry(t, gatetest.WithAuth(gatetest.Auth{User: "u", Password: password, Token: token}))
+		for _, kind := range []registrytest.Kind{registrytest.KindPing, registrytest.KindToken, registrytest.KindManifest, registrytest.KindConfig, registrytest.KindLayer} {
+			reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{User: "u", Password: password, Token: token}))
 			ref := reg.MustPush(t, testImage(), "app:1")
 			reg.Inject(kind, fault)
 			c := newClient(t, func(o *Options) {
@@ -126,7 +126,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 			})
 			_, err := pull(t.Context(), newResolver(t, c), ref.Tagged)
 			if err == nil {
-				if kind == gatetest.KindPing && name == "leak" {
+				if kind == registrytest.KindPing && name == "leak" {
 					continue // a ping's body is nobody's concern
 				}
 				t.Errorf("%s at %s: no error", name, kind)
@@ -144,17 +144,17 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 func TestNoRequestsToOtherNamesOfThisMachine(t *testing.T) {
 	spy := newCanary(t, nil)
 	for name, at := range map[string]string{"by name": spy.byName(), "unspecified": strings.Replace(spy.URL, "127.0.0.1", "0.0.0.0", 1), "mapped": strings.Replace(spy.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1)} {
-		for _, kind := range []gatetest.Kind{gatetest.KindManifest, gatetest.KindConfig, gatetest.KindLayer} {
-			reg := gatetest.Registry(t)
+		for _, kind := range []registrytest.Kind{registrytest.KindManifest, registrytest.KindConfig, registrytest.KindLayer} {
+			reg := registrytest.Registry(t)
 			ref := reg.MustPush(t, testImage(), "app:1")
-			reg.Inject(kind, gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
+			reg.Inject(kind, registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
 				http.Redirect(w, q, at, http.StatusFound)
 			}})
 			if _, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged); err == nil {
 				t.Errorf("redirect %s at %s: no error", name, kind)
 			}
 		}
-		reg := gatetest.Registry(t, gatetest.WithAuth(gatetest.Auth{User: "u", Password: "p", Token: "t", Realm: at + "/token"}))
+		reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{User: "u", Password: "p", Token: "t", Realm: at + "/token"}))
 		ref := reg.MustPush(t, testImage(), "app:1")
 		c := newClient(t, func(o *Options) {
 			o.Getenv = env(map[string]string{"DOCKER_AUTH_CONFIG": fmt.Sprintf(`{"auths":{%q:{"username":"u","password":"p"}}}`, reg.Host)})
@@ -170,9 +170,9 @@ func TestNoRequestsToOtherNamesOfThisMachine(t *testing.T) {
 	// A user who knows better says so.
 	image := testImage()
 	storage := newCanary(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(image.Blobs[0].Content) })
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	ref := reg.MustPush(t, image, "app:1")
-	reg.Inject(gatetest.KindLayer, gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
+	reg.Inject(registrytest.KindLayer, registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
 		http.Redirect(w, q, storage.byName(), http.StatusFound)
 	}})
 	c := newClient(t, func(o *Options) { o.PrivateHosts = []string{"localhost"} })
@@ -230,16 +230,16 @@ func TestHostsThatAreNotThere(t *testing.T) {
 
 // The end of the context ends everything, and says so.
 func TestContextEnds(t *testing.T) {
-	for _, kind := range []gatetest.Kind{gatetest.KindPing, gatetest.KindToken, gatetest.KindManifest, gatetest.KindConfig, gatetest.KindLayer} {
+	for _, kind := range []registrytest.Kind{registrytest.KindPing, registrytest.KindToken, registrytest.KindManifest, registrytest.KindConfig, registrytest.KindLayer} {
 		for _, fault := range []string{"stall-headers", "stall-body", "slow-drip", "status-503"} {
-			if kind == gatetest.KindPing && fault != "stall-headers" {
+			if kind == registrytest.KindPing && fault != "stall-headers" {
 				continue
 			}
 			t.Run(string(kind)+"/"+fault, func(t *testing.T) {
 				t.Parallel()
-				reg := gatetest.Registry(t, gatetest.WithAuth(gatetest.Auth{Token: "t"}))
+				reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{Token: "t"}))
 				ref := reg.MustPush(t, testImage(), "app:1")
-				reg.Inject(kind, gatetest.FaultByName(fault))
+				reg.Inject(kind, registrytest.FaultByName(fault))
 				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 				defer cancel()
 				c := newClient(t, nil)

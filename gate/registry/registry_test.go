@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 )
 
 // newClient makes a client that does not wait between tries and sees no
@@ -71,12 +71,12 @@ func pull(ctx context.Context, r gate.Resolver, ref string) (*gate.Resolution, e
 	return res, readLayers(ctx, res)
 }
 
-func testImage(files ...string) *gatetest.Parts {
-	l := gatetest.Layer{}
+func testImage(files ...string) *imagetest.Parts {
+	l := imagetest.Layer{}
 	for _, f := range append(files, "etc/hostname") {
-		l.Files = append(l.Files, gatetest.File{Path: f, Body: []byte(strings.Repeat(f, 100))})
+		l.Files = append(l.Files, imagetest.File{Path: f, Body: []byte(strings.Repeat(f, 100))})
 	}
-	p, err := gatetest.Spec{Layers: []gatetest.Layer{l}}.Build()
+	p, err := imagetest.Spec{Layers: []imagetest.Layer{l}}.Build()
 	if err != nil {
 		panic(err)
 	}

@@ -17,28 +17,29 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // forPlatform is an image whose config is for the platform.
-func forPlatform(t testing.TB, s string) gatetest.Child {
+func forPlatform(t testing.TB, s string) imagetest.Child {
 	t.Helper()
 	p, err := v1.ParsePlatform(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := gatetest.Spec{Platform: *p, Layers: []gatetest.Layer{{Files: []gatetest.File{{Path: s, Body: []byte(s)}}}}}.Image()
-	return gatetest.Child{Image: img, Platform: p}
+	img := imagetest.Spec{Platform: *p, Layers: []imagetest.Layer{{Files: []imagetest.File{{Path: s, Body: []byte(s)}}}}}.Image()
+	return imagetest.Child{Image: img, Platform: p}
 }
 
 func TestResolveImage(t *testing.T) {
 	created := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	spec := gatetest.Spec{
+	spec := imagetest.Spec{
 		User: "app:app", Env: []string{"PATH=/bin", "TOKEN=s3cret", "EMPTY"}, Entrypoint: []string{"/app"}, Cmd: []string{"-v"},
 		Ports: []string{"9000/tcp", "22/tcp"}, Labels: map[string]string{"a": "1", "A": "2"}, Created: created,
 		Platform: v1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"},
-		Layers:   []gatetest.Layer{{Files: []gatetest.File{{Path: "base"}}, CreatedBy: "ADD rootfs"}, {Files: []gatetest.File{{Path: "own"}}, CreatedBy: "COPY app"}},
+		Layers:   []imagetest.Layer{{Files: []imagetest.File{{Path: "base"}}, CreatedBy: "ADD rootfs"}, {Files: []imagetest.File{{Path: "own"}}, CreatedBy: "COPY app"}},
 		Config: func(c *v1.ConfigFile) {
 			c.Config.Volumes = map[string]struct{}{"/data": {}, "/a": {}}
 			c.Config.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "true"}}
@@ -51,7 +52,7 @@ func TestResolveImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reg := gatetest.Registry(t)
+		reg := registrytest.Registry(t)
 		ref := reg.MustPush(t, img, "team/app:1.0")
 		res, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged)
 		if err != nil {
@@ -94,80 +95,80 @@ func TestResolveImage(t *testing.T) {
 
 func TestResolveIndex(t *testing.T) {
 	amd, arm, armv6 := forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"), forPlatform(t, "linux/arm/v6")
-	nowhere := func(c gatetest.Child, p *v1.Platform) gatetest.Child { c.Platform = p; return c }
-	described := func(c gatetest.Child, f func(*v1.Descriptor)) gatetest.Child { c.Descriptor = f; return c }
+	nowhere := func(c imagetest.Child, p *v1.Platform) imagetest.Child { c.Platform = p; return c }
+	described := func(c imagetest.Child, f func(*v1.Descriptor)) imagetest.Child { c.Descriptor = f; return c }
 	artifact := testImage()
 	artifact.ConfigType = "application/vnd.cncf.helm.config.v1+json"
 	if err := artifact.Seal(); err != nil {
 		t.Fatal(err)
 	}
-	unmarked := gatetest.Attestation(amd.Image)
+	unmarked := imagetest.Attestation(amd.Image)
 	unmarked.Annotations = nil
-	marked := func(of gatetest.Child, subject, kind string) gatetest.Child {
+	marked := func(of imagetest.Child, subject, kind string) imagetest.Child {
 		of.Annotations = map[string]string{annotationSubject: subject, annotationType: kind}
 		return of
 	}
-	attested := gatetest.Attestation(amd.Image)
+	attested := imagetest.Attestation(amd.Image)
 	subject := attested.Annotations[annotationSubject]
 	ofAttestation, err := attested.Image.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	nested := gatetest.Child{Index: gatetest.Index(arm)}
-	twice := gatetest.Child{Index: gatetest.Index(nested)}
+	nested := imagetest.Child{Index: imagetest.Index(arm)}
+	twice := imagetest.Child{Index: imagetest.Index(nested)}
 	win1, win2 := forPlatform(t, "windows/amd64:10.0.17763.1"), forPlatform(t, "windows/amd64:10.0.20348.1")
 	for name, c := range map[string]struct {
-		children []gatetest.Child
+		children []imagetest.Child
 		asked    []string
 		targets  string // platforms, in order
 		skipped  int
 		want     string // in the error
 	}{
-		"one":                         {children: []gatetest.Child{amd}, targets: "linux/amd64"},
-		"all platforms, their order":  {children: []gatetest.Child{arm, amd, armv6}, targets: "linux/arm64 linux/amd64 linux/arm/v6"},
-		"attestations are skipped":    {children: []gatetest.Child{amd, arm, gatetest.Attestation(amd.Image), gatetest.Attestation(arm.Image)}, targets: "linux/amd64 linux/arm64", skipped: 2},
-		"one is asked for":            {children: []gatetest.Child{amd, arm}, asked: []string{"linux/arm64/v8"}, targets: "linux/arm64", skipped: 1},
-		"two are asked for":           {children: []gatetest.Child{amd, arm, armv6}, asked: []string{"linux/arm64", "linux/x86_64"}, targets: "linux/amd64 linux/arm64", skipped: 1},
-		"one is missing":              {children: []gatetest.Child{amd, arm}, asked: []string{"linux/arm64", "linux/s390x"}, want: "no image for linux/s390x; it has linux/amd64, linux/arm64"},
-		"all are missing":             {children: []gatetest.Child{amd}, asked: []string{"linux/riscv64"}, want: "no image for linux/riscv64; it has linux/amd64"},
-		"a variant is missing":        {children: []gatetest.Child{armv6}, asked: []string{"linux/arm"}, want: "it has linux/arm/v6"},
-		"platform told by the config": {children: []gatetest.Child{nowhere(amd, nil), arm}, targets: "linux/amd64 linux/arm64"},
-		"asked for, told by config":   {children: []gatetest.Child{nowhere(amd, nil), arm}, asked: []string{"linux/arm64"}, targets: "linux/arm64", skipped: 1},
-		"nested":                      {children: []gatetest.Child{amd, nested}, targets: "linux/amd64 linux/arm64"},
-		"windows versions":            {children: []gatetest.Child{win1, win2}, targets: "windows/amd64:10.0.17763.1 windows/amd64:10.0.20348.1"},
-		"all windows versions":        {children: []gatetest.Child{amd, win1, win2}, asked: []string{"windows/amd64"}, targets: "windows/amd64:10.0.17763.1 windows/amd64:10.0.20348.1", skipped: 1},
-		"one child twice":             {children: []gatetest.Child{amd, amd}, targets: "linux/amd64"},
-		"nested twice":                {children: []gatetest.Child{twice}, want: "indexes within each other"},
+		"one":                         {children: []imagetest.Child{amd}, targets: "linux/amd64"},
+		"all platforms, their order":  {children: []imagetest.Child{arm, amd, armv6}, targets: "linux/arm64 linux/amd64 linux/arm/v6"},
+		"attestations are skipped":    {children: []imagetest.Child{amd, arm, imagetest.Attestation(amd.Image), imagetest.Attestation(arm.Image)}, targets: "linux/amd64 linux/arm64", skipped: 2},
+		"one is asked for":            {children: []imagetest.Child{amd, arm}, asked: []string{"linux/arm64/v8"}, targets: "linux/arm64", skipped: 1},
+		"two are asked for":           {children: []imagetest.Child{amd, arm, armv6}, asked: []string{"linux/arm64", "linux/x86_64"}, targets: "linux/amd64 linux/arm64", skipped: 1},
+		"one is missing":              {children: []imagetest.Child{amd, arm}, asked: []string{"linux/arm64", "linux/s390x"}, want: "no image for linux/s390x; it has linux/amd64, linux/arm64"},
+		"all are missing":             {children: []imagetest.Child{amd}, asked: []string{"linux/riscv64"}, want: "no image for linux/riscv64; it has linux/amd64"},
+		"a variant is missing":        {children: []imagetest.Child{armv6}, asked: []string{"linux/arm"}, want: "it has linux/arm/v6"},
+		"platform told by the config": {children: []imagetest.Child{nowhere(amd, nil), arm}, targets: "linux/amd64 linux/arm64"},
+		"asked for, told by config":   {children: []imagetest.Child{nowhere(amd, nil), arm}, asked: []string{"linux/arm64"}, targets: "linux/arm64", skipped: 1},
+		"nested":                      {children: []imagetest.Child{amd, nested}, targets: "linux/amd64 linux/arm64"},
+		"windows versions":            {children: []imagetest.Child{win1, win2}, targets: "windows/amd64:10.0.17763.1 windows/amd64:10.0.20348.1"},
+		"all windows versions":        {children: []imagetest.Child{amd, win1, win2}, asked: []string{"windows/amd64"}, targets: "windows/amd64:10.0.17763.1 windows/amd64:10.0.20348.1", skipped: 1},
+		"one child twice":             {children: []imagetest.Child{amd, amd}, targets: "linux/amd64"},
+		"nested twice":                {children: []imagetest.Child{twice}, want: "indexes within each other"},
 		"empty":                       {want: "no image that could run"},
-		"attestation without image":   {children: []gatetest.Child{gatetest.Attestation(amd.Image)}, want: "not marked as an attestation of another manifest"},
-		"unknown without marks":       {children: []gatetest.Child{amd, unmarked}, want: "not marked as an attestation"},
-		"marked as something else":    {children: []gatetest.Child{amd, marked(attested, subject, "other")}, want: "not marked as an attestation"},
-		"attestation of attestation":  {children: []gatetest.Child{amd, attested, marked(gatetest.Attestation(arm.Image), ofAttestation.String(), attestationType)}, want: "not marked as an attestation"},
-		"a platform that is unknown":  {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "unknown", Architecture: "unknown"})}, want: "not marked as an attestation"},
-		"half unknown":                {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{OS: "linux", Architecture: "unknown"})}, want: "which is incomplete"},
-		"empty platform":              {children: []gatetest.Child{amd, nowhere(arm, &v1.Platform{})}, want: "which is incomplete"},
-		"two for one platform":        {children: []gatetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), &v1.Platform{OS: "linux", Architecture: "amd64"})}, want: "two manifests for linux/amd64"},
-		"two spellings":               {children: []gatetest.Child{arm, forPlatform(t, "linux/arm64/v8")}, want: "two manifests for linux/arm64"},
-		"two, one told by config":     {children: []gatetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), nil)}, want: "two manifests for linux/amd64"},
-		"two, one not asked for":      {children: []gatetest.Child{arm, amd, forPlatform(t, "linux/amd64/v1")}, asked: []string{"linux/arm64"}, want: "two manifests for linux/amd64"},
-		"two, one nested":             {children: []gatetest.Child{forPlatform(t, "linux/arm64/v8"), nested}, want: "two manifests for linux/arm64"},
-		"config of another machine":   {children: []gatetest.Child{nowhere(amd, arm.Platform)}, want: "it is for linux/amd64, but the index offers the image for linux/arm64"},
-		"config of another system":    {children: []gatetest.Child{nowhere(amd, &v1.Platform{OS: "windows", Architecture: "amd64"})}, want: "but the index offers the image for windows/amd64"},
-		"config of another variant":   {children: []gatetest.Child{nowhere(armv6, &v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"})}, want: "but the index offers the image for linux/arm/v7"},
-		"child of another size":       {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.Size++ })}, want: "its descriptor announces"},
-		"child smaller than told":     {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.Size-- })}, want: "sent more than"},
-		"child of another type":       {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = typeDockerManifest })}, want: "in one place"},
-		"child is said to be index":   {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = typeOCIIndex })}, want: "tools disagree"},
-		"child is schema 1":           {children: []gatetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = typeSchema1Signed })}, want: "schema 1"},
-		"child is something else":     {children: []gatetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = "application/x" })}, want: "not that of an image"},
-		"child lies elsewhere":        {children: []gatetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.URLs = []string{"http://127.0.0.1:1/"} })}, want: "never fetched"},
-		"child is an artifact":        {children: []gatetest.Child{amd, {Image: artifact}}, want: "this is an artifact, not an image"},
-		"huge child":                  {children: []gatetest.Child{described(amd, func(d *v1.Descriptor) { d.Size = 1 << 40 })}, want: "over the limit"},
-		"platform with a newline":     {children: []gatetest.Child{nowhere(amd, &v1.Platform{OS: "linux\n", Architecture: "amd64"})}, want: "is not a platform"},
+		"attestation without image":   {children: []imagetest.Child{imagetest.Attestation(amd.Image)}, want: "not marked as an attestation of another manifest"},
+		"unknown without marks":       {children: []imagetest.Child{amd, unmarked}, want: "not marked as an attestation"},
+		"marked as something else":    {children: []imagetest.Child{amd, marked(attested, subject, "other")}, want: "not marked as an attestation"},
+		"attestation of attestation":  {children: []imagetest.Child{amd, attested, marked(imagetest.Attestation(arm.Image), ofAttestation.String(), attestationType)}, want: "not marked as an attestation"},
+		"a platform that is unknown":  {children: []imagetest.Child{amd, nowhere(arm, &v1.Platform{OS: "unknown", Architecture: "unknown"})}, want: "not marked as an attestation"},
+		"half unknown":                {children: []imagetest.Child{amd, nowhere(arm, &v1.Platform{OS: "linux", Architecture: "unknown"})}, want: "which is incomplete"},
+		"empty platform":              {children: []imagetest.Child{amd, nowhere(arm, &v1.Platform{})}, want: "which is incomplete"},
+		"two for one platform":        {children: []imagetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), &v1.Platform{OS: "linux", Architecture: "amd64"})}, want: "two manifests for linux/amd64"},
+		"two spellings":               {children: []imagetest.Child{arm, forPlatform(t, "linux/arm64/v8")}, want: "two manifests for linux/arm64"},
+		"two, one told by config":     {children: []imagetest.Child{amd, nowhere(forPlatform(t, "linux/amd64/v1"), nil)}, want: "two manifests for linux/amd64"},
+		"two, one not asked for":      {children: []imagetest.Child{arm, amd, forPlatform(t, "linux/amd64/v1")}, asked: []string{"linux/arm64"}, want: "two manifests for linux/amd64"},
+		"two, one nested":             {children: []imagetest.Child{forPlatform(t, "linux/arm64/v8"), nested}, want: "two manifests for linux/arm64"},
+		"config of another machine":   {children: []imagetest.Child{nowhere(amd, arm.Platform)}, want: "it is for linux/amd64, but the index offers the image for linux/arm64"},
+		"config of another system":    {children: []imagetest.Child{nowhere(amd, &v1.Platform{OS: "windows", Architecture: "amd64"})}, want: "but the index offers the image for windows/amd64"},
+		"config of another variant":   {children: []imagetest.Child{nowhere(armv6, &v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"})}, want: "but the index offers the image for linux/arm/v7"},
+		"child of another size":       {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.Size++ })}, want: "its descriptor announces"},
+		"child smaller than told":     {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.Size-- })}, want: "sent more than"},
+		"child of another type":       {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = typeDockerManifest })}, want: "in one place"},
+		"child is said to be index":   {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = typeOCIIndex })}, want: "tools disagree"},
+		"child is schema 1":           {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = typeSchema1Signed })}, want: "schema 1"},
+		"child is something else":     {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = "application/x" })}, want: "not that of an image"},
+		"child lies elsewhere":        {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.URLs = []string{"http://127.0.0.1:1/"} })}, want: "never fetched"},
+		"child is an artifact":        {children: []imagetest.Child{amd, {Image: artifact}}, want: "this is an artifact, not an image"},
+		"huge child":                  {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.Size = 1 << 40 })}, want: "over the limit"},
+		"platform with a newline":     {children: []imagetest.Child{nowhere(amd, &v1.Platform{OS: "linux\n", Architecture: "amd64"})}, want: "is not a platform"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reg := gatetest.Registry(t)
-			ref := reg.MustPush(t, gatetest.Index(c.children...), "app:1")
+			reg := registrytest.Registry(t)
+			ref := reg.MustPush(t, imagetest.Index(c.children...), "app:1")
 			res, err := pull(t.Context(), newResolver(t, newClient(t, nil), c.asked...), ref.Tagged)
 			checkError(t, name, err, c.want)
 			if err != nil || c.want != "" {
@@ -190,10 +191,10 @@ func TestResolveIndex(t *testing.T) {
 // A tag is asked for once; everything after goes by digest, even if the tag
 // has moved meanwhile.
 func TestTagIsResolvedOnce(t *testing.T) {
-	first, second := gatetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64")), forPlatform(t, "linux/s390x").Image
-	reg := gatetest.Registry(t)
+	first, second := imagetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64")), forPlatform(t, "linux/s390x").Image
+	reg := registrytest.Registry(t)
 	ref := reg.MustPush(t, first, "app:1")
-	reg.Inject(gatetest.KindIndex, gatetest.Fault{Name: "tag moves", Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+	reg.Inject(registrytest.KindIndex, registrytest.Fault{Name: "tag moves", Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
 		next.ServeHTTP(w, q)
 		if _, err := reg.Push(second, "app:1"); err != nil {
 			t.Error(err)
@@ -220,7 +221,7 @@ func TestTagIsResolvedOnce(t *testing.T) {
 }
 
 func TestResolveByDigest(t *testing.T) {
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	img := testImage()
 	ref := reg.MustPush(t, img, "app:1")
 	r := newResolver(t, newClient(t, nil))
@@ -237,7 +238,7 @@ func TestResolveByDigest(t *testing.T) {
 		}
 	}
 	// The registry serves something else under the digest.
-	reg.Inject(gatetest.KindManifest, gatetest.FaultByName("trailing-space"))
+	reg.Inject(registrytest.KindManifest, registrytest.FaultByName("trailing-space"))
 	_, err = r.Resolve(t.Context(), ref.Pinned)
 	checkError(t, "changed manifest", err, "not what its digest says")
 }
@@ -256,9 +257,9 @@ func TestForeignLayersAreNotFetched(t *testing.T) {
 			t.Fatal(err)
 		}
 		img.ManifestJSON = []byte(strings.ReplaceAll(string(img.ManifestJSON), "application/vnd.oci.image.layer.v1.tar+gzip", mediaType))
-		reg := gatetest.Registry(t)
+		reg := registrytest.Registry(t)
 		ref := reg.MustPush(t, img, "app:1")
-		reg.Inject(gatetest.KindLayer, gatetest.FaultByName("status-404"))
+		reg.Inject(registrytest.KindLayer, registrytest.FaultByName("status-404"))
 		_, err := pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged)
 		checkError(t, mediaType, err, "never fetched")
 	}
@@ -268,12 +269,12 @@ func TestForeignLayersAreNotFetched(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	var many []gatetest.Layer
+	var many []imagetest.Layer
 	for i := range 5 {
-		many = append(many, gatetest.Layer{Files: []gatetest.File{{Path: fmt.Sprint(i)}}})
+		many = append(many, imagetest.Layer{Files: []imagetest.File{{Path: fmt.Sprint(i)}}})
 	}
-	img := gatetest.Spec{Layers: many}.Image()
-	index := gatetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"), forPlatform(t, "linux/s390x"))
+	img := imagetest.Spec{Layers: many}.Image()
+	index := imagetest.Index(forPlatform(t, "linux/amd64"), forPlatform(t, "linux/arm64"), forPlatform(t, "linux/s390x"))
 	for name, c := range map[string]struct {
 		set  string
 		what any
@@ -292,7 +293,7 @@ func TestLimits(t *testing.T) {
 			if err := limits.Table().Set(limit, value); err != nil {
 				t.Fatal(err)
 			}
-			reg := gatetest.Registry(t)
+			reg := registrytest.Registry(t)
 			ref := reg.MustPush(t, c.what, "app:1")
 			client := newClient(t, func(o *Options) { o.Limits = limits })
 			_, err := pull(t.Context(), newResolver(t, client), ref.Tagged)
@@ -323,7 +324,7 @@ func TestLimitsSet(t *testing.T) {
 
 // What go-containerregistry builds and pushes is read back whole.
 func TestRandomImages(t *testing.T) {
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	r := newResolver(t, newClient(t, nil))
 	for i := range 5 {
 		img, err := random.Image(int64(1000*i+1), int64(i))

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
 func TestRetryAfter(t *testing.T) {
@@ -51,7 +51,7 @@ func TestRetryAfter(t *testing.T) {
 
 // Many references at once need one ping, and one token for each repository.
 func TestOnePingForAll(t *testing.T) {
-	reg := gatetest.Registry(t, gatetest.WithAuth(gatetest.Auth{Token: "t"}))
+	reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{Token: "t"}))
 	ref := reg.MustPush(t, testImage(), "app:1")
 	other := reg.MustPush(t, testImage(), "other:1")
 	r := newResolver(t, newClient(t, nil))
@@ -64,7 +64,7 @@ func TestOnePingForAll(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if pings, tokens := reg.Count(gatetest.KindPing), reg.Count(gatetest.KindToken); pings != 1 || tokens != 2 {
+	if pings, tokens := reg.Count(registrytest.KindPing), reg.Count(registrytest.KindToken); pings != 1 || tokens != 2 {
 		t.Errorf("%d pings and %d tokens", pings, tokens)
 	}
 }
@@ -73,7 +73,7 @@ func TestOnePingForAll(t *testing.T) {
 func TestTokenRunsOut(t *testing.T) {
 	var current atomic.Int64
 	image := testImage()
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	reg.MustPush(t, image, "app:1")
 	var s *httptest.Server
 	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -104,7 +104,7 @@ func TestDatabaseArtifacts(t *testing.T) {
 	if err := image.SealManifest(); err != nil {
 		t.Fatal(err)
 	}
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	ref := reg.MustPush(t, image, "db:2")
 	c := newClient(t, nil)
 	raw, mediaType, digest, err := c.Manifest(t.Context(), ref.Tagged)
@@ -137,9 +137,9 @@ func TestDatabaseArtifacts(t *testing.T) {
 
 // References to a host that does not answer wait for it once, all together.
 func TestOneWaitForAll(t *testing.T) {
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	ref := reg.MustPush(t, testImage(), "app:1")
-	reg.Inject(gatetest.KindPing, gatetest.FaultByName("stall-headers"))
+	reg.Inject(registrytest.KindPing, registrytest.FaultByName("stall-headers"))
 	r := newResolver(t, newClient(t, func(o *Options) { o.Limits.IdleTimeout = 400 * time.Millisecond }))
 	began := time.Now()
 	var wg sync.WaitGroup

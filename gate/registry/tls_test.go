@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
 // caFile writes a server's certificate.
@@ -29,9 +29,9 @@ func caFile(t *testing.T, s *httptest.Server) string {
 	return path
 }
 
-func tlsRegistry(t *testing.T) (*gatetest.Reg, *httptest.Server) {
+func tlsRegistry(t *testing.T) (*registrytest.Reg, *httptest.Server) {
 	t.Helper()
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	s := httptest.NewUnstartedServer(reg)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
@@ -194,10 +194,10 @@ func TestProxy(t *testing.T) {
 // Behind a proxy it is not we who resolve names, but what is written out can
 // be looked at.
 func TestProxyAndAddresses(t *testing.T) {
-	reg := gatetest.Registry(t)
+	reg := registrytest.Registry(t)
 	reg.MustPush(t, testImage(), "app:1")
 	p, _ := proxy(t, reg.Host, "")
-	reg.Inject(gatetest.KindLayer, gatetest.FaultByName("redirect-metadata"))
+	reg.Inject(registrytest.KindLayer, registrytest.FaultByName("redirect-metadata"))
 	c := newClient(t, func(o *Options) {
 		o.Getenv, o.PlainHTTP = env(map[string]string{"HTTP_PROXY": p.URL}), []string{"example.com"}
 	})
@@ -212,7 +212,7 @@ func TestNoRedirectToPlainHTTP(t *testing.T) {
 	reg.MustPush(t, testImage(), "app:1")
 	tunnel, _ := proxy(t, strings.TrimPrefix(s.URL, "https://"), "")
 	plain, asked := proxy(t, reg.Host, "")
-	reg.Inject(gatetest.KindLayer, gatetest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+	reg.Inject(registrytest.KindLayer, registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
 		if q.Host == "storage.example" {
 			next.ServeHTTP(w, q)
 			return

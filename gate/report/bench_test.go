@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/evidencetest"
 	"github.com/imagegate/imagegate/policy"
 )
 
@@ -34,7 +34,7 @@ func benchmarkGate(b *testing.B) *gate.Gate {
 
 // Judging saved evidence, without reading it.
 func BenchmarkJudge(b *testing.B) {
-	images, err := gatetest.Evidence(benchmarkImages)
+	images, err := evidencetest.Evidence(benchmarkImages)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func BenchmarkJudge(b *testing.B) {
 
 // Every format, for many images with many findings.
 func BenchmarkFormats(b *testing.B) {
-	images, err := gatetest.Evidence(benchmarkImages)
+	images, err := evidencetest.Evidence(benchmarkImages)
 	if err != nil {
 		b.Fatal(err)
 	}

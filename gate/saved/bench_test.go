@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/evidencetest"
 	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -13,7 +13,7 @@ const benchmarkImages = 200
 
 func benchmarkEvidence(tb testing.TB, n int) []evidence.Image {
 	tb.Helper()
-	images, err := gatetest.Evidence(n)
+	images, err := evidencetest.Evidence(n)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,7 +14,8 @@ import (
 	"testing"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -70,8 +71,8 @@ func TestSharedFaultIsToldInOnesOwnWords(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, tt.worker, func(o *scan.Options) { o.Jobs = 2 })
-			shared := gatetest.Alpine("3.20")
-			first, second := target(t, gatetest.Image(shared)), target(t, gatetest.Image(gatetest.Layer{}, shared))
+			shared := rootfs.Alpine("3.20")
+			first, second := target(t, imagetest.Image(shared)), target(t, imagetest.Image(imagetest.Layer{}, shared))
 			release := make(chan struct{})
 			var reading chan struct{}
 			if tt.err != nil {
@@ -181,11 +182,11 @@ func childProcesses() []string {
 
 // An image may have more programs than fit into one frame.
 func TestManyPrograms(t *testing.T) {
-	var files []gatetest.File
+	var files []imagetest.File
 	for i := range 9000 {
-		files = append(files, gatetest.Program("usr/lib/"+strings.Repeat("x", 120)+"/"+strconv.Itoa(i), []byte("\x7fELF\x02\x01\x01\x00")))
+		files = append(files, imagetest.Program("usr/lib/"+strings.Repeat("x", 120)+"/"+strconv.Itoa(i), []byte("\x7fELF\x02\x01\x01\x00")))
 	}
-	got := must(t, open(t, "", nil), target(t, gatetest.Image(gatetest.Files(files...))), need)
+	got := must(t, open(t, "", nil), target(t, imagetest.Image(imagetest.Files(files...))), need)
 	if got.Coverage.Executables != len(files) {
 		t.Errorf("%d executables, want %d", got.Coverage.Executables, len(files))
 	}
@@ -201,11 +202,11 @@ func TestLargeConfig(t *testing.T) {
 
 // A layer may hide all that is below it.
 func TestOpaqueRoot(t *testing.T) {
-	must(t, open(t, "", nil), target(t, gatetest.Image(gatetest.Alpine("3.20"), gatetest.Files(gatetest.Opaque("")))), need)
+	must(t, open(t, "", nil), target(t, imagetest.Image(rootfs.Alpine("3.20"), imagetest.Files(imagetest.Opaque("")))), need)
 }
 
 func TestNoLayers(t *testing.T) {
-	got := must(t, open(t, "", nil), target(t, gatetest.Image()), need)
+	got := must(t, open(t, "", nil), target(t, imagetest.Image()), need)
 	if got.Coverage.Gaps == nil {
 		t.Error("nobody looked")
 	}

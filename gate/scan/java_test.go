@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -21,7 +22,7 @@ func TestJavaDatabaseThatChanges(t *testing.T) {
 	var temp string
 	s := open(t, "", func(o *scan.Options) { o.Cache = &cache; temp = o.TempDir })
 	jar := func(name string) *gate.Target {
-		return target(t, gatetest.Image(gatetest.Files(gatetest.Text(name, "PK"))))
+		return target(t, imagetest.Image(imagetest.Files(imagetest.Text(name, "PK"))))
 	}
 	must(t, s, jar("a.jar"), need|evidence.NeedJava)
 	if err := s.Close(); err != nil {
@@ -51,7 +52,7 @@ func TestJavaDatabaseThatChanges(t *testing.T) {
 func TestJavaDatabaseThatIsGone(t *testing.T) {
 	var cache mapCache
 	var tr traffic
-	jar := tr.watch(target(t, gatetest.Image(gatetest.Files(gatetest.Text("a.jar", "PK")))))
+	jar := tr.watch(target(t, imagetest.Image(imagetest.Files(imagetest.Text("a.jar", "PK")))))
 	s := open(t, "", on(&cache))
 	must(t, s, jar, need|evidence.NeedJava)
 	if err := s.Close(); err != nil {
@@ -59,7 +60,7 @@ func TestJavaDatabaseThatIsGone(t *testing.T) {
 	}
 	without := func(o *scan.Options) {
 		o.Cache = &cache
-		store, err := database.New(database.Options{CacheDir: gatetest.Database(t, gatetest.DBOptions{NoJava: true}), Now: time.Now})
+		store, err := database.New(database.Options{CacheDir: dbtest.Database(t, dbtest.DBOptions{NoJava: true}), Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/database"
@@ -175,7 +177,7 @@ func open(t *testing.T, fault string, change func(*scan.Options)) *scan.Scanner 
 	if err != nil {
 		t.Fatal(err)
 	}
-	cache := gatetest.Database(t, gatetest.DBOptions{})
+	cache := dbtest.Database(t, dbtest.DBOptions{})
 	store, err := database.New(database.Options{CacheDir: cache, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +228,7 @@ func target(t *testing.T, img v1.Image) *gate.Target {
 	return tg
 }
 
-func alpine() v1.Image { return gatetest.Image(gatetest.Alpine("3.20")) }
+func alpine() v1.Image { return imagetest.Image(rootfs.Alpine("3.20")) }
 
 const need = evidence.NeedPackages | evidence.NeedUser
 
@@ -331,7 +333,7 @@ func TestHangAtStartEndsWithTheContext(t *testing.T) {
 
 // Wrong bytes are an error even where the archive itself is fine.
 func TestUnverifiedBytes(t *testing.T) {
-	other, err := target(t, gatetest.Image(gatetest.Alpine("3.19"))).Layers[0].Open(t.Context())
+	other, err := target(t, imagetest.Image(rootfs.Alpine("3.19"))).Layers[0].Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

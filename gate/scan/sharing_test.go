@@ -15,7 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/gatetest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/store"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -103,7 +104,7 @@ func must(t *testing.T, s *scan.Scanner, tg *gate.Target, need evidence.Need) *e
 
 // app is an image of its own on a base that all apps share.
 func app(i int) v1.Image {
-	return gatetest.Image(gatetest.Alpine("3.20"), gatetest.Files(gatetest.Text(fmt.Sprintf("app/%d", i), "x")))
+	return imagetest.Image(rootfs.Alpine("3.20"), imagetest.Files(imagetest.Text(fmt.Sprintf("app/%d", i), "x")))
 }
 
 func TestSharedLayersAreReadOnce(t *testing.T) {
@@ -194,7 +195,7 @@ func TestOtherWorkIsNotUsed(t *testing.T) {
 // The claim is checked before it is believed.
 func TestForgedDiffIDIsNotBelieved(t *testing.T) {
 	forge := func(t *testing.T) (honest, forged *gate.Target) {
-		honest, forged = target(t, app(1)), target(t, gatetest.Image(gatetest.Alpine("3.19"), gatetest.Files(gatetest.Text("evil", "x"))))
+		honest, forged = target(t, app(1)), target(t, imagetest.Image(rootfs.Alpine("3.19"), imagetest.Files(imagetest.Text("evil", "x"))))
 		for i := range forged.Layers {
 			forged.Layers[i].DiffID = honest.Layers[i].DiffID
 		}
@@ -238,9 +239,9 @@ func TestForgedDiffIDIsNotBelieved(t *testing.T) {
 // The same archive compressed in another way is verified, not analysed again.
 func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
 	compressed := func(mediaType types.MediaType) *gate.Target {
-		l := gatetest.Alpine("3.20")
+		l := rootfs.Alpine("3.20")
 		l.MediaType = mediaType
-		return target(t, gatetest.Image(l))
+		return target(t, imagetest.Image(l))
 	}
 	var cache mapCache
 	var tr traffic
@@ -337,8 +338,8 @@ func TestFaultOfAnotherRepository(t *testing.T) {
 // Limits count over all layers of an image, whether they are read or known.
 func TestLimitsHoldForKnownLayers(t *testing.T) {
 	big := func(i int) v1.Image {
-		return gatetest.Image(gatetest.Alpine("3.20"), gatetest.Files(gatetest.Text("a", strings.Repeat("x", 64<<10))),
-			gatetest.Files(gatetest.Text(fmt.Sprint("b", i), strings.Repeat("y", 64<<10))))
+		return imagetest.Image(rootfs.Alpine("3.20"), imagetest.Files(imagetest.Text("a", strings.Repeat("x", 64<<10))),
+			imagetest.Files(imagetest.Text(fmt.Sprint("b", i), strings.Repeat("y", 64<<10))))
 	}
 	small := func(o *scan.Options) { o.Limits.ImageSize = 100 << 10 }
 	s := open(t, "", small)

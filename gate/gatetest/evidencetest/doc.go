@@ -1,0 +1,2 @@
+// Package evidencetest makes saved evidence of many images, for benchmarks.
+package evidencetest

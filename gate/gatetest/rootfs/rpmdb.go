@@ -1,0 +1,126 @@
+package rootfs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/imagegate/imagegate/gate/gatetest/sqlitetest"
+)
+
+// RPM is a package in an RPM database.
+type RPM struct {
+	Name, Version, Release string
+	Epoch                  int32 // 0 is none
+	Vendor                 string
+	SourceRPM              string
+}
+
+// Types and tags of RPM headers, as in rpm's rpmtag.h.
+const (
+	rpmInt32       = 4
+	rpmString      = 6
+	rpmBin         = 7
+	rpmI18nString  = 9
+	rpmTagRegion   = 63 // HEADERIMMUTABLE
+	rpmTagName     = 1000
+	rpmTagVersion  = 1001
+	rpmTagRelease  = 1002
+	rpmTagEpoch    = 1003
+	rpmTagSummary  = 1004
+	rpmTagSize     = 1009
+	rpmTagVendor   = 1011
+	rpmTagLicense  = 1014
+	rpmTagArch     = 1022
+	rpmTagSource   = 1044
+	rpmTagChecksum = 5011 // FILEDIGESTALGO
+	rpmEntrySize   = 16
+)
+
+// RPMDatabase returns an rpmdb.sqlite with the packages, as RPM 4.16 and newer
+// write it.
+func RPMDatabase(packages ...RPM) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "gatetest-rpm-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	statements := []string{
+		"CREATE TABLE 'Packages' ( hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL )",
+		"CREATE TABLE 'Name' ( key 'TEXT' NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL )",
+	}
+	for i, p := range packages {
+		statements = append(statements,
+			fmt.Sprintf("INSERT INTO Packages(hnum, blob) VALUES (%d, x'%s')", i+1, hex.EncodeToString(p.header())),
+			fmt.Sprintf("INSERT INTO Name VALUES ('%s', %d, 0)", p.Name, i+1))
+	}
+	file := filepath.Join(dir, "rpmdb.sqlite")
+	if err := sqlitetest.Write(file, statements); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// rpmEntry is one tag of a header before its data has a place.
+type rpmEntry struct {
+	tag, kind uint32
+	data      []byte
+}
+
+// header is the package as a header blob: counts, index, data, with everything
+// inside one immutable region.
+func (p RPM) header() []byte {
+	entries := p.entries()
+	slices.SortFunc(entries, func(a, b rpmEntry) int { return int(a.tag) - int(b.tag) })
+	index, data := &bytes.Buffer{}, &bytes.Buffer{}
+	for _, e := range entries {
+		if e.kind == rpmInt32 {
+			data.Write(make([]byte, (4-data.Len()%4)%4))
+		}
+		putEntry(index, e.tag, e.kind, int32(data.Len()), 1)
+		data.Write(e.data)
+	}
+	count := len(entries) + 1
+	region := &bytes.Buffer{}
+	putEntry(region, rpmTagRegion, rpmBin, int32(data.Len()), rpmEntrySize)
+	putEntry(data, rpmTagRegion, rpmBin, int32(-rpmEntrySize*count), rpmEntrySize)
+
+	out := binary.BigEndian.AppendUint32(nil, uint32(count))
+	out = binary.BigEndian.AppendUint32(out, uint32(data.Len()))
+	return slices.Concat(out, region.Bytes(), index.Bytes(), data.Bytes())
+}
+
+func (p RPM) entries() []rpmEntry {
+	source := p.SourceRPM
+	if source == "" {
+		source = fmt.Sprintf("%s-%s-%s.src.rpm", p.Name, p.Version, p.Release)
+	}
+	entries := []rpmEntry{
+		text(rpmTagName, p.Name), text(rpmTagVersion, p.Version), text(rpmTagRelease, p.Release),
+		text(rpmTagArch, "x86_64"), text(rpmTagSource, source), text(rpmTagLicense, "Apache-2.0"),
+		{rpmTagSummary, rpmI18nString, []byte(p.Name + "\x00")}, number(rpmTagSize, 4096), number(rpmTagChecksum, 8),
+	}
+	if p.Vendor != "" {
+		entries = append(entries, text(rpmTagVendor, p.Vendor))
+	}
+	if p.Epoch != 0 {
+		entries = append(entries, number(rpmTagEpoch, p.Epoch))
+	}
+	return entries
+}
+
+func text(tag uint32, s string) rpmEntry { return rpmEntry{tag, rpmString, []byte(s + "\x00")} }
+
+func number(tag uint32, n int32) rpmEntry {
+	return rpmEntry{tag, rpmInt32, binary.BigEndian.AppendUint32(nil, uint32(n))}
+}
+
+func putEntry(to *bytes.Buffer, tag, kind uint32, offset int32, count uint32) {
+	for _, n := range []uint32{tag, kind, uint32(offset), count} {
+		to.Write(binary.BigEndian.AppendUint32(nil, n))
+	}
+}

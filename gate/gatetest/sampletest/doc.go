@@ -1,0 +1,3 @@
+// Package sampletest has images with a known answer: bad ones, each with a clean
+// twin of the same shape.
+package sampletest

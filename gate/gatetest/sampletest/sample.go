@@ -1,0 +1,132 @@
+package sampletest
+
+import (
+	"fmt"
+
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
+)
+
+// Sample is an image with a known answer.
+type Sample struct {
+	Name  string
+	Image *imagetest.Parts
+	// Findings are "id package" pairs that every scan must report with the
+	// advisories of this package; there may be more. At least one is high or
+	// critical and has a fix. None means that the image is clean.
+	Findings []string
+	// OS is the family, "" for an image that has none by design: it passes only
+	// by a policy that says so.
+	OS string
+	// Package is the path of the file that the findings come from.
+	Package string
+}
+
+// Clean reports whether a gate must let the image through.
+func (s Sample) Clean() bool { return len(s.Findings) == 0 }
+
+// Good and bad Go compilers: the newest fixes of the standard library in the
+// advisories are those of 1.26.6.
+const (
+	fixedGo = "go1.26.8"
+	// baseRelease has advisories in the data and is not at its end of life.
+	baseRelease = "3.23.0"
+)
+
+// sampleSpec is a sample before it is built.
+type sampleSpec struct {
+	name, os, file string
+	layers         func() ([]imagetest.Layer, error)
+	findings       []string
+}
+
+// Samples returns every sample, built anew: bad ones, each with a clean twin
+// of the same shape.
+func Samples() ([]Sample, error) {
+	var out []Sample
+	for _, s := range append(osSamples(), librarySamples()...) {
+		layers, err := s.layers()
+		if err != nil {
+			return nil, fmt.Errorf("sample %s: %w", s.name, err)
+		}
+		img, err := imagetest.Spec{
+			Layers: layers, User: "65532:65532", Entrypoint: []string{"/app/run"},
+			Labels: map[string]string{"org.opencontainers.image.source": "https://git.example.org/app", "org.opencontainers.image.revision": "4f6c1e2"},
+		}.Build()
+		if err != nil {
+			return nil, fmt.Errorf("sample %s: %w", s.name, err)
+		}
+		out = append(out, Sample{Name: s.name, Image: img, Findings: s.findings, OS: s.os, Package: s.file})
+	}
+	return out, nil
+}
+
+// layersOf makes the layers of a sample that cannot fail.
+func layersOf(layers ...imagetest.Layer) func() ([]imagetest.Layer, error) {
+	return func() ([]imagetest.Layer, error) { return layers, nil }
+}
+
+func alma(packages ...rootfs.Pkg) func() ([]imagetest.Layer, error) {
+	return func() ([]imagetest.Layer, error) {
+		l, err := rootfs.Alma("9.6", packages...)
+		return []imagetest.Layer{l}, err
+	}
+}
+
+// onBase puts a library on a clean operating system, so that only the library
+// can be what a gate finds.
+func onBase(l imagetest.Layer, err error) func() ([]imagetest.Layer, error) {
+	return func() ([]imagetest.Layer, error) { return []imagetest.Layer{rootfs.Base(), l}, err }
+}
+
+const (
+	apkFile  = "lib/apk/db/installed"
+	dpkgFile = "var/lib/dpkg/status"
+	rpmFile  = "var/lib/rpm/rpmdb.sqlite"
+)
+
+func osSamples() []sampleSpec {
+	const old, fixed = "3.5.6-1~deb13u1", "3.5.7-1~deb13u3"
+	deb := func(version string) []rootfs.Pkg {
+		return []rootfs.Pkg{{Name: "libssl3t64", Version: version, Source: "openssl"}}
+	}
+	openssl := []string{"CVE-2026-34182 libssl3t64", "CVE-2026-45447 libssl3t64", "CVE-2026-9076 libssl3t64"}
+	return []sampleSpec{
+		{"alpine-bad", "alpine", apkFile, layersOf(rootfs.Alpine(baseRelease,
+			rootfs.Pkg{Name: "zlib", Version: "1.3.1-r2"}, rootfs.Pkg{Name: "gnutls", Version: "3.8.11-r0"})),
+			[]string{"CVE-2026-1584 gnutls", "CVE-2026-22184 zlib", "CVE-2026-27171 zlib"}},
+		{"alpine-clean", "alpine", apkFile, layersOf(rootfs.Base()), nil},
+		{"debian-bad", "debian", dpkgFile, layersOf(rootfs.Debian("13", deb(old)...)), openssl},
+		{"debian-clean", "debian", dpkgFile, layersOf(rootfs.Debian("13", deb(fixed)...)), nil},
+		{"distroless-bad", "debian", dpkgFile + ".d/libssl3t64", layersOf(rootfs.Distroless("13", deb(old)...)), openssl},
+		{"distroless-clean", "debian", dpkgFile + ".d/libssl3t64", layersOf(rootfs.Distroless("13", deb(fixed)...)), nil},
+		{"alma-bad", "alma", rpmFile, alma(rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9"}, rootfs.Pkg{Name: "bash", Version: "5.1.8-5.el9"}),
+			[]string{"CVE-2022-3715 bash", "CVE-2025-59375 expat"}},
+		{"alma-clean", "alma", rpmFile, alma(rootfs.Pkg{Name: "expat", Version: "2.5.0-6.el9_8.1"}, rootfs.Pkg{Name: "bash", Version: "5.1.8-9.el9"}), nil},
+	}
+}
+
+func librarySamples() []sampleSpec {
+	const log4j, core = "org.apache.logging.log4j", "log4j-core"
+	oldModules := []rootfs.Module{{Path: "github.com/jackc/pgx/v5", Version: "v5.5.3"}, {Path: "golang.org/x/text", Version: "v0.3.5"}}
+	newModules := []rootfs.Module{{Path: "github.com/jackc/pgx/v5", Version: "v5.9.2"}, {Path: "golang.org/x/text", Version: "v0.39.0"}}
+	inOld := []string{"CVE-2024-27304 github.com/jackc/pgx/v5", "CVE-2021-38561 golang.org/x/text"}
+	return []sampleSpec{
+		{"npm-bad", "alpine", "app/node_modules/lodash/package.json", onBase(rootfs.NPM("lodash", "4.17.20"), nil), []string{
+			"CVE-2020-28500 lodash", "CVE-2021-23337 lodash", "CVE-2025-13465 lodash", "CVE-2026-2950 lodash", "CVE-2026-4800 lodash"}},
+		{"npm-clean", "alpine", "app/node_modules/lodash/package.json", onBase(rootfs.NPM("lodash", "4.18.0"), nil), nil},
+		{"python-bad", "alpine", "usr/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "2.2.3"), nil), []string{
+			"CVE-2023-30861 Flask", "CVE-2026-27205 Flask"}},
+		{"python-clean", "alpine", "usr/lib/python3/site-packages/Flask-3.1.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "3.1.3"), nil), nil},
+		{"ruby-bad", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-12.3.2.gemspec", onBase(rootfs.Gem("rake", "12.3.2"), nil), []string{
+			"CVE-2020-8130 rake"}},
+		{"ruby-clean", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-13.2.1.gemspec", onBase(rootfs.Gem("rake", "13.2.1"), nil), nil},
+		{"jar-bad", "alpine", "app/lib/log4j-core-2.14.1.jar", onBase(rootfs.Jar(log4j, core, "2.14.1")), []string{
+			"CVE-2021-44228 org.apache.logging.log4j:log4j-core", "CVE-2021-45046 org.apache.logging.log4j:log4j-core"}},
+		{"jar-clean", "alpine", "app/lib/log4j-core-2.25.4.jar", onBase(rootfs.Jar(log4j, core, "2.25.4")), nil},
+		{"go-bad", "alpine", "app/run", onBase(rootfs.GoProgram("app/run", fixedGo, oldModules...), nil), inOld},
+		{"go-clean", "alpine", "app/run", onBase(rootfs.GoProgram("app/run", fixedGo, newModules...), nil), nil},
+		{"scratch-bad", "", "app/run", layersOf(rootfs.GoProgram("app/run", fixedGo, oldModules...)), inOld},
+		{"scratch-clean", "", "app/run", layersOf(rootfs.GoProgram("app/run", fixedGo, newModules...)), nil},
+	}
+}
