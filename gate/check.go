@@ -9,6 +9,7 @@ import (
 
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/plan"
 )
 
 // networkJobs bounds how many references are resolved at once. Resolving waits
@@ -167,6 +168,10 @@ func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image) Res
 		return result
 	}
 	result.Verdict = verdict
+	if verdict.Decision == policy.Denied && verdict.Count(policy.ClassBlocking) > 0 {
+		p := plan.Of(r.gate.Policy, img, &verdict, r.now)
+		result.Plan = &p
+	}
 	return result
 }
 

@@ -3,6 +3,7 @@ package gate
 import (
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/plan"
 )
 
 // Result is what became of one target, or of one reference that could not be
@@ -16,6 +17,9 @@ type Result struct {
 	// Skipped lists manifests of the same index that were not judged. It stands
 	// on the first result of each reference.
 	Skipped []evidence.Skipped
+	// Plan is what would make a denied image pass, nil when no finding of a package
+	// blocks it.
+	Plan *plan.Plan
 	// Err is why there is no verdict, nil when the policy was evaluated.
 	Err error
 }

@@ -48,6 +48,7 @@ func Formats() []Format {
 		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, whole(renderComment)},
 		{"cyclonedx", "bill of materials of one image (CycloneDX, by Trivy)", "a file, an attestation, Dependency-Track", ".cdx.json", false, whole(renderBill("cyclonedx"))},
 		{"spdx", "bill of materials of one image (SPDX 2.3, by Trivy)", "a file, an attestation", ".spdx.json", false, whole(renderBill("spdx"))},
+		{"html", "a page to open, mail, archive and print; needs no network", "a browser, a mail, a job artifact", ".html", false, whole(renderHTML)},
 		{"github", "annotations, at most 10", "GitHub: the job log (by itself)", ".txt", true, whole(renderGitHub)},
 	}
 }

@@ -26,17 +26,17 @@ func Apply(img *evidence.Image, steps []Step) *evidence.Image {
 	for i := range scan.Packages {
 		upgrade(&scan.Packages[i], upgrades)
 	}
-	scan.Findings = nil
-	for _, f := range img.Scan.Findings {
+	scan.Findings = make([]evidence.Finding, 0, len(img.Scan.Findings)-cleared(steps))
+	for i := range img.Scan.Findings {
+		f := &img.Scan.Findings[i]
 		to, upgraded := upgrades[placeOf(&f.Package)]
 		if upgraded && clearedBy(ecosystem(&f.Package), f.FixedVersion, to) {
 			continue
 		}
-		upgrade(&f.Package, upgrades)
-		scan.Findings = append(scan.Findings, f)
-	}
-	if scan.Findings == nil && img.Scan.Findings != nil {
-		scan.Findings = []evidence.Finding{}
+		scan.Findings = append(scan.Findings, *f)
+		if upgraded {
+			upgrade(&scan.Findings[len(scan.Findings)-1].Package, upgrades)
+		}
 	}
 	return &out
 }
@@ -55,4 +55,14 @@ func upgrade(p *evidence.Package, upgrades map[place]string) {
 		p.PURL = base + "@" + to + after
 	}
 	p.Version = to
+}
+
+// cleared counts the blocking findings that the steps clear. Of several packages
+// not each may have each finding, so it is the least.
+func cleared(steps []Step) int {
+	n := 0
+	for i := range steps {
+		n += len(steps[i].Clears)
+	}
+	return n
 }

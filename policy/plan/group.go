@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -97,17 +98,25 @@ func (g *group) solve() (*Step, []Unfixed) {
 func (g *group) candidates(from string) []string {
 	var out []string
 	for _, f := range g.findings {
-		for _, v := range fixes(f.FixedVersion) {
-			if order, ok := version.Compare(g.ecosystem, v, from); !ok || order > 0 {
+		for v := range fixes(f.FixedVersion) {
+			if !slices.Contains(out, v) {
 				out = append(out, v)
 			}
 		}
 	}
+	// The feed of a distribution has one release branch: its fix is always newer.
+	if len(out) == 1 && g.packages[0].Class == evidence.ClassOS {
+		return out
+	}
+	out = slices.DeleteFunc(out, func(v string) bool {
+		order, ok := version.Compare(g.ecosystem, v, from)
+		return ok && order <= 0
+	})
 	slices.SortStableFunc(out, func(a, b string) int {
 		order, _ := version.Compare(g.ecosystem, a, b)
 		return order
 	})
-	return slices.Compact(out)
+	return out
 }
 
 // clears counts the findings that an upgrade to v clears.
@@ -139,21 +148,24 @@ func (g *group) unfixed(v string) []Unfixed {
 }
 
 // fixes splits the fixed versions of a finding: "3.1.1, 2.6.7".
-func fixes(fixed string) []string {
-	var out []string
-	for _, v := range strings.Split(fixed, ",") {
-		if v = strings.TrimSpace(v); v != "" {
-			out = append(out, v)
+func fixes(fixed string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for v := range strings.SplitSeq(fixed, ",") {
+			if v = strings.TrimSpace(v); v != "" && !yield(v) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // clearedBy reports whether version v has the fix of a finding. With several
 // fixed versions each is the fix of its own release branch: of "3.1.1, 2.6.7",
 // version 3.0.0 has none.
 func clearedBy(ecosystem, fixed, v string) bool {
-	all := fixes(fixed)
+	if fixed == v {
+		return v != ""
+	}
+	all := slices.Collect(fixes(fixed))
 	newest, below := "", ""
 	for _, f := range all {
 		if f == v {
