@@ -11,6 +11,7 @@ import (
 	"github.com/imagegate/imagegate/gate/report/page"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // What the page shows in full. More makes a browser slow, and a person reads the
@@ -103,7 +104,7 @@ func pageExceptions(d *page.Document, run *gate.Run) {
 		e := use.Exception
 		x := page.Exception{
 			ID: strings.TrimSpace(e.ID + " " + e.Package), Owner: e.Owner, Ends: day(e), Reason: e.Reason,
-			Status: string(use.Status), Class: "live", Left: plural(max(use.DaysLeft, 0), "day") + " left",
+			Status: string(use.Status), Class: "live", Left: words.Plural(max(use.DaysLeft, 0), "day") + " left",
 		}
 		switch {
 		case e.Expires.IsZero():
@@ -127,7 +128,7 @@ func pageData(d *page.Document, run *gate.Run) {
 	for _, s := range evidence.Severities() {
 		d.Data.Severities = append(d.Data.Severities, string(s))
 	}
-	for _, c := range classes() {
+	for _, c := range policy.Classes() {
 		d.Data.Classes = append(d.Data.Classes, page.Class{Name: string(c), Label: strings.ReplaceAll(string(c), "-", " ")})
 	}
 	var all []located
@@ -140,7 +141,7 @@ func pageData(d *page.Document, run *gate.Run) {
 	slices.SortStableFunc(all, func(a, b located) int { return compareFindings(a.finding, b.finding) })
 	if left := len(all) - pageFindings; left > 0 {
 		all = all[:pageFindings]
-		d.Warnings = append(d.Warnings, fmt.Sprintf("The list has the worst %s findings; %s are left out. The JSON report has all of them.", count(pageFindings), count(left)))
+		d.Warnings = append(d.Warnings, fmt.Sprintf("The list has the worst %s findings; %s are left out. The JSON report has all of them.", words.Count(pageFindings), words.Count(left)))
 	}
 	t := &pageTable{data: &d.Data, run: run, packages: map[evidence.Package]int{}, layers: map[string]int{}}
 	for _, l := range all {

@@ -61,7 +61,7 @@ func pagePlan(id string, r *gate.Result) *page.Plan {
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
 		p.Steps = append(p.Steps, page.Step{
-			Advice: s.Advice, Command: s.Command, Clears: "clears " + plural(s.Findings(), "finding") + ": " + sample(s.Clears), From: stepOrigin(r, s),
+			Advice: s.Advice, Command: s.Command, Clears: "clears " + words.Plural(s.Findings(), "finding") + ": " + sample(s.Clears), From: stepOrigin(r, s),
 		})
 	}
 	return p
@@ -111,12 +111,12 @@ func stepOrigin(r *gate.Result, s *plan.Step) string {
 func pageAccepted(r *gate.Result) []page.Fact {
 	var facts []page.Fact
 	findings := findingsOf(r)
-	for _, c := range classes() {
+	for _, c := range policy.Classes() {
 		of := ofClass(findings, c)
 		if c == policy.ClassBlocking || len(of) == 0 {
 			continue
 		}
-		text := strings.TrimPrefix(plural(len(of), "finding"), count(len(of))+" ") + " " + classText(c) + " (" + bySeverity(of) + ")" + graceEnd(of)
+		text := strings.TrimPrefix(words.Plural(len(of), "finding"), words.Count(len(of))+" ") + " " + classText(c) + " (" + bySeverity(of) + ")" + graceEnd(of)
 		var critical []string
 		for _, f := range of {
 			if f.Severity == evidence.SeverityCritical {
@@ -126,7 +126,7 @@ func pageAccepted(r *gate.Result) []page.Fact {
 		if len(critical) > 0 {
 			text += ". Critical: " + sample(critical)
 		}
-		facts = append(facts, page.Fact{Name: count(len(of)), Text: text})
+		facts = append(facts, page.Fact{Name: words.Count(len(of)), Text: text})
 	}
 	return facts
 }
@@ -141,7 +141,7 @@ func pageCoverage(r *gate.Result) []string {
 		lines = append(lines, fmt.Sprintf("%s: %s %s", g.Kind, g.Subject, g.Detail))
 	}
 	for _, n := range c.Counts {
-		lines = append(lines, fmt.Sprintf("%s: %s counted in %s, %d read", n.Type, plural(n.Expected, "package"), n.Path, n.Got))
+		lines = append(lines, fmt.Sprintf("%s: %s counted in %s, %d read", n.Type, words.Plural(n.Expected, "package"), n.Path, n.Got))
 	}
 	return append(lines, c.Notes...)
 }
@@ -173,7 +173,7 @@ func pageLayers(r *gate.Result) []page.Layer {
 func pageLayer(l *evidence.Layer, counts map[evidence.Severity]int, most int) page.Layer {
 	const pixels = 160
 	out := page.Layer{
-		ID: short(l.DiffID), Kind: "own", Size: words.Size(l.Size), By: clip(buildStep(l.CreatedBy), cellRunes), Width: pixels, Total: count(total(counts)),
+		ID: short(l.DiffID), Kind: "own", Size: words.Size(l.Size), By: clip(buildStep(l.CreatedBy), cellRunes), Width: pixels, Total: words.Count(total(counts)),
 	}
 	if l.Base {
 		out.Kind = "base"
