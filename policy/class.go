@@ -73,7 +73,7 @@ var classSteps = slices.DeleteFunc(ClassSteps(), func(s ClassStep) bool { return
 
 // classify puts every finding into exactly one class.
 func (j *judge) classify() {
-	j.index = newExceptionIndex(j)
+	j.index = newExceptionIndex(j.policy)
 	counts := map[evidence.Severity]int{}
 	if j.img.Scan != nil {
 		j.findings = slices.Grow(j.findings, len(j.img.Scan.Findings))
@@ -88,7 +88,7 @@ func (j *judge) classify() {
 		}
 	}
 	j.weighAll(counts)
-	j.uses = j.index.uses(j)
+	j.relied = j.index.blocksForTooLong(j.findings)
 	j.findings = sorted(j.findings)
 }
 

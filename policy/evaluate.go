@@ -71,7 +71,7 @@ func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
 	s, o := p.settingsFor(img.Reference.Name)
 	j := &judge{policy: p, s: s, img: img, now: now, need: s.needs()}
 	j.classify()
-	v := Verdict{Findings: j.findings, Exceptions: j.uses}
+	v := Verdict{Findings: j.findings}
 	if o != nil {
 		v.Override = o.pos
 	}
@@ -80,6 +80,7 @@ func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
 			v.Rules = append(v.Rules, j.apply(r))
 		}
 	}
+	v.Exceptions = j.exceptionUses()
 	v.Decision = decide(v.Rules)
 	return v
 }
@@ -123,8 +124,11 @@ func (j *judge) apply(r *Rule) RuleResult {
 	default:
 		a = r.check(j)
 	}
-	if level == levelWarn && !a.missing && (a.result == ResultFail || a.result == ResultUndecided) {
-		a.result = ResultWarn
+	if !a.missing && (a.result == ResultFail || a.result == ResultUndecided) {
+		if level == levelWarn {
+			a.result = ResultWarn
+		}
+		j.exceptRule(r.ID, &a)
 	}
 	if !a.pos.IsZero() {
 		res.Position = a.pos

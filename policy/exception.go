@@ -25,12 +25,45 @@ type exceptionLimits struct {
 	never   option[string] // this severity and worse
 }
 
+// exceptionFields is the grammar of an exception of any kind. Which keys belong
+// together is told by [exceptionKinds].
 func exceptionFields() []field[*exception] {
+	return append(subjectFields(), append(scopeFields(), reasonFields()...)...)
+}
+
+// subjectFields are the keys that say what an exception is for.
+func subjectFields() []field[*exception] {
 	return []field[*exception]{
 		{
-			key: "id", doc: "The vulnerability it is for; any alias matches.", required: true, cure: "name the vulnerability: id: CVE-2026-12345", schema: pattern(idForm.String()),
+			key: exceptID, doc: "The vulnerability it is for; any alias matches.", schema: pattern(idForm.String()),
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.ID, _ = d.id(n, name) },
 		},
+		{
+			key: exceptSecret, doc: "The rule that found the secret it is for, as the report names it.", schema: textSchema(),
+			decode: exactText(func(e *exception) *string { return &e.Secret }),
+		},
+		{
+			key: exceptLicense, doc: "The licence it is for, as the report names it.", schema: textSchema(),
+			decode: exactText(func(e *exception) *string { return &e.License }),
+		},
+		{
+			key: exceptGap, doc: "The kind of gap it is for.", schema: enum(exceptableGaps()...),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
+				e.Gap, _ = d.choice(n, name, exceptableGaps())
+			},
+		},
+		{
+			key: exceptRule, doc: "The rule it is for.", schema: enum(exceptableRules()...),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
+				e.Rule, _ = d.choice(n, name, exceptableRules())
+			},
+		},
+	}
+}
+
+// scopeFields are the keys that narrow an exception.
+func scopeFields() []field[*exception] {
+	return []field[*exception]{
 		{
 			key: "package", doc: "Package it holds for: a name, or a purl with an optional version range.", schema: textSchema(),
 			decode: decodePackage,
@@ -48,18 +81,66 @@ func exceptionFields() []field[*exception] {
 			},
 		},
 		{
+			key: "path", doc: "Exact path of the file that holds the secret.", schema: textSchema(),
+			decode: exactText(func(e *exception) *string { return &e.Path }),
+		},
+		{
+			key: "content", doc: "Hash of the file that holds the secret, as the report prints it.", schema: pattern(contentForm.String()),
+			decode: decodeContent,
+		},
+		{
+			key: "cause", doc: "Part of what the report says of the gap.", schema: object{"type": "string", "minLength": minCause},
+			decode: decodeCause,
+		},
+	}
+}
+
+// reasonFields are the keys that account for an exception.
+func reasonFields() []field[*exception] {
+	return []field[*exception]{
+		{
 			key: "reason", doc: "Why the finding may ship.", required: true, cure: "say why the finding may ship: reason: ...", schema: textSchema(),
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Reason, _ = d.text(n, name) },
 		},
 		{
-			key: "owner", doc: "Who answers for it.", schema: textSchema(),
+			key: "owner", doc: "The team or person that is responsible for it.", schema: textSchema(),
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Owner, _ = d.text(n, name) },
+		},
+		{
+			key: "ticket", doc: "Where the decision is recorded.", schema: textSchema(),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Ticket, _ = d.text(n, name) },
+		},
+		{
+			key: "approved-by", doc: "The person who accepted the risk.", schema: textSchema(),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.ApprovedBy, _ = d.text(n, name) },
+		},
+		{
+			key: "justification", doc: "Why the vulnerability does no harm, in the words of OpenVEX.", schema: enum(justifications()...),
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
+				e.Justification, _ = d.choice(n, name, justifications())
+			},
 		},
 		{
 			key: "expires", doc: "The last day it applies, through its end in UTC.", required: true, cure: "say when it ends: expires: 2027-01-31",
 			schema: object{"type": "string", "pattern": dayForm.String(), "format": "date"},
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Expires, _ = d.day(n, name) },
 		},
+	}
+}
+
+// exactText reads a text that is matched as it is. Globs are refused: an
+// exception is for what its author has seen.
+func exactText(at func(*exception) *string) func(*decoder, *yaml.Node, string, *exception) {
+	return func(d *decoder, n *yaml.Node, name string, e *exception) {
+		s, ok := d.text(n, name)
+		if !ok {
+			return
+		}
+		if strings.ContainsAny(s, "*?[{") {
+			d.fail(n, "write it as the report prints it", "%s is %q: patterns are refused", name, clip(s))
+			return
+		}
+		*at(e) = s
 	}
 }
 
@@ -113,11 +194,14 @@ func decodeExceptions(d *decoder, n *yaml.Node, name string, p *Policy) {
 		d.fail(n, "write a list with one \"- id: ...\" for each, or leave it out", "%s is %s", name, emptyOr(n))
 		return
 	}
-	first := map[string]int{}
+	first, fields := map[string]int{}, exceptionFields()
 	for i, c := range n.Content {
 		e := &exception{Exception: Exception{Position: d.pos(c)}}
-		mistakes := len(d.diags)
-		e.keys = mapping(d, c, fmt.Sprintf("exception %d", i+1), exceptionFields(), e)
+		mistakes, title := len(d.diags), fmt.Sprintf("exception %d", i+1)
+		e.keys = mapping(d, c, title, fields, e)
+		if e.keys != nil {
+			d.checkKind(e, c, title)
+		}
 		p.exceptions = append(p.exceptions, e)
 		if len(d.diags) > mistakes {
 			continue
@@ -125,7 +209,7 @@ func decodeExceptions(d *decoder, n *yaml.Node, name string, p *Policy) {
 		key := e.identity()
 		if line := first[key]; line > 0 {
 			d.at(c.Line, c.Column, fmt.Sprintf("the first is on line %d: keep one", line),
-				"exception %d is for the same id, package, images and paths as another", i+1)
+				"exception %d is for the same %s and scope as another", i+1, e.Kind())
 		} else {
 			first[key] = c.Line
 		}
@@ -142,7 +226,7 @@ func emptyOr(n *yaml.Node) string {
 // identity is equal for exceptions that match the same findings.
 func (e *exception) identity() string {
 	images, paths := slices.Sorted(slices.Values(e.Images)), slices.Sorted(slices.Values(e.Paths))
-	return fmt.Sprintf("%q %q %q %q", strings.ToUpper(e.ID), e.Package, images, paths)
+	return fmt.Sprintf("%q %q %q %q %q %q %q %q", e.Kind(), strings.ToUpper(e.Subject()), e.Package, images, paths, e.Path, e.Content, e.Cause)
 }
 
 // inScope reports whether the exception holds for a finding that has its id.

@@ -157,16 +157,27 @@ func checkSecrets(j *judge) answer {
 	}
 	counts := map[evidence.Severity]int{}
 	var details []string
-	for _, s := range sc.Secrets {
+	total := 0
+	for i := range sc.Secrets {
+		s := &sc.Secrets[i]
+		line := secretLine(*s)
+		if e := j.exceptSecret(s); e != nil {
+			details = append(details, line+", "+e.until())
+			continue
+		}
+		total++
 		counts[normalSeverity(s.Severity)]++
-		details = append(details, secretLine(s))
+		details = append(details, line)
 	}
-	a := passing("%s found", words.Plural(len(sc.Secrets), "secret"))
+	a := passing("%s found", words.Plural(total, "secret"))
+	if n := len(sc.Secrets) - total; n > 0 {
+		a.message += fmt.Sprintf(" beside %d excepted", n)
+	}
 	if len(sc.Secrets) > 0 {
 		a.details = details
 	}
 	limit := j.s.secrets
-	over := limit.total.set && len(sc.Secrets) > limit.total.value
+	over := limit.total.set && total > limit.total.value
 	a.allowed = "at most " + itoa(limit.total.value)
 	if !limit.total.set {
 		over = len(overLimit(limit.per, counts)) > 0
@@ -186,5 +197,9 @@ func secretLine(s evidence.Secret) string {
 	if s.StartLine > 0 {
 		line = fmt.Sprintf("%s:%d", line, s.StartLine)
 	}
-	return fmt.Sprintf("%s: %s (%s)", line, s.RuleID, normalSeverity(s.Severity))
+	line = fmt.Sprintf("%s: %s (%s)", line, s.RuleID, normalSeverity(s.Severity))
+	if s.Content != "" {
+		line += ", content " + s.Content
+	}
+	return line
 }

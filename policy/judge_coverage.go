@@ -40,13 +40,24 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 	if sc.Coverage.Gaps == nil {
 		return missing("the scan does not say what it could not see")
 	}
-	var details []string
+	var details, excepted []string
 	for _, g := range append(impliedGaps(j, kind), sc.Coverage.Gaps...) {
-		if gapRule(g.Kind) == id {
-			details = append(details, gapLine(g, kind))
+		if gapRule(g.Kind) != id {
+			continue
 		}
+		if e := j.exceptGap(&g); e != nil {
+			excepted = append(excepted, gapLine(g, kind)+"; "+e.until())
+			continue
+		}
+		details = append(details, gapLine(g, kind))
 	}
-	if len(details) == 0 {
+	switch {
+	case len(details) == 0 && len(excepted) > 0:
+		return answer{
+			result: ResultWarn, message: words.Plural(len(excepted), "gap") + ", excepted", allowed: "none",
+			details: excepted, cure: "fix the cause before the exception ends",
+		}
+	case len(details) == 0:
 		return whole(j.policy, sc.OS, kind)
 	}
 	a := undecided("%s: %s", words.Plural(len(details), "gap"), details[0])

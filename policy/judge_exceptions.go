@@ -17,15 +17,15 @@ type exceptionIndex struct {
 }
 
 type exceptionCount struct {
-	seen    int // findings with the id
+	seen    int // findings with the id, or whatever the exception is for
 	matches int // and in scope
 	applied int // and covered
 	refused string
 	tooLong []int // findings it would cover if it ended earlier
 }
 
-func newExceptionIndex(j *judge) *exceptionIndex {
-	return &exceptionIndex{byID: j.policy.exceptionIDs, counts: make([]exceptionCount, len(j.policy.exceptions))}
+func newExceptionIndex(p *Policy) *exceptionIndex {
+	return &exceptionIndex{byID: p.exceptionIDs, counts: make([]exceptionCount, len(p.exceptions))}
 }
 
 // candidates returns the exceptions for any of the finding's ids, in the order
@@ -81,19 +81,25 @@ func (j *judge) refusal(e *exception, f *Judged) string {
 	if id := j.deniedID(f.Finding); id != "" && j.s.level(ruleDeny) == levelFail {
 		return id + " is denied by vulnerabilities.deny"
 	}
+	return j.beyondLimits(e, f.ID, f.Severity)
+}
+
+// beyondLimits says why exception-limits keep an exception from covering
+// something of a severity, or "". What has no severity has the severity "".
+func (j *judge) beyondLimits(e *exception, what string, sev evidence.Severity) string {
 	if why := j.tooLong(e); why != "" {
 		return why
 	}
 	never := j.policy.limits.never
-	if !never.set {
+	if !never.set || sev == "" {
 		return ""
 	}
-	worst := rank(f.Severity)
-	if f.Severity == evidence.SeverityUnknown {
+	worst := rank(sev)
+	if sev == evidence.SeverityUnknown {
 		worst = rank(evidence.SeverityHigh)
 	}
 	if worst >= rank(evidence.Severity(never.value)) {
-		return fmt.Sprintf("%s is %s, and exception-limits.never covers %s and worse", f.ID, f.Severity, never.value)
+		return fmt.Sprintf("%s is %s, and exception-limits.never covers %s and worse", what, sev, never.value)
 	}
 	return ""
 }
@@ -107,37 +113,72 @@ func (j *judge) tooLong(e *exception) string {
 	return ""
 }
 
-// uses says what became of each exception. Without a look at the packages
-// nothing is known but which have expired.
-func (x *exceptionIndex) uses(j *judge) []ExceptionUse {
-	looked := j.img.Scan != nil && j.img.Scan.Need.Has(evidence.NeedPackages)
-	var out []ExceptionUse
-	for i, e := range j.policy.exceptions {
-		c := x.counts[i]
-		u := ExceptionUse{Exception: &e.Exception, Matches: c.matches, DaysLeft: e.daysLeft(j.now)}
-		long := j.tooLong(e)
-		switch {
-		case e.expired(j.now):
-			u.Status = ExceptionExpired
-		case c.applied > 0:
-			u.Status, u.Matches = ExceptionUsed, c.applied
-			u.EndsSoon = u.DaysLeft <= endsSoonDays
-		case c.matches > 0:
-			u.Status, u.Why = ExceptionRefused, c.refused
-		case c.seen > 0:
-			u.Status, u.Why = ExceptionOutOfScope, "the id is there, but in another package, image or path"
-		case !looked:
-			continue
-		default:
-			u.Status = ExceptionUnused
+// blocksForTooLong reports whether a finding blocks that an exception would
+// cover if it ended earlier.
+func (x *exceptionIndex) blocksForTooLong(findings []Judged) bool {
+	for i := range x.counts {
+		if slices.ContainsFunc(x.counts[i].tooLong, func(k int) bool { return findings[k].Class == ClassBlocking }) {
+			return true
 		}
-		if long != "" && u.Status != ExceptionExpired {
-			j.refused = append(j.refused, fmt.Sprintf("%s (%s): %s", e.ID, e.Position, long))
-		}
-		j.relied = j.relied || slices.ContainsFunc(c.tooLong, func(k int) bool { return j.findings[k].Class == ClassBlocking })
-		out = append(out, u)
 	}
-	return out
+	return false
+}
+
+// exceptionUses says what became of each exception. It is asked when all rules
+// that exceptions can be for have answered.
+func (j *judge) exceptionUses() []ExceptionUse {
+	if j.uses != nil {
+		return j.uses
+	}
+	j.uses = []ExceptionUse{}
+	for i, e := range j.policy.exceptions {
+		if u, ok := j.use(e, &j.index.counts[i]); ok {
+			j.uses = append(j.uses, u)
+		}
+	}
+	return j.uses
+}
+
+// use says what became of one exception. Where the image was not looked at for
+// what the exception is about, nothing is known but whether it has expired.
+func (j *judge) use(e *exception, c *exceptionCount) (u ExceptionUse, ok bool) {
+	u = ExceptionUse{Exception: &e.Exception, Matches: c.matches, DaysLeft: e.daysLeft(j.now)}
+	long := j.tooLong(e)
+	switch {
+	case e.expired(j.now):
+		u.Status = ExceptionExpired
+	case c.applied > 0:
+		u.Status, u.Matches = ExceptionUsed, c.applied
+		u.EndsSoon = u.DaysLeft <= endsSoonDays
+	case c.matches > 0:
+		u.Status, u.Why = ExceptionRefused, c.refused
+	case c.seen > 0:
+		u.Status, u.Why = ExceptionOutOfScope, e.outOfScope()
+	case !j.lookedFor(e):
+		return u, false
+	default:
+		u.Status = ExceptionUnused
+	}
+	if long != "" && u.Status != ExceptionExpired {
+		j.refused = append(j.refused, fmt.Sprintf("%s (%s): %s", e.Name(), e.Position, long))
+	}
+	return u, true
+}
+
+// lookedFor reports whether the evidence can show what the exception is about.
+func (j *judge) lookedFor(e *exception) bool {
+	need := evidence.NeedPackages
+	switch e.Kind() {
+	case exceptRule:
+		return true
+	case exceptSecret:
+		need = evidence.NeedSecrets
+	case exceptLicense:
+		need = evidence.NeedLicenses
+	case exceptGap:
+		return j.img.Scan != nil && j.img.Scan.Coverage.Gaps != nil
+	}
+	return j.img.Scan != nil && j.img.Scan.Need.Has(need)
 }
 
 func checkExceptionUse(j *judge) answer {
@@ -146,7 +187,7 @@ func checkExceptionUse(j *judge) answer {
 	}
 	var warn []string
 	used, first := 0, j.policy.exceptions[0].Position
-	for _, u := range j.uses {
+	for _, u := range j.exceptionUses() {
 		var what string
 		switch {
 		case u.Status == ExceptionExpired && u.Matches > 0:
@@ -157,7 +198,7 @@ func checkExceptionUse(j *judge) answer {
 			what = "ends on " + u.Exception.Expires.Format("2006-01-02")
 		}
 		if what != "" {
-			warn = append(warn, fmt.Sprintf("%s (%s) %s", u.Exception.ID, u.Exception.Position, what))
+			warn = append(warn, fmt.Sprintf("%s (%s) %s", u.Exception.Name(), u.Exception.Position, what))
 		}
 		if u.Status == ExceptionUsed {
 			used++
@@ -174,13 +215,14 @@ func checkExceptionUse(j *judge) answer {
 }
 
 // checkExceptionLimits fails an image that is blocked by what an exception
-// was to cover which ends too late: it must not work silently, and whoever
-// looks at the finding must learn why it did not work.
+// was to cover which ends too late: it must not work silently, and a
+// reader of the finding must learn why it did not work.
 func checkExceptionLimits(j *judge) answer {
 	l := j.policy.limits
 	if !l.maxDays.set && !l.never.set {
 		return off("the policy sets no limits that depend on time or finding")
 	}
+	j.exceptionUses()
 	if len(j.refused) == 0 {
 		return passing("every exception is within the limits")
 	}
@@ -197,8 +239,8 @@ func checkExceptionLimits(j *judge) answer {
 // is used, and an exception is unused only if no image had its id.
 func MergeUses(all ...[]ExceptionUse) []ExceptionUse {
 	type key struct {
-		id, pkg string
-		pos     Position
+		kind, subject, pkg string
+		pos                Position
 	}
 	place := map[key]int{}
 	var out []ExceptionUse
@@ -207,7 +249,7 @@ func MergeUses(all ...[]ExceptionUse) []ExceptionUse {
 			if u.Exception == nil {
 				continue
 			}
-			k := key{u.Exception.ID, u.Exception.Package, u.Exception.Position}
+			k := key{u.Exception.Kind(), u.Exception.Subject(), u.Exception.Package, u.Exception.Position}
 			i, ok := place[k]
 			if !ok {
 				place[k] = len(out)

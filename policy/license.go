@@ -50,7 +50,7 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 	licensed := map[string]bool{}
 	for _, l := range sc.Licenses {
 		licensed[l.Package] = true
-		if !j.licenseFine(l.Name) {
+		if !j.licenseFine(l.Name) && j.exceptLicense(sc, l) == nil {
 			bad = append(bad, strings.TrimSpace(fmt.Sprintf("%s in %s", orText(l.Name, unknownLicense), orText(l.Package, l.Path))))
 		}
 	}
@@ -58,6 +58,9 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 		for _, p := range sc.Packages {
 			if !licensed[p.Name] {
 				licensed[p.Name] = true
+				if j.exceptLicense(sc, evidence.License{Package: p.Name, Type: p.Type}) != nil {
+					continue
+				}
 				bad = append(bad, unknownLicense+" in "+p.Name)
 			}
 		}

@@ -176,7 +176,7 @@ func TestParseRefusesExceptions(t *testing.T) {
 	for src, want := range map[string]string{
 		"- {id: CVE-2026-1234, expires: 2027-01-31}\n":                            `4:3: exception 1 has no "reason"`,
 		"- {id: CVE-2026-1234, reason: because}\n":                                `4:3: exception 1 has no "expires"`,
-		"- {reason: because, expires: 2027-01-31}\n":                              `4:3: exception 1 has no "id"`,
+		"- {reason: because, expires: 2027-01-31}\n":                              `4:3: exception 1 does not say what it is for`,
 		"- {id: CVE-2026-1234, reason: because, expires: 2027-02-29}\n":           "there is no such day",
 		"- {id: CVE-2026-1234, reason: because, expires: 2027-1-31}\n":            "write the last day as year-month-day",
 		"- {id: CVE-2026-1234, reason: because, expires: 2027-01-31T00:00:00Z}\n": "write the last day as year-month-day",

@@ -30,8 +30,10 @@ type Policy struct {
 	exceptions []*exception
 	limits     exceptionLimits
 	rules      []*Rule // nil until the policy was parsed without a mistake
-	// exceptionIDs tells the places in exceptions by id, in upper case.
-	exceptionIDs map[string][]int
+	// exceptionIDs tells the places in exceptions by id, in upper case, and
+	// exceptionKinds those of exceptions for something other than an id, by kind.
+	exceptionIDs   map[string][]int
+	exceptionKinds map[string][]int
 }
 
 // override is the settings for images with certain names.
@@ -78,8 +80,12 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 
 // indexExceptions spares every image that is judged a look at every exception.
 func (p *Policy) indexExceptions() {
-	p.exceptionIDs = map[string][]int{}
+	p.exceptionIDs, p.exceptionKinds = map[string][]int{}, map[string][]int{}
 	for i, e := range p.exceptions {
+		if k := e.Kind(); k != exceptID {
+			p.exceptionKinds[k] = append(p.exceptionKinds[k], i)
+			continue
+		}
 		id := strings.ToUpper(e.ID)
 		p.exceptionIDs[id] = append(p.exceptionIDs[id], i)
 	}
@@ -117,7 +123,7 @@ func policyFields() []field[*Policy] {
 	return append(fields,
 		field[*Policy]{
 			key: "exceptions", doc: "Findings that may ship for now, each with a reason and an end.",
-			schema: listOf(schemaOf(exceptionFields())), decode: decodeExceptions,
+			schema: listOf(exceptionSchema()), decode: decodeExceptions,
 		},
 		field[*Policy]{
 			key: "exception-limits", doc: "What exceptions must have and may not do.",

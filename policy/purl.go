@@ -57,6 +57,11 @@ func parsePackage(s string) (*packageMatcher, error) {
 	return m, nil
 }
 
+// oneVersion reports whether it names one version of a package.
+func (m *packageMatcher) oneVersion() bool {
+	return m.versions.OneVersion()
+}
+
 // splitPURL cuts the version range out of a purl. A purl proper has one
 // version there, so the library cannot read ours; an @ right after a slash
 // begins an npm scope and no version.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -112,16 +113,58 @@ func (v *Verdict) Count(c Class) int {
 	return n
 }
 
-// Exception is one entry of the policy's exceptions.
+// Exception is one entry of the policy's exceptions. Exactly one of ID, Secret,
+// License, Gap and Rule is set: it says what the exception is for.
 type Exception struct {
-	ID       string    // matched against every id of a finding
-	Package  string    // purl with optional version range, or a name; "" any
-	Images   []string  // globs on registry/repository; none = any
-	Paths    []string  // globs on the package path; none = any
-	Reason   string    // why
-	Owner    string    // who answers for it
-	Expires  time.Time // last day, midnight UTC; it applies through its end
-	Position Position
+	ID      string // of a vulnerability, matched against every id of a finding
+	Secret  string // rule that found a secret
+	License string // licence of a package
+	Gap     string // kind of gap in what the scan could see
+	Rule    string // rule about the reference, the config or the platforms
+
+	Package string   // purl with optional version range, or a name; "" any
+	Images  []string // globs on registry/repository; none = any
+	Paths   []string // globs on the path of a package or a gap; none = any
+	Path    string   // exact path of a secret
+	Content string   // sha256 of the file that holds a secret
+	Cause   string   // part of what the report says of a gap
+
+	Reason        string    // why
+	Owner         string    // the team or person that is responsible for it
+	Ticket        string    // where the decision is recorded
+	ApprovedBy    string    // the person who accepted the risk
+	Justification string    // in the words of OpenVEX
+	Expires       time.Time // last day, midnight UTC; it applies through its end
+	Position      Position
+}
+
+// Kind returns the key that says what the exception is for.
+func (e *Exception) Kind() string {
+	switch {
+	case e.Secret != "":
+		return exceptSecret
+	case e.License != "":
+		return exceptLicense
+	case e.Gap != "":
+		return exceptGap
+	case e.Rule != "":
+		return exceptRule
+	}
+	return exceptID
+}
+
+// Subject returns what the exception is for: the id of a vulnerability, the
+// rule that found a secret, a licence, a kind of gap, or a rule.
+func (e *Exception) Subject() string {
+	return cmp.Or(e.Secret, e.License, e.Gap, e.Rule, e.ID)
+}
+
+// Name returns the kind and the subject for messages. An id needs no kind.
+func (e *Exception) Name() string {
+	if e.Kind() == exceptID {
+		return e.ID
+	}
+	return e.Kind() + " " + e.Subject()
 }
 
 // ExceptionStatus says what became of an exception.

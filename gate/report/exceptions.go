@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imagegate/imagegate/gate"
@@ -12,8 +13,8 @@ import (
 // exceptionKey identifies an exception over all images of a run: each image is
 // judged with its own copy of the list.
 type exceptionKey struct {
-	id, pkg  string
-	position policy.Position
+	kind, subject, pkg string
+	position           policy.Position
 }
 
 // exceptionsOf merges what became of every exception over all results: one that
@@ -29,7 +30,7 @@ func exceptionsOf(results []gate.Result) []policy.ExceptionUse {
 			if use.Exception == nil {
 				continue
 			}
-			key := exceptionKey{use.Exception.ID, use.Exception.Package, use.Exception.Position}
+			key := exceptionKey{use.Exception.Kind(), use.Exception.Subject(), use.Exception.Package, use.Exception.Position}
 			if m := merged[key]; m != nil {
 				mergeUse(m, use)
 				continue
@@ -53,7 +54,7 @@ func sortUses(uses []policy.ExceptionUse) {
 			cmp.Compare(x.Position.File, y.Position.File),
 			cmp.Compare(x.Position.Line, y.Position.Line),
 			cmp.Compare(x.Position.Column, y.Position.Column),
-			cmp.Compare(x.ID, y.ID),
+			cmp.Compare(x.Subject(), y.Subject()),
 			cmp.Compare(x.Package, y.Package),
 		)
 	})
@@ -87,6 +88,12 @@ func exceptionScope(e *policy.Exception) string {
 	}
 	if len(e.Paths) > 0 {
 		parts = append(parts, "paths "+strings.Join(e.Paths, " "))
+	}
+	if e.Path != "" {
+		parts = append(parts, "file "+e.Path)
+	}
+	if e.Cause != "" {
+		parts = append(parts, "cause "+strconv.Quote(e.Cause))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -103,7 +103,7 @@ func pageExceptions(d *page.Document, run *gate.Run) {
 	for _, use := range exceptionsOf(run.Results) {
 		e := use.Exception
 		x := page.Exception{
-			ID: strings.TrimSpace(e.ID + " " + e.Package), Owner: e.Owner, Ends: day(e), Reason: e.Reason,
+			ID: strings.TrimSpace(e.Name() + " " + e.Package), Owner: e.Owner, Ends: day(e), Reason: e.Reason,
 			Status: string(use.Status), Class: "live", Left: words.Plural(max(use.DaysLeft, 0), "day") + " left",
 		}
 		switch {

@@ -130,7 +130,7 @@ func imageResult(r *gate.Result) ImageResult {
 func addScan(out *ImageResult, s *evidence.Scan) {
 	out.OS, out.User, out.Packages = s.OS, s.User, len(s.Packages)
 	out.Secrets = convert(s.Secrets, func(s evidence.Secret) SecretInfo {
-		return SecretInfo{s.RuleID, s.Category, string(s.Severity), s.Title, s.Path, s.StartLine, s.EndLine, s.Layer}
+		return SecretInfo{s.RuleID, s.Category, string(s.Severity), s.Title, s.Path, s.StartLine, s.EndLine, s.Layer, s.Content}
 	})
 	out.Licenses = convert(s.Licenses, func(l evidence.License) LicenseInfo { return LicenseInfo(l) })
 	c := &s.Coverage
@@ -201,8 +201,10 @@ func exceptionPointer(e *policy.Exception) *ExceptionInfo {
 		return nil
 	}
 	info := &ExceptionInfo{
-		ID: e.ID, Package: e.Package, Images: list(e.Images), Paths: list(e.Paths),
-		Reason: e.Reason, Owner: e.Owner, Position: Position(e.Position),
+		ID: e.ID, Secret: e.Secret, License: e.License, Gap: e.Gap, Rule: e.Rule,
+		Package: e.Package, Images: list(e.Images), Paths: list(e.Paths), Path: e.Path, Content: e.Content, Cause: e.Cause,
+		Reason: e.Reason, Owner: e.Owner, Ticket: e.Ticket, ApprovedBy: e.ApprovedBy, Justification: e.Justification,
+		Position: Position(e.Position),
 	}
 	if !e.Expires.IsZero() {
 		info.Expires = day(e)

@@ -166,6 +166,7 @@ type SecretInfo struct {
 	StartLine int    `json:"startLine"`
 	EndLine   int    `json:"endLine"`
 	Layer     string `json:"layer"`
+	Content   string `json:"content"` // sha256 of the whole file, "" when it is not known
 }
 
 // LicenseInfo is the licence of a package or file.
@@ -195,16 +196,27 @@ type SkippedInfo struct {
 	Reason   string `json:"reason"`
 }
 
-// ExceptionInfo is one exception of the policy.
+// ExceptionInfo is one exception of the policy. One of ID, Secret, License, Gap
+// and Rule says what it is for.
 type ExceptionInfo struct {
-	ID       string   `json:"id"`
-	Package  string   `json:"package"`
-	Images   []string `json:"images"`
-	Paths    []string `json:"paths"`
-	Reason   string   `json:"reason"`
-	Owner    string   `json:"owner"`
-	Expires  string   `json:"expires"` // last day, YYYY-MM-DD, UTC; "" for none
-	Position Position `json:"position"`
+	ID            string   `json:"id"`
+	Secret        string   `json:"secret"`
+	License       string   `json:"license"`
+	Gap           string   `json:"gap"`
+	Rule          string   `json:"rule"`
+	Package       string   `json:"package"`
+	Images        []string `json:"images"`
+	Paths         []string `json:"paths"`
+	Path          string   `json:"path"`
+	Content       string   `json:"content"`
+	Cause         string   `json:"cause"`
+	Reason        string   `json:"reason"`
+	Owner         string   `json:"owner"`
+	Ticket        string   `json:"ticket"`
+	ApprovedBy    string   `json:"approvedBy"`
+	Justification string   `json:"justification"`
+	Expires       string   `json:"expires"` // last day, YYYY-MM-DD, UTC; "" for none
+	Position      Position `json:"position"`
 }
 
 // ExceptionResult is an exception and what became of it.

@@ -105,7 +105,7 @@ func exceptionLabel(use policy.ExceptionUse) (string, tint) {
 // exceptionText says what an exception did and what to do about it, with its
 // name and place.
 func exceptionText(use policy.ExceptionUse) string {
-	name := use.Exception.ID
+	name := use.Exception.Name()
 	if scope := exceptionScope(use.Exception); scope != "" {
 		name += " (" + scope + ")"
 	}
@@ -120,21 +120,29 @@ func exceptionFate(use policy.ExceptionUse) string {
 	case use.Status == policy.ExceptionExpired:
 		s = fmt.Sprintf("ended on %s and no longer applies; fix the finding, or renew it", day(e))
 	case use.Status == policy.ExceptionUsed && use.EndsSoon:
-		s = fmt.Sprintf("covers %s until %s (%s left)", words.Plural(use.Matches, "finding"), day(e), words.Plural(use.DaysLeft, "day"))
+		s = fmt.Sprintf("covers %s until %s (%s left)", words.Plural(use.Matches, covered(e)), day(e), words.Plural(use.DaysLeft, "day"))
 	case use.Status == policy.ExceptionUsed:
-		s = fmt.Sprintf("covers %s until %s", words.Plural(use.Matches, "finding"), day(e))
+		s = fmt.Sprintf("covers %s until %s", words.Plural(use.Matches, covered(e)), day(e))
 	case use.Status == policy.ExceptionOutOfScope:
-		s = "the id was found, but not in this scope" + because(use.Why) + "; correct the scope or remove it"
+		s = "what it is for was found, but not in this scope" + because(use.Why) + "; correct the scope or remove it"
 	case use.Status == policy.ExceptionRefused:
 		s = "it matches, but the policy does not allow it" + because(use.Why)
 	default:
-		s = "nothing has this id; remove it"
+		s = "nothing needs it; remove it"
 	}
-	who := slices.DeleteFunc([]string{e.Reason, e.Owner}, func(s string) bool { return s == "" })
+	who := slices.DeleteFunc([]string{e.Reason, e.Owner, e.Ticket}, func(s string) bool { return s == "" })
 	if len(who) > 0 {
 		s += " [" + strings.Join(who, ", ") + "]"
 	}
 	return s
+}
+
+// covered is the noun for what an exception covers.
+func covered(e *policy.Exception) string {
+	if e.Kind() == "id" {
+		return "finding"
+	}
+	return e.Kind()
 }
 
 // because puts a reason in brackets, if there is one.

@@ -37,6 +37,8 @@ type Gap struct {
 	Kind GapKind `json:"kind"`
 	// Subject is the path, package or message it is about.
 	Subject string `json:"subject,omitempty"`
+	// Path is the path in the image that it is about; "" when it is about none.
+	Path string `json:"path,omitempty"`
 	// Detail says what is wrong, for a person.
 	Detail string `json:"detail"`
 	// Package is the package it is about, "NAME VERSION"; "" when it is about none.

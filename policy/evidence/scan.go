@@ -125,6 +125,9 @@ type Secret struct {
 	StartLine int      `json:"startLine,omitempty"`
 	EndLine   int      `json:"endLine,omitempty"`
 	Layer     string   `json:"layer,omitempty"` // diffID
+	// Content is the sha256 of the whole file, "sha256:HEX"; "" when it is not
+	// known. A hash of the secret alone could be tried out by readers of a report.
+	Content string `json:"content,omitempty"`
 }
 
 // License is the licence of a package or a file.

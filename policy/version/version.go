@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -107,6 +108,11 @@ type bound struct {
 }
 
 var boundForm = regexp.MustCompile(`^(<=|>=|!=|==|=|<|>)?\s*([^\s<>=!|,^*]+)$`)
+
+// OneVersion reports whether the range is a single version.
+func (r Range) OneVersion() bool {
+	return len(r) == 1 && len(r[0]) == 1 && slices.Contains([]string{"", "=", "=="}, r[0][0].op)
+}
 
 // ParseRange reads ">=4.17.0 <4.17.21 || =5.0.0" for the ecosystem of a purl
 // type. A blank or a comma means and, || means or. It returns an error for a
