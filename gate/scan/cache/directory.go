@@ -103,9 +103,9 @@ func (d *directory) believe(name string, info fs.FileInfo) error {
 	return err
 }
 
-// shelf returns the subdirectory of a key, once it is known to be one.
-func (d *directory) shelf(root *os.Root, key string) (string, error) {
-	name := key[:2]
+// shelf returns the subdirectory of an entry, once it is known to be one.
+func (d *directory) shelf(root *os.Root, entry string) (string, error) {
+	name := entry[:2]
 	info, err := root.Lstat(name)
 	if err != nil {
 		return "", err
@@ -139,11 +139,12 @@ func (d *directory) get(key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	shelf, err := d.shelf(root, key)
+	entry := d.sealer.name(key)
+	shelf, err := d.shelf(root, entry)
 	if err != nil {
 		return nil, err
 	}
-	name := path.Join(shelf, key+suffix)
+	name := path.Join(shelf, entry+suffix)
 	frame, err := d.read(root, name)
 	if err != nil {
 		return nil, err
@@ -224,23 +225,25 @@ func (d *directory) put(key string, data []byte) error {
 		return err
 	}
 	d.sweep.Do(func() { d.sweepTemps(root) })
-	shelf, err := d.makeShelf(root, key)
+	entry := d.sealer.name(key)
+	shelf, err := d.makeShelf(root, entry)
 	if err != nil {
 		return err
 	}
-	return d.write(root, path.Join(shelf, key+suffix), frame)
+	return d.write(root, path.Join(shelf, entry+suffix), frame)
 }
 
-// makeShelf returns the subdirectory of a key and makes it where there is none.
-func (d *directory) makeShelf(root *os.Root, key string) (string, error) {
-	err := root.Mkdir(key[:2], d.shared(0o700))
+// makeShelf returns the subdirectory of an entry and makes it where there is
+// none.
+func (d *directory) makeShelf(root *os.Root, entry string) (string, error) {
+	err := root.Mkdir(entry[:2], d.shared(0o700))
 	if err == nil && d.shared(0o700) != 0o700 {
-		err = root.Chmod(key[:2], d.shared(0o700)) // not the umask's, but the mode of the whole cache
+		err = root.Chmod(entry[:2], d.shared(0o700)) // not the umask's, but the mode of the whole cache
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
-	return d.shelf(root, key)
+	return d.shelf(root, entry)
 }
 
 // shared returns the mode of what we make: ours alone, but in a cache with a

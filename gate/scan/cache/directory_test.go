@@ -16,7 +16,14 @@ var noon = time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 
-func fileOf(dir, key string) string { return filepath.Join(dir, key[:2], key+suffix) }
+// fileOf is where an entry is kept without a secret.
+func fileOf(dir, key string) string { return fileWith(nil, dir, key) }
+
+// fileWith is where an entry is kept with a secret.
+func fileWith(secret []byte, dir, key string) string {
+	name := newSealer(secret).name(key)
+	return filepath.Join(dir, name[:2], name+suffix)
+}
 
 func TestPlaces(t *testing.T) {
 	short := []byte("fifteen bytes..")
@@ -182,7 +189,7 @@ func TestOddEntriesAreMisses(t *testing.T) {
 			if err := s.Put(t.Context(), keyOf(2), []byte("two")); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Mkdir(filepath.Join(dir, keyOf(1)[:2]), 0o700); err != nil {
+			if err := os.Mkdir(filepath.Dir(fileOf(dir, keyOf(1))), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			plant(t, fileOf(dir, keyOf(1)))

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -42,9 +43,10 @@ var (
 	// nothing to warn of.
 	errOlder = errors.New("it has another format")
 	// errForged is a frame whose seal does not fit.
-	errForged = errors.New("it is damaged, or was written under another key or with another secret")
-	errShape  = errors.New("it is no entry of a layer cache")
-	errLarge  = fmt.Errorf("it is larger than %d MiB", MaxEntry>>20)
+	errForged  = errors.New("it is damaged, or was written under another key or with another secret")
+	errShape   = errors.New("it is no entry of a layer cache")
+	errNoEntry = errors.New("there is no entry")
+	errLarge   = fmt.Errorf("it is larger than %d MiB", MaxEntry>>20)
 )
 
 // sealer makes and opens frames.
@@ -77,6 +79,15 @@ func (s *sealer) sealing() byte {
 		return sealedByMAC
 	}
 	return sealedByHash
+}
+
+// name is what an entry is called in the cache. It depends on the secret and on
+// the format, so that entries of different secrets and formats are kept side by
+// side.
+func (s *sealer) name(key string) string {
+	h := hmac.New(sha256.New, s.secret)
+	fmt.Fprintf(h, "imagegate layer cache, name of an entry\x00%d\x00%s", frameVersion, key)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // sum is the seal of a frame under a key.

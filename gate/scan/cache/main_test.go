@@ -100,3 +100,30 @@ func dataOf(n, size int) []byte {
 	}
 	return b.Bytes()[:size]
 }
+
+// Entries of different secrets live side by side: neither replaces the other.
+func sideBySide(t *testing.T, place string) {
+	t.Helper()
+	var n notes
+	secrets := [][]byte{testSecret, []byte("another secret of 16 and more")}
+	for _, secret := range secrets {
+		if err := mustOpen(t, place, Options{Key: secret, Warn: n.add}).Put(t.Context(), keyOf(1), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, secret := range secrets {
+		data, err := mustOpen(t, place, Options{Key: secret, Warn: n.add}).Get(t.Context(), keyOf(1))
+		if err != nil || !bytes.Equal(data, secret) {
+			t.Errorf("with %q: %q, error %v", secret, data, err)
+		}
+	}
+	if info, err := mustOpen(t, place, Options{Maintenance: true}).Info(t.Context()); err != nil || info.Entries != len(secrets) {
+		t.Errorf("%+v, error %v, want an entry for each secret", info, err)
+	}
+	n.want(t, "")
+}
+
+func TestSecretsLiveSideBySide(t *testing.T) {
+	t.Run("directory", func(t *testing.T) { sideBySide(t, t.TempDir()) })
+	t.Run("redis", func(t *testing.T) { sideBySide(t, startRedis(t).url()) })
+}

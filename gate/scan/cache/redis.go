@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,8 +15,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// keyPrefix begins the names of all of our keys, and nothing else is touched:
-// the database may hold other people's data.
+// keyPrefix begins the names of all of our keys, and no others are touched: the
+// database may hold other people's data.
 const keyPrefix = "imagegate:layer:"
 
 // quiet keeps go-redis from writing to standard error by itself, which it does
@@ -33,8 +32,12 @@ type redisStore struct {
 	warnings *warnings
 	breaker  breaker
 	client   *redis.Client
-	plain    atomic.Bool // the server or our rights in it know no GETEX
+	life     context.Context // ends with Close
+	end      context.CancelFunc
+	gets     batcher[*redisGet]
+	sets     batcher[*redisSet]
 	readOnly atomic.Bool
+	late     atomic.Int64 // operations that were given up before they were answered
 }
 
 func newRedis(place string, o Options) (*redisStore, error) {
@@ -47,11 +50,15 @@ func newRedis(place string, o Options) (*redisStore, error) {
 		return nil, fmt.Errorf("the layer cache %s: %w", s, err)
 	}
 	if o.Key == nil && !o.Maintenance {
-		o.Warn(fmt.Sprintf("the layer cache %s is believed without a secret: whoever can write to it decides what is found in layers; "+
+		o.Warn(fmt.Sprintf("the layer cache %s is believed without a secret: anyone who can write to it decides what is found in layers; "+
 			"set IMAGEGATE_CACHE_KEY to the same %d bytes or more wherever the cache is used", s, MinKey))
 	}
 	quiet()
-	client := redis.NewClient(&redis.Options{
+	r := &redisStore{server: s, options: o, sealer: newSealer(o.Key), warnings: newWarnings(o.Warn)}
+	r.life, r.end = context.WithCancel(context.Background())
+	r.gets = batcher[*redisGet]{run: r.runGets, size: func(*redisGet) int { return firstPart }}
+	r.sets = batcher[*redisSet]{run: r.runSets, size: func(s *redisSet) int { return len(s.frame) }}
+	r.client = redis.NewClient(&redis.Options{
 		Addr: s.address(), Username: s.user, Password: s.password, DB: s.db,
 		Dialer: dialer(config, o),
 		// RESP3 lets a server push, and go-redis act on, what was not asked for.
@@ -61,36 +68,21 @@ func newRedis(place string, o Options) (*redisStore, error) {
 		DialTimeout:              o.DialTimeout, DialerRetries: 1,
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, ContextTimeoutEnabled: true,
 		MaxRetries: 1,
-		PoolSize:   2 * runtime.GOMAXPROCS(0), PoolTimeout: 2 * o.Timeout,
+		PoolSize:   2 * maxBatches, PoolTimeout: 2 * o.Timeout,
 	})
-	return &redisStore{server: s, options: o, client: client,
-		sealer: newSealer(o.Key), warnings: newWarnings(o.Warn)}, nil
+	return r, nil
 }
 
-// dialer connects. It is ours because go-redis's own gives no place to put the
-// guard above TLS.
+// dialer connects within Options.DialTimeout, TLS included.
 func dialer(config *tls.Config, o Options) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 		defer cancel()
-		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		if err != nil || config == nil {
-			return guarded(conn, err)
+		if config == nil {
+			return new(net.Dialer).DialContext(ctx, network, address)
 		}
-		secure := tls.Client(conn, config)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, err
-		}
-		return guarded(secure, nil)
+		return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
 	}
-}
-
-func guarded(conn net.Conn, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &replies{Conn: conn}, nil
 }
 
 // Get implements Store.
@@ -104,44 +96,23 @@ func (r *redisStore) Get(ctx context.Context, key string) ([]byte, error) {
 	if !r.breaker.allow() {
 		return nil, missing(key, errOff)
 	}
-	frame, err := ask(ctx, r, func(ctx context.Context) ([]byte, error) { return r.get(ctx, keyPrefix+key) })
-	if errors.Is(err, redis.Nil) {
-		r.breaker.succeeded()
-		return nil, missing(key, errors.New("there is no entry"))
+	g := &redisGet{operation: newOperation(keyPrefix + r.sealer.name(key))}
+	r.gets.add(g)
+	err := r.await(ctx, &g.operation)
+	if err != nil && !errors.Is(err, errLarge) {
+		return nil, missing(key, err)
 	}
-	if err != nil {
-		return nil, missing(key, r.failure(ctx, err))
-	}
-	r.breaker.succeeded()
-	data, err := r.sealer.open(key, frame)
+	var data []byte
 	if err == nil {
-		return data, nil
+		data, err = r.sealer.open(key, g.frame)
 	}
-	if !errors.Is(err, errOlder) {
-		r.warnings.once("read", fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: entry %s: %v", r.server, key, err))
+	switch {
+	case err == nil:
+		return data, nil
+	case !errors.Is(err, errOlder):
+		r.warnings.once("read", fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: entry %s: %v", r.server, g.name, err))
 	}
 	return nil, missing(key, err)
-}
-
-// get reads an entry and puts its end off. Where that cannot be done at once it
-// is done apart (Redis before 6.2) or not at all (replicas, users who may only
-// read).
-func (r *redisStore) get(ctx context.Context, name string) ([]byte, error) {
-	if !r.plain.Load() {
-		frame, err := r.client.GetEx(ctx, name, r.options.TTL).Bytes()
-		if err == nil || errors.Is(err, redis.Nil) || !refused(err) {
-			return frame, err
-		}
-	}
-	frame, err := r.client.Get(ctx, name).Bytes()
-	if err != nil {
-		return nil, err
-	}
-	r.plain.Store(true)
-	if err := r.client.Expire(ctx, name, r.options.TTL).Err(); err != nil && !refused(err) {
-		return nil, err
-	}
-	return frame, nil
 }
 
 // Put implements Store.
@@ -160,35 +131,31 @@ func (r *redisStore) Put(ctx context.Context, key string, data []byte) error {
 		r.warnings.once("write", fmt.Sprintf("the layer cache %s does not keep every layer: %v", r.server, err))
 		return err
 	}
-	_, err = ask(ctx, r, func(ctx context.Context) (string, error) {
-		return r.client.Set(ctx, keyPrefix+key, frame, r.options.TTL).Result()
-	})
-	if err == nil {
-		r.breaker.succeeded()
-		return nil
-	}
-	if refused(err) && !unwelcome(err) {
-		// Full, a replica, or no right to write: reading may work all the same.
-		r.readOnly.Store(true)
-		r.warnings.once("write", fmt.Sprintf("the layer cache %s does not accept the analyses of new layers: %s", r.server, r.server.redact(err.Error())))
-		return errReadOnly
-	}
-	return r.failure(ctx, err)
+	s := &redisSet{operation: newOperation(keyPrefix + r.sealer.name(key)), frame: frame}
+	r.sets.add(s)
+	return r.await(ctx, &s.operation)
 }
 
-// ask bounds one operation, with whatever connecting and trying again it takes.
-func ask[T any](ctx context.Context, r *redisStore, f func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.options.DialTimeout+2*r.options.Timeout, errors.New("the server does not answer in time"))
-	defer cancel()
-	return await(ctx, func() (T, error) { return f(ctx) })
+// await waits for an operation. go-redis looks at the deadline of a context and
+// not at its end, so it would keep a cancelled run waiting.
+func (r *redisStore) await(ctx context.Context, o *operation) error {
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			r.late.Add(1)
+		}
+		return context.Cause(ctx)
+	}
 }
 
 // failure notes a failed operation and returns its error without secrets.
-func (r *redisStore) failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx) // the run ends; that is no failure of the server
-	}
+func (r *redisStore) failure(err error) error {
 	told := errors.New(r.server.redact(err.Error()))
+	if r.life.Err() != nil {
+		return told // the run ends; that is no failure of the server
+	}
 	if r.breaker.failed(told, unwelcome(err)) {
 		r.warnings.once("off", fmt.Sprintf("the layer cache %s does not work and is off for the rest of this run, which takes longer: %v", r.server, told))
 	}
@@ -213,5 +180,9 @@ func (r *redisStore) Close() error {
 	if err := r.breaker.untold(); err != nil {
 		r.warnings.once("off", fmt.Sprintf("the layer cache %s did not help with every layer, which took longer: %v", r.server, err))
 	}
+	if n := r.late.Load(); n > 0 {
+		r.warnings.once("late", fmt.Sprintf("the layer cache %s answers slowly, so the run went on without %d of its answers", r.server, n))
+	}
+	r.end()
 	return r.client.Close()
 }

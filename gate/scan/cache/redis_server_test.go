@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,4 +124,66 @@ func certificate(t *testing.T) (cert, key string) {
 		t.Fatal(err)
 	}
 	return cert, key
+}
+
+// link is a connection to a server that counts and delays.
+type link struct {
+	listener net.Listener
+	turns    atomic.Int64 // how often the server was sent something after it had answered
+	delay    atomic.Int64 // nanoseconds before an answer is handed on
+}
+
+func newLink(t testing.TB, server string) *link {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &link{listener: l}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", server)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			go k.carry(near, far)
+		}
+	}()
+	return k
+}
+
+func (k *link) url() string { return "redis://" + k.listener.Addr().String() + "/1" }
+
+// carry hands on what client and server send to each other.
+func (k *link) carry(near, far net.Conn) {
+	var asked atomic.Bool
+	go func() {
+		defer near.Close()
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := far.Read(buf)
+			time.Sleep(time.Duration(k.delay.Load()))
+			asked.Store(false)
+			if _, err2 := near.Write(buf[:n]); err != nil || err2 != nil {
+				return
+			}
+		}
+	}()
+	defer far.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := near.Read(buf)
+		if n > 0 && !asked.Swap(true) {
+			k.turns.Add(1)
+		}
+		if _, err2 := far.Write(buf[:n]); err != nil || err2 != nil {
+			return
+		}
+	}
 }

@@ -3,15 +3,20 @@ package cache
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 )
+
+// entryName is what an entry is called in Redis with the secret of the tests.
+func entryName(key string) string { return keyPrefix + newSealer(testSecret).name(key) }
 
 // keeps finds that a cache keeps what it is given.
 func keeps(t *testing.T, place string, o Options) {
@@ -41,7 +46,7 @@ func TestRedisKeeps(t *testing.T) {
 }
 
 func TestRedisWithPassword(t *testing.T) {
-	rights := strings.Fields("gate on >s3cret ~imagegate:layer:* -@all +getex +get +set +hello +select +expire")
+	rights := strings.Fields("gate on >s3cret ~imagegate:layer:* -@all +getrange +strlen +set +hello +select +expire")
 	s := startRedis(t, append([]string{"--requirepass", "hunter2/#", "--user"}, rights...)...)
 	keeps(t, "redis://:hunter2%2F%23@127.0.0.1:"+s.port+"/1", Options{})
 	place := "redis://gate:s3cret@127.0.0.1:" + s.port + "/1"
@@ -181,12 +186,12 @@ func TestRedisEntriesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, plant := range map[string]func() error{
-		"without the secret":   func() error { return admin.Set(t.Context(), keyPrefix+keyOf(1), unsigned, 0).Err() },
-		"from another key":     func() error { return admin.Set(t.Context(), keyPrefix+keyOf(1), signed, 0).Err() },
-		"not one of ours":      func() error { return admin.Set(t.Context(), keyPrefix+keyOf(1), "hello", 0).Err() },
-		"larger than an entry": func() error { return admin.SetRange(t.Context(), keyPrefix+keyOf(1), maxFrame, "x").Err() },
+		"without the secret":   func() error { return admin.Set(t.Context(), entryName(keyOf(1)), unsigned, 0).Err() },
+		"from another key":     func() error { return admin.Set(t.Context(), entryName(keyOf(1)), signed, 0).Err() },
+		"not one of ours":      func() error { return admin.Set(t.Context(), entryName(keyOf(1)), "hello", 0).Err() },
+		"larger than an entry": func() error { return admin.SetRange(t.Context(), entryName(keyOf(1)), maxFrame, "x").Err() },
 		"a list": func() error {
-			return errors.Join(admin.Del(t.Context(), keyPrefix+keyOf(1)).Err(), admin.LPush(t.Context(), keyPrefix+keyOf(1), "x").Err())
+			return errors.Join(admin.Del(t.Context(), entryName(keyOf(1))).Err(), admin.LPush(t.Context(), entryName(keyOf(1)), "x").Err())
 		},
 	} {
 		if err := plant(); err != nil {
@@ -207,30 +212,28 @@ func TestRedisExpiry(t *testing.T) {
 	s := startRedis(t)
 	admin := s.admin(t)
 	left := func() time.Duration {
-		d, err := admin.TTL(t.Context(), keyPrefix+keyOf(1)).Result()
+		d, err := admin.TTL(t.Context(), entryName(keyOf(1))).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return d
 	}
-	for _, plain := range []bool{false, true} {
-		o := Options{Key: testSecret}
-		c := mustOpen(t, s.url(), o)
-		c.(*redisStore).plain.Store(plain)
+	{
+		c := mustOpen(t, s.url(), Options{Key: testSecret})
 		if err := c.Put(t.Context(), keyOf(1), nil); err != nil {
 			t.Fatal(err)
 		}
 		if d := left(); d < 29*24*time.Hour || d > 30*24*time.Hour {
 			t.Errorf("a new entry has %s left, want 30 days", d)
 		}
-		if err := admin.Expire(t.Context(), keyPrefix+keyOf(1), time.Hour).Err(); err != nil {
+		if err := admin.Expire(t.Context(), entryName(keyOf(1)), time.Hour).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.Get(t.Context(), keyOf(1)); err != nil {
 			t.Fatal(err)
 		}
 		if d := left(); d < 29*24*time.Hour {
-			t.Errorf("an entry that was used has %s left, want 30 days (plain: %t)", d, plain)
+			t.Errorf("an entry that was used has %s left, want 30 days", d)
 		}
 	}
 }
@@ -334,4 +337,77 @@ func TestRedisWithoutASecretIsTold(t *testing.T) {
 			t.Errorf("%+v: told %q, want %q", test.o, told, test.want)
 		}
 	}
+}
+
+// All layers of an image are asked for in one exchange, and one more for those
+// that are large.
+func TestRedisIsAskedOnceForManyLayers(t *testing.T) {
+	s := startRedis(t)
+	const layers = 40
+	exchanges := func(f func(c Store, i int) error) int64 {
+		link := newLink(t, "127.0.0.1:"+s.port)
+		link.delay.Store(int64(20 * time.Millisecond))
+		c := mustOpen(t, link.url(), Options{Key: testSecret})
+		var wg sync.WaitGroup
+		for i := range layers {
+			wg.Go(func() {
+				if err := f(c, i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		return link.turns.Load()
+	}
+	const most = layers / 2 // of which up to 3 begin each of up to 4 connections
+	absent := exchanges(func(c Store, i int) error {
+		if _, err := c.Get(t.Context(), keyOf(i)); !errors.Is(err, ErrMissing) {
+			return fmt.Errorf("layer %d: error %w", i, err)
+		}
+		return nil
+	})
+	put := exchanges(func(c Store, i int) error { return c.Put(t.Context(), keyOf(i), dataOf(i, 5000)) })
+	found := exchanges(func(c Store, i int) error {
+		_, err := c.Get(t.Context(), keyOf(i))
+		return err
+	})
+	for what, n := range map[string]int64{"absent": absent, "put": put, "found": found} {
+		if n > most {
+			t.Errorf("%d layers that are %s took %d exchanges, want at most %d", layers, what, n, most)
+		}
+	}
+}
+
+// An entry may be larger than the part that is asked for first.
+func TestRedisReadsLargeEntries(t *testing.T) {
+	c := mustOpen(t, startRedis(t).url(), Options{Key: testSecret})
+	for _, size := range []int{firstPart - payloadAt, firstPart, firstPart + 1, 5 << 20} {
+		data := make([]byte, size)
+		rand.Read(data)
+		if err := c.Put(t.Context(), keyOf(1), data); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Get(t.Context(), keyOf(1)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%d bytes come back as %d, error %v", size, len(got), err)
+		}
+	}
+}
+
+// An answer that comes too late for the caller is told at the end, once.
+func TestRedisThatIsLate(t *testing.T) {
+	link := newLink(t, "127.0.0.1:"+startRedis(t).port)
+	link.delay.Store(int64(time.Hour))
+	var n notes
+	c := mustOpen(t, link.url(), Options{Key: testSecret, Warn: n.add})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	for i := range 3 {
+		if _, err := c.Get(ctx, keyOf(i)); !errors.Is(err, ErrMissing) {
+			t.Errorf("error %v, want ErrMissing", err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	n.want(t, "answers slowly")
 }

@@ -45,12 +45,12 @@ func TestUnsafeDirectoriesAreNotUsed(t *testing.T) {
 			}
 			dir := t.TempDir()
 			for _, o := range []Options{{}, {Key: testSecret}} {
-				// A key for each: what was written without a secret is no entry with one.
-				key := keyOf(len(o.Key))
+				key := keyOf(1)
+				file := fileWith(o.Key, dir, key)
 				err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, os.Geteuid(), -1),
 					mustOpen(t, dir, o).Put(t.Context(), key, []byte("data")))
 				if err == nil {
-					err = test.spoil(dir, filepath.Join(dir, key[:2]), fileOf(dir, key))
+					err = test.spoil(dir, filepath.Dir(file), file)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -106,8 +106,9 @@ func TestSharedDirectoryIsReadableForAll(t *testing.T) {
 			if err := errors.Join(os.Chmod(dir, mode), s.Put(t.Context(), keyOf(1), nil)); err != nil {
 				t.Fatal(err)
 			}
-			shelf, err := os.Stat(filepath.Join(dir, keyOf(1)[:2]))
-			file, err2 := os.Stat(fileOf(dir, keyOf(1)))
+			name := fileWith(secret, dir, keyOf(1))
+			shelf, err := os.Stat(filepath.Dir(name))
+			file, err2 := os.Stat(name)
 			if err := errors.Join(err, err2); err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +130,7 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, elsewhere := t.TempDir(), t.TempDir()
-			key, shelf := keyOf(1), filepath.Join(dir, keyOf(1)[:2])
+			key, shelf := keyOf(1), filepath.Dir(fileOf(dir, keyOf(1)))
 			err := errors.Join(mustOpen(t, elsewhere, Options{}).Put(t.Context(), key, []byte("data")),
 				os.Mkdir(shelf, 0o700), plant(shelf, fileOf(dir, key), fileOf(elsewhere, key)))
 			if err != nil {
@@ -190,7 +191,7 @@ func TestReadOnlyDirectoryServes(t *testing.T) {
 			owner = os.Geteuid()
 		}
 		dir := t.TempDir()
-		shelf, file := filepath.Join(dir, keyOf(1)[:2]), fileOf(dir, keyOf(1))
+		shelf, file := filepath.Dir(fileOf(dir, keyOf(1))), fileOf(dir, keyOf(1))
 		err := mustOpen(t, dir, Options{}).Put(t.Context(), keyOf(1), []byte("data"))
 		for _, name := range []string{file, shelf, dir} {
 			err = errors.Join(err, os.Chown(name, owner, -1))
