@@ -30,12 +30,11 @@ build: ## build the static binary bin/imagegate
 demo: build ## judge real images from a registry on loopback; needs no network and no Docker
 	CGO_ENABLED=0 $(GO) run ./examples/demo
 
-test: ## run all tests, and those of the packages without Trivy with the race detector
+test: ## run all tests; needs no C compiler
 	CGO_ENABLED=0 $(GO) test -timeout 30m ./...
 	cd examples/bench && CGO_ENABLED=0 $(GO) test .
-	$(MAKE) --no-print-directory race
 
-race: ## run the tests of the packages without Trivy with the race detector
+race: ## run the tests of the packages without Trivy with the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(FAST)
 
 lint: format vet static imports tidy ## check format, vet, staticcheck, import rules and go.mod
