@@ -23,7 +23,7 @@ exceptions:
   - {id: CVE-2020-1005, images: ["registry.example.no/team-*/**"], reason: not reachable, expires: 2027-01-31}
 `
 
-func benchmarkGate(b *testing.B) *gate.Gate {
+func benchmarkGate(b testing.TB) *gate.Gate {
 	b.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(benchmarkPolicy))
 	if err != nil {

@@ -2,51 +2,26 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
+	"encoding/json/jsontext"
 	"fmt"
 	"io"
 
 	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
-// encoder encodes values for a file or a log: indented, lines after the first by
-// prefix too, and without any character or command that could do harm there.
-type encoder struct {
-	doc    []byte // the value encoded last, until the next
-	prefix string
-	room   bytes.Buffer
-	wide   []byte
-	json   *json.Encoder
-}
-
-func newEncoder(prefix string) *encoder {
-	e := &encoder{prefix: prefix}
-	e.json = json.NewEncoder(&e.room)
-	e.json.SetEscapeHTML(false)
-	return e
-}
-
-func (e *encoder) encode(v any) error {
-	e.room.Reset()
-	if err := e.json.Encode(v); err != nil {
-		return err
-	}
-	// Room for all at once: growing by and by would touch twice the memory.
-	if need := e.room.Len() + e.room.Len()/3; cap(e.wide) < need {
-		e.wide = make([]byte, 0, need)
-	}
-	e.wide = appendIndented(e.wide[:0], e.room.Bytes(), e.prefix)
-	e.doc = safe.JSON(e.wide)
-	return nil
-}
-
-// encodeJSON encodes one document.
+// encodeJSON encodes a document for a file or a log: indented, and without any
+// character or command that could do harm there.
 func encodeJSON(v any) ([]byte, error) {
-	e := newEncoder("")
-	if err := e.encode(v); err != nil {
-		return nil, err
-	}
-	return e.doc, nil
+	b, err := strictjson.MarshalIndent(v)
+	return safe.JSON(b), err
+}
+
+// encodeElement encodes v as encodeJSON does, as an element of a list that is a
+// member of the document.
+func encodeElement(v any) ([]byte, error) {
+	b, err := strictjson.Marshal(v, jsontext.WithIndentPrefix("    "), jsontext.WithIndent("  "))
+	return safe.JSON(b), err
 }
 
 // listWriter writes a document whose longest list is not in memory as a whole.
@@ -57,9 +32,9 @@ type listWriter struct {
 }
 
 // newListWriter returns the writer of frame, a document in which the list under
-// key stands empty and is not the last.
+// key is empty and is not the last member.
 func newListWriter(w io.Writer, frame []byte, key string) (*listWriter, error) {
-	// Names from outside stand in strings, which hold no line break.
+	// Names from outside are inside strings, which have no line break.
 	before, after, ok := bytes.Cut(frame, fmt.Appendf(nil, "\n  %q: [],\n", key))
 	if !ok {
 		return nil, fmt.Errorf("internal error: the report has no empty list of %s", key)
@@ -67,8 +42,8 @@ func newListWriter(w io.Writer, frame []byte, key string) (*listWriter, error) {
 	return &listWriter{w: w, before: fmt.Appendf(before[:len(before):len(before)], "\n  %q: [", key), after: after}, nil
 }
 
-// write writes an element that was encoded with a prefix of four spaces.
-func (l *listWriter) write(element []byte) error {
+// write writes a result of encodeElement, which can be in pieces.
+func (l *listWriter) write(element ...[]byte) error {
 	separator := ",\n    "
 	if l.n == 0 {
 		if _, err := l.w.Write(l.before); err != nil {
@@ -80,8 +55,12 @@ func (l *listWriter) write(element []byte) error {
 	if _, err := io.WriteString(l.w, separator); err != nil {
 		return err
 	}
-	_, err := l.w.Write(bytes.TrimSuffix(element, []byte("\n")))
-	return err
+	for _, piece := range element {
+		if _, err := l.w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end writes what follows the list.

@@ -115,7 +115,7 @@ func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
 	if err != nil {
 		return err
 	}
-	ids, e := &identity{}, newEncoder("    ")
+	ids := &identity{}
 	for i := range run.Results {
 		r := &run.Results[i]
 		img := imageOf(r)
@@ -123,10 +123,11 @@ func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
 			if !shownByGitLab(f.Class) {
 				continue
 			}
-			if err := e.encode(newGitLabFinding(r, img, f, o, ids)); err != nil {
+			element, err := encodeElement(newGitLabFinding(r, img, f, o, ids))
+			if err != nil {
 				return err
 			}
-			if err := list.write(e.doc); err != nil {
+			if err := list.write(element); err != nil {
 				return err
 			}
 		}

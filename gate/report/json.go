@@ -1,12 +1,12 @@
 package report
 
 import (
+	"bufio"
 	_ "embed" // for the schema
 	"io"
 	"maps"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
@@ -27,23 +27,22 @@ func writeJSON(w io.Writer, run *gate.Run, _ Options) error {
 	if err != nil {
 		return err
 	}
-	list, err := newListWriter(w, frame, "results")
+	out := bufio.NewWriterSize(w, 64<<10)
+	list, err := newListWriter(out, frame, "results")
 	if err != nil {
 		return err
 	}
-	// The room for one image is used again for the next.
-	encoders := sync.Pool{New: func() any { return newEncoder("    ") }}
-	err = inOrder(len(run.Results), func(i int) (*encoder, error) {
-		e := encoders.Get().(*encoder)
-		return e, e.encode(imageResult(&run.Results[i]))
-	}, func(e *encoder) error {
-		defer encoders.Put(e)
-		return list.write(e.doc)
-	})
+	texts := &advisoryTexts{}
+	err = inOrder(len(run.Results), func(i int) ([][]byte, error) {
+		return texts.encodeResult(&run.Results[i])
+	}, func(pieces [][]byte) error { return list.write(pieces...) })
 	if err != nil {
 		return err
 	}
-	return list.end()
+	if err := list.end(); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 // inOrder makes n pieces on all processors and uses them in order. Only as many
@@ -95,7 +94,9 @@ func documentOf(run *gate.Run) *Document {
 	}
 }
 
-func imageResult(r *gate.Result) ImageResult {
+// imageResult returns an image of the report without its findings, and the
+// findings in the order of the report.
+func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 	img := imageOf(r)
 	out := ImageResult{
 		Reference: img.ref, Name: img.name, Digest: img.digest, IndexDigest: img.index, Platform: img.platform,
@@ -109,10 +110,9 @@ func imageResult(r *gate.Result) ImageResult {
 	}
 	if f := failureOf(r); f != nil {
 		out.Error = &ErrorInfo{Phase: string(f.phase), Message: f.message, Hint: f.hint}
-		return out
+		return out, nil
 	}
 	out.Rules = convert(r.Verdict.Rules, ruleInfo)
-	out.Findings = convert(findingsOf(r), func(f *policy.Judged) FindingInfo { return findingInfo(r, f) })
 	out.Counts = countsOf(&r.Verdict)
 	if at := Position(r.Verdict.Override); at != (Position{}) {
 		out.Override = &at
@@ -123,7 +123,7 @@ func imageResult(r *gate.Result) ImageResult {
 	if r.Evidence != nil && r.Evidence.Scan != nil {
 		addScan(&out, r.Evidence.Scan)
 	}
-	return out
+	return out, findingsOf(r)
 }
 
 // addScan adds what the scan saw.
@@ -160,18 +160,25 @@ func countsOf(v *policy.Verdict) Counts {
 	}
 }
 
+// findingInfo returns a finding without its advisory.
 func findingInfo(r *gate.Result, f *policy.Judged) FindingInfo {
 	return FindingInfo{
-		ID: f.ID, Aliases: list(f.Aliases), Package: packageInfo(r, &f.Package),
-		Severity:        string(severity(f.Severity)),
-		ScannerSeverity: string(severity(f.Finding.Severity)),
+		ID: f.ID, Package: packageInfo(r, &f.Package),
+		FixedVersion: f.FixedVersion, Status: f.Status,
+		Severity: string(severity(f.Severity)),
+		Class:    string(f.Class), Rule: f.Rule, Reason: f.Reason,
+		Exception: exceptionPointer(f.Exception), GraceUntil: moment(f.GraceUntil),
+	}
+}
+
+func advisoryInfo(f *evidence.Finding) *AdvisoryInfo {
+	return &AdvisoryInfo{
+		Aliases:         list(f.Aliases),
+		ScannerSeverity: string(severity(f.Severity)),
 		SeveritySource:  f.SeveritySource,
 		VendorSeverity:  severities(f.VendorSeverity),
 		CVSS:            scores(f.CVSS),
-		FixedVersion:    f.FixedVersion, Status: f.Status,
-		Class: string(f.Class), Rule: f.Rule, Reason: f.Reason,
-		Exception: exceptionPointer(f.Exception), GraceUntil: moment(f.GraceUntil),
-		Title: f.Title, Description: f.Description, URL: f.URL, References: list(f.References), CWEs: list(f.CWEs),
+		Title:           f.Title, Description: f.Description, URL: f.URL, References: list(f.References), CWEs: list(f.CWEs),
 		Published: utc(f.Published), Modified: utc(f.Modified), DataSource: f.DataSource,
 	}
 }

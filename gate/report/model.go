@@ -110,22 +110,27 @@ type Counts struct {
 
 // FindingInfo is one vulnerability of one package, and its class.
 type FindingInfo struct {
-	ID      string      `json:"id"`
-	Aliases []string    `json:"aliases"`
-	Package PackageInfo `json:"package"`
-	// Severity is the one that the policy used, ScannerSeverity the scanner's.
-	Severity        string                   `json:"severity"`
+	ID            string         `json:"id"`
+	Package       PackageInfo    `json:"package"`
+	FixedVersion  string         `json:"fixedVersion"` // "" without a fix
+	Status        string         `json:"status"`
+	Severity      string         `json:"severity"` // the one that the policy used
+	Class         string         `json:"class"`
+	Rule          string         `json:"rule"` // that blocks, "" when none does
+	Reason        string         `json:"reason"`
+	Exception     *ExceptionInfo `json:"exception"`
+	GraceUntil    *time.Time     `json:"graceUntil"`
+	*AdvisoryInfo                // its members are members of the finding
+}
+
+// AdvisoryInfo is what a finding says about the vulnerability, whatever the
+// package.
+type AdvisoryInfo struct {
+	Aliases         []string                 `json:"aliases"`
 	ScannerSeverity string                   `json:"scannerSeverity"`
 	SeveritySource  string                   `json:"severitySource"`
 	VendorSeverity  map[string]string        `json:"vendorSeverity"`
 	CVSS            map[string]evidence.CVSS `json:"cvss"`
-	FixedVersion    string                   `json:"fixedVersion"` // "" without a fix
-	Status          string                   `json:"status"`
-	Class           string                   `json:"class"`
-	Rule            string                   `json:"rule"` // that blocks, "" when none does
-	Reason          string                   `json:"reason"`
-	Exception       *ExceptionInfo           `json:"exception"`
-	GraceUntil      *time.Time               `json:"graceUntil"`
 	Title           string                   `json:"title"`
 	Description     string                   `json:"description"`
 	URL             string                   `json:"url"`

@@ -171,8 +171,11 @@ func (s *schemaWalk) object(path string, typ reflect.Type, schema map[string]any
 	}
 	required := fmt.Sprint(schema["required"])
 	var names []string
-	for i := range typ.NumField() {
-		name, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(typ) {
+		if field.Anonymous {
+			continue // its fields follow
+		}
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
 		s.fields++
 		property, ok := properties[name].(map[string]any)
@@ -184,7 +187,7 @@ func (s *schemaWalk) object(path string, typ reflect.Type, schema map[string]any
 		if listed := slices.Contains(strings.Fields(strings.Trim(required, "[]")), name); listed != always {
 			s.t.Errorf("%s.%s: required is %t in the schema, %t in the model", path, name, listed, always)
 		}
-		s.walk(path+"."+name, typ.Field(i).Type, property)
+		s.walk(path+"."+name, field.Type, property)
 	}
 	for name := range properties {
 		if !slices.Contains(names, name) {
