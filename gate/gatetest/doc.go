@@ -9,7 +9,7 @@
 //   - dbtest makes advisory databases;
 //   - sqlitetest writes SQLite files;
 //   - evidencetest makes saved evidence;
-//   - trivytest reads Trivy's reports and has the images of its tests.
+//   - trivytest has the images of Trivy's own tests.
 //
 // Plain functions return errors; those that take a [testing.TB] fail the test.
 // Nothing in these packages needs a network or decides about an image.

@@ -1,3 +1,3 @@
-// Package trivytest reads what Trivy found and has the images and databases that
-// Trivy's own tests use.
+// Package trivytest has the images and databases that the tests of Trivy and
+// go-rpmdb use. They are in the module cache of everyone who can build imagegate.
 package trivytest

@@ -3,58 +3,188 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
+	"github.com/imagegate/imagegate/gate/gatetest/trivytest"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// TestParityWithTrivy compares findings with those of Trivy's own command line
-// on images that do not lie in this repository. IMAGEGATE_PARITY names a
-// directory with images/ (an OCI layout), reports/NAME.json (made by `trivy
-// image --detection-priority comprehensive -f json`) and cache/ (the database).
+// sharedData is a directory beside the checkout with real images, a larger
+// database and Trivy's reports about them. CI sets IMAGEGATE_REQUIRE_PARITY
+// where it exists.
+const sharedData = "../../../../shared/data"
+
+// Findings are those of Trivy's own command line, for the images that Trivy's
+// tests use and for the samples. The lists in testdata/trivy.txtar were written by
+//
+//	IMAGEGATE_TRIVY=/path/to/trivy UPDATE=1 go test -run TestParityWithTrivy ./gate/scan/engine
+//
+// and with IMAGEGATE_TRIVY alone, Trivy runs again and both have to agree.
 func TestParityWithTrivy(t *testing.T) {
-	dir := os.Getenv("IMAGEGATE_PARITY")
-	if dir == "" {
-		t.Skip("IMAGEGATE_PARITY is not set")
+	const golden = "testdata/trivy.txtar"
+	archive, err := txtar.ParseFile(golden)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c, ready := converse(t, filepath.Join(dir, "cache"))
-	if ready.Problem != "" {
-		t.Fatal(ready.Problem)
+	lists := map[string]string{}
+	for _, f := range archive.Files {
+		lists[f.Name] = string(f.Data)
 	}
-	index, err := layout.ImageIndexFromPath(filepath.Join(dir, "images"))
+	cacheDir, images := dbtest.Database(t, dbtest.DBOptions{}), parityImages(t)
+	if trivy := os.Getenv("IMAGEGATE_TRIVY"); trivy != "" {
+		fresh := map[string]string{}
+		for name, img := range images {
+			fresh[name] = lines(runTrivy(t, trivy, cacheDir, img))
+		}
+		if os.Getenv("UPDATE") != "" {
+			archive.Files, lists = nil, fresh
+			for _, name := range slices.Sorted(maps.Keys(fresh)) {
+				archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(fresh[name])})
+			}
+			if err := os.WriteFile(golden, txtar.Format(archive), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(lists, fresh); diff != "" {
+			t.Errorf("%s is not what Trivy finds:\n%s", golden, diff)
+		}
+	}
+	c := matcher(t, cacheDir)
+	for name, img := range images {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			want, ok := lists[name]
+			if !ok {
+				t.Fatalf("%s has no list of this image", golden)
+			}
+			c.agree(want, img)
+		})
+	}
+}
+
+// The same for the images and reports beside the checkout.
+func TestParityWithTrivyOnSharedData(t *testing.T) {
+	if _, err := os.Stat(sharedData); err != nil {
+		if os.Getenv("IMAGEGATE_REQUIRE_PARITY") != "" {
+			t.Fatalf("IMAGEGATE_REQUIRE_PARITY is set, and there is no data: %v", err)
+		}
+		t.Skip(err)
+	}
+	cacheDir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(sharedData, "unpack-db.sh"), cacheDir).CombinedOutput(); err != nil {
+		t.Fatalf("unpack-db.sh: %v\n%s", err, out)
+	}
+	c := matcher(t, cacheDir)
+	index, err := layout.ImageIndexFromPath(filepath.Join(sharedData, "images"))
 	c.must(err)
 	manifest, err := index.IndexManifest()
 	c.must(err)
+	compared := 0
 	for _, d := range manifest.Manifests {
 		name := d.Annotations["org.opencontainers.image.ref.name"]
-		want, err := os.ReadFile(filepath.Join(dir, "reports", name+".json"))
+		want, err := os.ReadFile(filepath.Join(sharedData, "reports", name+".json"))
 		if err != nil || d.MediaType.IsIndex() {
 			continue
 		}
+		compared++
 		t.Run(name, func(t *testing.T) {
 			img, err := index.Image(d.Digest)
 			c.must(err)
 			c.t = t
-			report := c.scan(img, evidence.NeedPackages|evidence.NeedJava, true)
-			var got []string
-			for _, f := range report.Findings {
-				got = append(got, strings.Join([]string{f.ID, f.Package.Name, f.Package.Version, f.Package.Path, string(f.Severity)}, " "))
-			}
-			slices.Sort(got)
-			if diff := cmp.Diff(trivyFindings(t, want), got); diff != "" {
-				t.Errorf("findings (-trivy +imagegate):\n%s", diff)
-			}
-			t.Logf("%d findings, %d packages, os %+v, counts %+v, logs %+v, jars %d, unmatched %v third %d", len(got), len(report.Packages), report.OS, report.Databases, report.Logs, report.Jars, report.Unmatched, len(report.ThirdParty))
+			c.agree(lines(trivyFindings(t, want)), img)
 		})
 	}
+	if compared < 20 {
+		t.Errorf("only %d images have a report", compared)
+	}
+}
+
+// matcher is a worker with a database.
+func matcher(t *testing.T, cacheDir string) *conversation {
+	t.Helper()
+	c, ready := converse(t, cacheDir)
+	if ready.Problem != "" {
+		t.Fatal(ready.Problem)
+	}
+	return c
+}
+
+// agree compares the findings of the worker with those of Trivy.
+func (c *conversation) agree(trivy string, img v1.Image) {
+	c.t.Helper()
+	var got []string
+	for _, f := range c.scan(img, evidence.NeedPackages|evidence.NeedJava, true).Findings {
+		got = append(got, strings.Join([]string{f.ID, f.Package.Name, f.Package.Version, f.Package.Path, string(f.Severity)}, " "))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(trivy, lines(got)); diff != "" {
+		c.t.Errorf("findings (-trivy +imagegate):\n%s", diff)
+	}
+}
+
+// lines ends every finding with a line break.
+func lines(findings []string) string {
+	var b strings.Builder
+	for _, f := range findings {
+		b.WriteString(f + "\n")
+	}
+	return b.String()
+}
+
+// parityImages are the images that need nothing but this repository and the
+// module cache.
+func parityImages(t *testing.T) map[string]v1.Image {
+	t.Helper()
+	images := map[string]v1.Image{}
+	for _, name := range trivytest.TrivyTestImages() {
+		img, err := trivytest.TrivyTestImage(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images[name] = img
+	}
+	samples, err := sampletest.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples {
+		images[s.Name] = s.Image
+	}
+	return images
+}
+
+// runTrivy lets Trivy's command line judge an image.
+func runTrivy(t *testing.T, trivy, cacheDir string, img v1.Image) []string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := imagetest.WriteOCILayout(dir, imagetest.Named{What: img}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), trivy, "image", "--quiet", "--input", dir, "--cache-dir", cacheDir, "--cache-backend", "memory",
+		"--skip-db-update", "--skip-java-db-update", "--offline-scan", "--scanners", "vuln", "--detection-priority", "comprehensive", "--format", "json")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("trivy: %v\n%s", err, stderr.String())
+	}
+	return trivyFindings(t, out)
 }
 
 func trivyFindings(t *testing.T, b []byte) []string {
