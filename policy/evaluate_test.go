@@ -216,7 +216,16 @@ func TestCoverageRules(t *testing.T) {
 		"no os family":       {vulns, scan(func(s *evidence.Scan) { s.OS.Family = "" }), ruleCoverage + "unknown-os", ResultUndecided, "no operating system"},
 		"no os by name":      {vulns + static, noOS, ruleCoverage + "unknown-os", ResultWarn, "no operating system"},
 		"no end without os":  {vulns + static, noOS, ruleEndOfLife, ResultPass, "no operating system"},
-		"end without os":     {vulns, noOS, ruleEndOfLife, ResultUndecided, ""},
+		"end without os":     {vulns, noOS, ruleEndOfLife, ResultOff, "coverage.unknown-os"},
+		"self-contained": {vulns, scan(func(s *evidence.Scan) { s.OS, s.Coverage.SelfContained = nil, true }),
+			ruleCoverage + "unknown-os", ResultPass, "accounted for"},
+		"self-contained has no end": {vulns, scan(func(s *evidence.Scan) { s.OS, s.Coverage.SelfContained = nil, true }),
+			ruleEndOfLife, ResultPass, "no operating system"},
+		"self-contained and a gap": {vulns, func(i *evidence.Image) {
+			i.Scan.OS, i.Scan.Coverage.SelfContained = nil, true
+			gap(evidence.GapUnknownOS)(i)
+		},
+			ruleCoverage + "unknown-os", ResultUndecided, "a/b: cut off"},
 		"counts differ": {vulns, scan(func(s *evidence.Scan) {
 			s.Coverage.Counts = []evidence.Count{{Type: "dpkg", Path: "var/lib/dpkg/status", Expected: 3, Got: 2}}
 		}), ruleCoverage + "package-database", ResultUndecided, "holds 3 dpkg packages, but the scanner returned 2"},
@@ -256,7 +265,12 @@ func TestCoverageRules(t *testing.T) {
 	}
 	for _, k := range gapKinds() {
 		id := ruleCoverage + string(k)
-		cases["gap "+string(k)] = ruleCase{vulns, gap(k), id, ResultUndecided, "a/b: cut off"}
+		want := ResultUndecided
+		if k == evidence.GapNoAdvisories {
+			want = ResultWarn // third-party packages are ordinary
+			cases["strict "+string(k)] = ruleCase{vulns + "\ncoverage: {no-advisories: fail}", gap(k), id, ResultUndecided, "a/b: cut off"}
+		}
+		cases["gap "+string(k)] = ruleCase{vulns, gap(k), id, want, "a/b: cut off"}
 		cases["whole "+string(k)] = ruleCase{vulns, nil, id, ResultPass, ""}
 	}
 	runRuleCases(t, cases)

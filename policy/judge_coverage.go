@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 	if sc.Coverage.Gaps == nil {
 		return missing("the scan does not say what it could not see")
 	}
-	var details, excepted []string
+	var details, excepted, cures []string
 	for _, g := range append(impliedGaps(j, kind), sc.Coverage.Gaps...) {
 		if gapRule(g.Kind) != id {
 			continue
@@ -50,6 +51,9 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 			continue
 		}
 		details = append(details, gapLine(g, kind))
+		if !slices.Contains(cures, g.Cure) {
+			cures = append(cures, g.Cure)
+		}
 	}
 	switch {
 	case len(details) == 0 && len(excepted) > 0:
@@ -57,6 +61,8 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 			result: ResultWarn, message: words.Plural(len(excepted), "gap") + ", excepted", allowed: "none",
 			details: excepted, cure: "fix the cause before the exception ends",
 		}
+	case len(details) == 0 && kind == evidence.GapUnknownOS && sc.Coverage.SelfContained:
+		return passing("there is no operating system, and every program is accounted for by its own build information")
 	case len(details) == 0:
 		return whole(j.policy, sc.OS, kind)
 	}
@@ -66,6 +72,9 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 		a.message, a.details = details[0], nil
 	}
 	a.allowed = "none"
+	if len(cures) == 1 {
+		a.cure = cures[0] // "" leaves it to the rule
+	}
 	if j.s.gapLevel(id) == levelWarn {
 		a.result = ResultWarn
 	}
@@ -123,7 +132,7 @@ func impliedGaps(j *judge, kind evidence.GapKind) []evidence.Gap {
 	var out []evidence.Gap
 	switch kind {
 	case evidence.GapUnknownOS:
-		if (sc.OS == nil || sc.OS.Family == "") && !named(kind) {
+		if (sc.OS == nil || sc.OS.Family == "") && !sc.Coverage.SelfContained && !named(kind) {
 			out = append(out, evidence.Gap{Kind: kind, Detail: "no operating system was identified"})
 		}
 	case evidence.GapPackageDatabase:
@@ -149,7 +158,10 @@ func checkEndOfLife(j *judge) answer {
 	if lack != nil {
 		return *lack
 	}
-	a := endOfLife(j, sc.OS)
+	a := endOfLife(j, sc)
+	if a.result == ResultOff {
+		return a
+	}
 	a.allowed = "an operating system that is supported"
 	if a.result == ResultFail && j.s.gapLevel(ruleEndOfLife) == levelWarn {
 		a.result = ResultWarn
@@ -157,14 +169,14 @@ func checkEndOfLife(j *judge) answer {
 	return a
 }
 
-func endOfLife(j *judge, os *evidence.OS) answer {
+func endOfLife(j *judge, sc *evidence.Scan) answer {
+	os := sc.OS
 	if os == nil || os.Family == "" {
-		if j.s.gapLevel(ruleCoverage+string(evidence.GapUnknownOS)) == levelWarn {
+		if sc.Coverage.SelfContained || j.s.gapLevel(ruleCoverage+string(evidence.GapUnknownOS)) == levelWarn {
 			return passing("there is no operating system that could end")
 		}
-		a := undecided("the operating system is not known, so neither is its end")
-		a.cure = "see coverage.unknown-os"
-		return a
+		// One cause is reported once.
+		return off("the operating system is not known: see coverage.unknown-os")
 	}
 	name := strings.TrimSpace(os.Family + " " + os.Release)
 	switch {

@@ -166,8 +166,8 @@ func TestEndOfLifeMutants(t *testing.T) {
 	const warn = "vulnerabilities: {max: {high: 0}}\ncoverage: {end-of-life: warn}"
 	runRuleCases(t, map[string]ruleCase{
 		"warn of what is supported": {warn, nil, ruleEndOfLife, ResultPass, ""},
-		"warn of what is unknown":   {warn, scan(func(s *evidence.Scan) { s.OS = nil }), ruleEndOfLife, ResultUndecided, "not known"},
-		"no family":                 {warn, scan(func(s *evidence.Scan) { s.OS.Family = "" }), ruleEndOfLife, ResultUndecided, "not known"},
+		"warn of what is unknown":   {warn, scan(func(s *evidence.Scan) { s.OS = nil }), ruleEndOfLife, ResultOff, "not known"},
+		"no family":                 {warn, scan(func(s *evidence.Scan) { s.OS.Family = "" }), ruleEndOfLife, ResultOff, "not known"},
 	})
 	j := judgeOf(t, warn, func(*evidence.Image) {})
 	day := time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)
@@ -176,7 +176,7 @@ func TestEndOfLifeMutants(t *testing.T) {
 		day.Add(24 * time.Hour):                 ResultFail,
 	} {
 		j.now = at
-		if a := endOfLife(j, &evidence.OS{Family: "debian", Release: "12", EndOfLife: &day}); a.result != want {
+		if a := endOfLife(j, &evidence.Scan{OS: &evidence.OS{Family: "debian", Release: "12", EndOfLife: &day}}); a.result != want {
 			t.Errorf("at %s: %s, want %s", at, a.result, want)
 		}
 	}

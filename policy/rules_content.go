@@ -145,7 +145,7 @@ func coverageRules() []*Rule {
 			values += "; warn only in an override that names its images"
 		}
 		out = append(out, &Rule{
-			ID: id, Title: t.title, Why: t.why, How: t.how, Settings: values, Default: levelFail, gap: true,
+			ID: id, Title: t.title, Why: t.why, How: t.how, Settings: values, Default: defaultLevel(id), gap: true,
 			Example: gapExample(id),
 			where:   func(s *settings) (Position, bool) { return s.gaps[id].pos, s.gaps[id].set },
 			check:   func(j *judge) answer { return checkGaps(j, kind) },
@@ -158,6 +158,9 @@ func gapExample(id string) string {
 	_, key := splitPath(id)
 	if blinding(id) {
 		return "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {" + key + ": warn}\n"
+	}
+	if defaultLevel(id) == levelWarn {
+		return "coverage: {" + key + ": fail}\n"
 	}
 	return "coverage: {" + key + ": warn}\n"
 }

@@ -29,9 +29,14 @@ func gapTexts() []gapText {
 			"do not delete, link or edit package databases; for an image without them by design, say coverage: {package-database: warn} in an override that names it",
 		},
 		{
-			evidence.GapNoAdvisories, "Every package comes from somewhere that publishes advisories.",
-			"For packages of other vendors there is nothing to compare with.",
-			"install the packages from the distribution, or set coverage.no-advisories to warn and watch them yourself",
+			evidence.GapNoAdvisories, "Every OS package is of the distribution.",
+			"A third party publishes no advisories here. Its packages are matched with those of the distribution for the same name, which may know nothing of them.",
+			"install the packages from the distribution, or follow the advisories of their makers yourself",
+		},
+		{
+			evidence.GapUnsupportedPackages, "There are advisories for every type of package.",
+			"Packages of a type without advisories, such as conda packages, are compared with nothing.",
+			"remove the packages, or say coverage: {unsupported-packages: warn} in an override that names the image",
 		},
 		{
 			evidence.GapScannerErrors, "The scanner read everything it should.",

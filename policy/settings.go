@@ -146,7 +146,13 @@ func (s *settings) gapLevel(id string) string {
 	if l := s.gaps[id]; l.set {
 		return l.value
 	}
-	if id == ruleBundledSBOMs {
+	return defaultLevel(id)
+}
+
+// defaultLevel is the level of a coverage rule of which the policy says nothing.
+func defaultLevel(id string) string {
+	switch id {
+	case ruleBundledSBOMs, ruleCoverage + string(evidence.GapNoAdvisories):
 		return levelWarn
 	}
 	return levelFail

@@ -62,7 +62,7 @@ func gapRule(k evidence.GapKind) string {
 func gapKinds() []evidence.GapKind {
 	return []evidence.GapKind{
 		evidence.GapUnknownOS, evidence.GapUnsupportedOS, evidence.GapOSMismatch, evidence.GapPackageDatabase,
-		evidence.GapNoAdvisories, evidence.GapScannerErrors, evidence.GapJavaDatabase, evidence.GapHiddenFiles,
+		evidence.GapNoAdvisories, evidence.GapUnsupportedPackages, evidence.GapScannerErrors, evidence.GapJavaDatabase, evidence.GapHiddenFiles,
 	}
 }
 
