@@ -22,6 +22,7 @@ platforms: [linux/amd64]
 vulnerabilities: {max: {high: 0}}
 secrets: {max: 0}
 licenses: {deny: [AGPL-3.0]}
+coverage: {no-advisories: fail}
 `
 
 // withExceptions returns a policy with the exceptions, each of which gets what

@@ -129,7 +129,7 @@ func libraryEvasions() []evasion {
 	program := badProgram()
 	return []evasion{
 		{"npm/broken", onCleanBase(imagetest.Text(manifestAt, badManifest[:20])), exitNoVerdict},
-		{"npm/byte-order-mark", onCleanBase(imagetest.Text(manifestAt, "\ufeff"+badManifest)), exitNoVerdict},
+		{"npm/byte-order-mark", onCleanBase(imagetest.Text(manifestAt, "\ufeff"+badManifest)), exitFail},
 		{"npm/version-no-one-can-compare", onCleanBase(imagetest.Text(manifestAt, `{"name":"lodash","version":"x.y"}`)), exitNoVerdict},
 		{"python/info-is-a-file", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3.egg-info", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n")), exitFail},
 		{"python/egg-is-no-archive", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3-py3.egg", "PK\x03\x04junk")), exitNoVerdict},

@@ -121,3 +121,24 @@ func apkWorldNames(world []byte) []string {
 	}
 	return names
 }
+
+// apkElsewhere tells which package an entry of etc/apk/world asks for from
+// somewhere other than the release's own repositories: NAME@TAG from a repository
+// with that tag, NAME><HASH from a file.
+func apkElsewhere(entry string) (name, why string) {
+	if name, tag, ok := strings.Cut(entry, "@"); ok && tag != "" && name != "" {
+		if i := strings.IndexAny(name, "<>=~"); i > 0 {
+			name = name[:i]
+		}
+		return name, "etc/apk/world asks for it from the repository @" + quoteTag(tag)
+	}
+	if name, _, ok := strings.Cut(entry, "><"); ok && name != "" {
+		return name, "etc/apk/world asks for it from a file"
+	}
+	return "", ""
+}
+
+func quoteTag(tag string) string {
+	quoted := quote(tag)
+	return quoted[1 : len(quoted)-1]
+}

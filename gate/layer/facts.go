@@ -17,6 +17,13 @@ type Executable struct {
 	Layer string // diffID
 }
 
+// ThirdParty is an OS package that is not of the distribution.
+type ThirdParty struct {
+	Name string
+	// Why completes the sentence "it is not of the distribution: ...".
+	Why string
+}
+
 // Facts is what the merged tree says. Nil slices mean that there is none:
 // everything was looked at.
 type Facts struct {
@@ -30,6 +37,9 @@ type Facts struct {
 	Gaps []evidence.Gap
 	// Notes are remarks for people.
 	Notes []string
+	// ThirdParty are installed packages that the image itself says are not of the
+	// distribution.
+	ThirdParty []ThirdParty
 	// SBOMs and Jars are paths, sorted.
 	SBOMs, Jars []string
 	// Executables are all program files, sorted by path.

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"slices"
+	"strings"
 )
 
 // identities compares what the files say about the OS: with each other, over
@@ -163,30 +164,45 @@ func inherits(family string, claim identity) bool {
 	return false
 }
 
-// repositories: Trivy takes the advisories of the release that the repositories
-// are of, rather than of the release that is installed, and the last layer's
-// file even if it was deleted.
+// repositories notes lines of etc/apk/repositories that are of another release of
+// Alpine. They say where a package may come from; what is installed is of the
+// release that os-release names. A package that was asked for from another branch
+// by name is another matter: the advisories of this release do not cover it.
 func (v *view) repositories(truth identity) {
-	last := slices.IndexFunc(v.t.history, func(f *file) bool { return f.class == classRepositories })
-	for i, f := range v.t.history {
-		if f.class == classRepositories {
-			last = i
+	if managerOf(truth) != TypeApk {
+		return
+	}
+	for _, s := range v.runs[classRepositories] {
+		facts, ok := fileFacts[*textFacts](s.node)
+		if !ok {
+			continue
+		}
+		var others []string
+		for _, r := range repositoryReleases(facts.text) {
+			own := truth.family == "alpine" && (r == stream("alpine", truth.version) || r == "edge" && IsPrerelease(truth.version))
+			if !own && !slices.Contains(others, r) && len(others) < maxListed {
+				others = append(others, r)
+			}
+		}
+		if len(others) > 0 {
+			v.facts.Notes = append(v.facts.Notes, s.path+" names repositories of Alpine "+quote(strings.Join(others, ", "))+
+				" beside those of the image's own release; the release in os-release chose the advisories")
 		}
 	}
-	if last < 0 {
-		return
+	for _, s := range v.runs[classApkWorld] {
+		if facts, ok := fileFacts[*textFacts](s.node); ok {
+			v.foreign(facts.text)
+		}
 	}
-	f := v.t.history[last]
-	facts := f.facts.(*textFacts)
-	if facts.problem != "" {
-		v.t.gaps.add(gapOSMismatch, f.path, f.layer, "it %s", facts.problem)
-		return
-	}
-	chosen := chosenRelease(repositoryReleases(facts.text))
-	switch {
-	case chosen == "", chosen == "edge" && isPrerelease(truth.version):
-	case truth.family != "alpine" || chosen != stream("alpine", truth.version):
-		v.t.gaps.add(gapOSMismatch, f.path, f.layer,
-			"it has repositories of Alpine %s (in comments, too), but the image is %s %s; all packages would be judged by the wrong release", quote(chosen), quote(truth.id), quote(truth.version))
+}
+
+// foreign lists the installed packages that etc/apk/world asks for from elsewhere.
+func (v *view) foreign(world []byte) {
+	installed := v.installed(TypeApk)
+	for entry := range strings.FieldsSeq(string(world)) {
+		name, why := apkElsewhere(entry)
+		if why != "" && installed[name] && len(v.facts.ThirdParty) < maxGaps {
+			v.facts.ThirdParty = append(v.facts.ThirdParty, ThirdParty{Name: name, Why: why})
+		}
 	}
 }

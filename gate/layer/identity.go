@@ -3,7 +3,6 @@ package layer
 import (
 	"bytes"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -184,56 +183,26 @@ func stream(family, version string) string {
 	return strings.Join(fields[:min(keep, len(fields))], ".")
 }
 
-// isPrerelease tells an edge image by its version: 3.21_alpha20240807.
-func isPrerelease(version string) bool {
-	return strings.Contains(version, "_alpha") || strings.Contains(version, "_git") || version == "edge"
+// IsPrerelease reports whether a version of Alpine is one of edge, the branch that
+// has no releases: 3.21_alpha20240807.
+func IsPrerelease(version string) bool {
+	return version == "edge" || strings.Contains(version, "_alpha") || strings.Contains(version, "_git")
 }
 
-// repository finds the release in a line of etc/apk/repositories, with the
-// expression of Trivy: comments count for it too.
-var repository = regexp.MustCompile(`(https*|ftp)://[0-9A-Za-z.-]+/([A-Za-z]+)/v?([0-9A-Za-z_.-]+)/`)
+// repository finds the release of Alpine in a line of etc/apk/repositories.
+var repository = regexp.MustCompile(`(?:https?|ftp)://[0-9A-Za-z.:-]+/(?:[^/\s]+/)*alpine/v?([0-9A-Za-z_.-]+)/`)
 
-// repositoryReleases lists the releases of Alpine that the repositories are
-// of. Those of other distributions make Trivy's analyzer fail, which is a gap of
-// its own.
+// repositoryReleases lists the releases of Alpine that the repositories are of.
+// apk itself does not read lines that begin with #.
 func repositoryReleases(text []byte) []string {
 	var releases []string
 	for line := range bytes.Lines(text) {
-		m := repository.FindSubmatch(line)
-		if m != nil && string(m[2]) == "alpine" {
-			releases = append(releases, string(m[3]))
+		if line = bytes.TrimSpace(line); bytes.HasPrefix(line, []byte("#")) {
+			continue
+		}
+		if m := repository.FindSubmatch(line); m != nil {
+			releases = append(releases, string(m[1]))
 		}
 	}
 	return releases
-}
-
-// chosenRelease is the one that Trivy takes: edge if it is among them, else the
-// highest.
-func chosenRelease(releases []string) string {
-	chosen := ""
-	for _, r := range releases {
-		if r == "edge" {
-			return r
-		}
-		if chosen == "" || olderRelease(chosen, r) {
-			chosen = r
-		}
-	}
-	return chosen
-}
-
-// olderRelease compares 3.9 and 3.19 by their numbers.
-func olderRelease(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		x, errX := strconv.Atoi(as[i])
-		y, errY := strconv.Atoi(bs[i])
-		if errX != nil || errY != nil {
-			return false
-		}
-		if x != y {
-			return x < y
-		}
-	}
-	return len(as) < len(bs)
 }

@@ -36,11 +36,13 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	gaps = append(gaps, mismatches...)
 	gaps = append(gaps, osGaps(r)...)
 	gaps = append(gaps, feedGaps(r)...)
+	gaps = append(gaps, foreignGaps(facts, r)...)
 	gaps = append(gaps, im.javaGaps(r)...)
 	gaps = append(gaps, logGaps(r)...)
+	gaps = append(gaps, r.Gaps...)
 	scan.Coverage = evidence.Coverage{
 		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs,
-		Notes:             append(im.notes, facts.Notes...),
+		Notes:             append(append(im.notes, facts.Notes...), r.Notes...),
 		Executables:       len(executables(facts)),
 		UnattributedCount: len(r.Unattributed),
 		Unattributed:      r.Unattributed[:min(len(r.Unattributed), maxUnattributed)],
@@ -92,19 +94,45 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapOSMismatch, Subject: supplier,
 			Detail: "the image asks to be judged by another vendor's advisories: " + supplier})
 	}
-	if n := len(r.ThirdParty); n > 0 {
-		gaps = append(gaps, evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: r.ThirdParty[0],
-			Detail: fmt.Sprintf("%s not from the distribution, so no advisories apply: %s", words.Plural(n, "package")+" "+words.Choose(n, "is", "are"), names(r.ThirdParty))})
+	for _, p := range r.ThirdParty {
+		gaps = append(gaps, thirdPartyGap(r.OS, p.Name, p.Version, p.Why))
 	}
 	for _, kind := range r.Unmatched {
-		gaps = append(gaps, evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: kind,
-			Detail: fmt.Sprintf("the database has no advisories for packages of type %s", kind)})
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapUnsupportedPackages, Subject: kind,
+			Detail: fmt.Sprintf("the database has no advisories for packages of type %s", kind),
+			Cure:   "remove these packages, or accept the gap for the images that need them"})
 	}
 	if n := len(r.Versionless); n > 0 {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: r.Versionless[0],
 			Detail: fmt.Sprintf("%s no version and cannot be matched: %s", words.Plural(n, "package")+" "+words.Choose(n, "has", "have"), names(r.Versionless))})
 	}
 	return gaps
+}
+
+// foreignGaps are about packages that the image's own files name as not of the
+// distribution.
+func foreignGaps(facts *layer.Facts, r *wire.Report) []evidence.Gap {
+	var gaps []evidence.Gap
+	for _, p := range facts.ThirdParty {
+		for i := range r.Packages {
+			if have := &r.Packages[i]; have.Class == evidence.ClassOS && have.Name == p.Name {
+				gaps = append(gaps, thirdPartyGap(r.OS, p.Name, have.Version, p.Why))
+			}
+		}
+	}
+	return gaps
+}
+
+// thirdPartyGap is about a package for which only the distribution's advisories
+// of the same name could be looked up.
+func thirdPartyGap(os *wire.OS, name, version, why string) evidence.Gap {
+	distribution := "the distribution"
+	if os != nil {
+		distribution = os.Family
+	}
+	return evidence.Gap{Kind: evidence.GapNoAdvisories, Subject: name, Package: strings.TrimSpace(name + " " + version),
+		Detail: fmt.Sprintf("%s does not seem to be a package of %s (%s); its maker publishes no advisories here, and only those of %s for this name were matched", strings.TrimSpace(name+" "+version), distribution, why, distribution),
+		Cure:   "install it from the distribution, or follow the advisories of its maker yourself"}
 }
 
 func (im *image) javaGaps(r *wire.Report) []evidence.Gap {

@@ -159,7 +159,7 @@ func finish(fault string, out *wire.Writer) (int, bool) {
 		_ = out.Sized(wire.TypeReport, []byte(`{"verdict":"pass"}`))
 		return 0, false
 	case "environment":
-		report.ThirdParty = os.Environ()
+		report.Unmatched = os.Environ()
 		wd, _ := os.Getwd()
 		report.Suppliers = []string{wd}
 	case "hang at the end":

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -18,12 +20,18 @@ type RPM struct {
 	Epoch                  int32 // 0 is none
 	Vendor                 string
 	SourceRPM              string
+	// Key makes it a signing key, which rpm stores under the name gpg-pubkey.
+	Key bool
+	// Files are the package's files and the SHA-256 that it lists of each, as
+	// hexadecimal digits.
+	Files map[string]string
 }
 
 // Types and tags of RPM headers, as in rpm's rpmtag.h.
 const (
 	rpmInt32       = 4
 	rpmString      = 6
+	rpmStrings     = 8
 	rpmBin         = 7
 	rpmI18nString  = 9
 	rpmTagRegion   = 63 // HEADERIMMUTABLE
@@ -37,6 +45,10 @@ const (
 	rpmTagLicense  = 1014
 	rpmTagArch     = 1022
 	rpmTagSource   = 1044
+	rpmTagDigests  = 1035 // FILEDIGESTS
+	rpmTagDirIndex = 1116 // DIRINDEXES
+	rpmTagBases    = 1117 // BASENAMES
+	rpmTagDirs     = 1118 // DIRNAMES
 	rpmTagChecksum = 5011 // FILEDIGESTALGO
 	rpmEntrySize   = 16
 )
@@ -69,6 +81,7 @@ func RPMDatabase(packages ...RPM) ([]byte, error) {
 type rpmEntry struct {
 	tag, kind uint32
 	data      []byte
+	count     uint32
 }
 
 // header is the package as a header blob: counts, index, data, with everything
@@ -81,7 +94,7 @@ func (p RPM) header() []byte {
 		if e.kind == rpmInt32 {
 			data.Write(make([]byte, (4-data.Len()%4)%4))
 		}
-		putEntry(index, e.tag, e.kind, int32(data.Len()), 1)
+		putEntry(index, e.tag, e.kind, int32(data.Len()), max(e.count, 1))
 		data.Write(e.data)
 	}
 	count := len(entries) + 1
@@ -102,8 +115,12 @@ func (p RPM) entries() []rpmEntry {
 	entries := []rpmEntry{
 		text(rpmTagName, p.Name), text(rpmTagVersion, p.Version), text(rpmTagRelease, p.Release),
 		text(rpmTagArch, "x86_64"), text(rpmTagSource, source), text(rpmTagLicense, "Apache-2.0"),
-		{rpmTagSummary, rpmI18nString, []byte(p.Name + "\x00")}, number(rpmTagSize, 4096), number(rpmTagChecksum, 8),
+		{rpmTagSummary, rpmI18nString, []byte(p.Name + "\x00"), 1}, number(rpmTagSize, 4096), number(rpmTagChecksum, 8),
 	}
+	if p.Key {
+		entries = slices.DeleteFunc(entries, func(e rpmEntry) bool { return e.tag == rpmTagArch || e.tag == rpmTagSource })
+	}
+	entries = append(entries, p.files()...)
 	if p.Vendor != "" {
 		entries = append(entries, text(rpmTagVendor, p.Vendor))
 	}
@@ -113,10 +130,29 @@ func (p RPM) entries() []rpmEntry {
 	return entries
 }
 
-func text(tag uint32, s string) rpmEntry { return rpmEntry{tag, rpmString, []byte(s + "\x00")} }
+// files lists the files, each with a directory of its own.
+func (p RPM) files() []rpmEntry {
+	if len(p.Files) == 0 {
+		return nil
+	}
+	var dirs, bases, digests, indexes []byte
+	for i, name := range slices.Sorted(maps.Keys(p.Files)) {
+		dir, base := path.Split("/" + name)
+		dirs, bases = append(append(dirs, dir...), 0), append(append(bases, base...), 0)
+		digests = append(append(digests, p.Files[name]...), 0)
+		indexes = binary.BigEndian.AppendUint32(indexes, uint32(i))
+	}
+	n := uint32(len(p.Files))
+	return []rpmEntry{
+		{rpmTagDirs, rpmStrings, dirs, n}, {rpmTagBases, rpmStrings, bases, n},
+		{rpmTagDigests, rpmStrings, digests, n}, {rpmTagDirIndex, rpmInt32, indexes, n},
+	}
+}
+
+func text(tag uint32, s string) rpmEntry { return rpmEntry{tag, rpmString, []byte(s + "\x00"), 1} }
 
 func number(tag uint32, n int32) rpmEntry {
-	return rpmEntry{tag, rpmInt32, binary.BigEndian.AppendUint32(nil, uint32(n))}
+	return rpmEntry{tag, rpmInt32, binary.BigEndian.AppendUint32(nil, uint32(n)), 1}
 }
 
 func putEntry(to *bytes.Buffer, tag, kind uint32, offset int32, count uint32) {

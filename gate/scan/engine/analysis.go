@@ -16,11 +16,12 @@ import (
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/strictjson"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // analysisVersion changes when an analysis of the same layer would come out, or
 // be written, in another way than before: kept ones are then made again.
-const analysisVersion = 2
+const analysisVersion = 3
 
 // analysis is what one layer holds, whatever image it is part of. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -35,6 +36,13 @@ type analysis struct {
 	// Logs are part of the result: they may be the only trace of a file that
 	// could not be read, in this run and in every later one.
 	Logs []wire.Log `json:"logs,omitempty"`
+	// Own is what we read ourselves.
+	Own ownFacts `json:"own"`
+	// Gaps are files that should name a package and cannot be read.
+	Gaps []evidence.Gap `json:"gaps,omitempty"`
+	// Skipped are files that have the name of a package's metadata and describe no
+	// package.
+	Skipped []string `json:"skipped,omitempty"`
 }
 
 // analyse answers one Analyse: it reads a layer to its end and sends back what
@@ -126,6 +134,9 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 	}
 	if err := l.file(entry, c); err != nil {
 		return err
+	}
+	if err := l.own.note(entry, c); err != nil {
+		return fmt.Errorf("read %s: %w", entry.Name, err)
 	}
 	_, err = io.Copy(io.Discard, body)
 	return err

@@ -82,6 +82,37 @@ func cursor(b *bolt.Bucket) (*bolt.Cursor, []byte) {
 // has reports whether the database has advisories for a feed.
 func (a *advisories) has(stream string) bool { return a.buckets[stream] }
 
+// knows reports whether the advisories of a distribution name one of the packages
+// in any release. stream is the feed of one release: "debian 12".
+func (a *advisories) knows(stream string, names ...string) bool {
+	distribution, release, _ := cutRelease(stream)
+	found := false
+	_ = trivydb.Config{}.Connection().View(func(tx *bolt.Tx) error {
+		for bucket := range a.buckets {
+			if bucket != stream {
+				if d, _, ok := cutRelease(bucket); release == "" || !ok || d != distribution {
+					continue
+				}
+			}
+			for _, name := range names {
+				found = found || tx.Bucket([]byte(bucket)).Bucket([]byte(name)) != nil
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// cutRelease splits the name of a feed into distribution and release; ok is false
+// for feeds that have no releases.
+func cutRelease(stream string) (distribution, release string, ok bool) {
+	i := strings.LastIndexByte(stream, ' ')
+	if i < 0 || i+1 == len(stream) || (stream[i+1] < '0' || stream[i+1] > '9') && stream[i+1:] != edge {
+		return stream, "", false
+	}
+	return stream[:i], stream[i+1:], true
+}
+
 // hasEcosystem reports whether it has any for a language ecosystem: trivy-db
 // names those buckets "npm::GitHub Security Advisory npm" and so on.
 func (a *advisories) hasEcosystem(name string) bool {

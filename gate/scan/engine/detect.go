@@ -21,16 +21,20 @@ import (
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 	"github.com/aquasecurity/trivy/pkg/scan/langpkg"
 	"github.com/aquasecurity/trivy/pkg/scan/ospkg"
+	"github.com/aquasecurity/trivy/pkg/scan/utils"
 	"github.com/aquasecurity/trivy/pkg/types"
 	"github.com/aquasecurity/trivy/pkg/vulnerability"
 
+	layers "github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // detection is what Trivy's detectors say of one merged image.
 type detection struct {
 	detail  ftypes.ArtifactDetail
 	results types.Results
+	owners  *owners
 }
 
 // scanOptions ask for everything. Trivy's zero values are traps: no
@@ -53,11 +57,17 @@ func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, 
 	ctx = clock.With(ctx, s.begin.Now)
 	d := &detection{detail: applier.ApplyLayers(s.main)}
 	report.OS = settleOS(&d.detail)
+	settleRepository(&d.detail)
 	s.describeFeeds(&d.detail, report)
+	d.owners = newOwners(s.own, &d.detail, func(names ...string) bool {
+		return report.Stream != "" && s.engine.advisories.knows(report.Stream, names...)
+	})
+	d.owners.origins(&d.detail, report)
+	matchThirdParties(d.detail.Packages)
 	if err := d.run(ctx, s.begin.Name, d.detail, report); err != nil {
 		return nil, err
 	}
-	if extra, any := s.fromSBOMs(&d.detail); any {
+	if extra, any := s.fromSBOMs(&d.detail, report); any {
 		if err := d.run(ctx, s.begin.Name, extra, report); err != nil {
 			return nil, err
 		}
@@ -89,6 +99,31 @@ func settleOS(detail *ftypes.ArtifactDetail) *wire.OS {
 		return nil
 	}
 	return &wire.OS{Family: string(detail.OS.Family), Name: detail.OS.Name, Assumed: assumed}
+}
+
+// settleRepository lets the files that name the OS choose the feed, and not the
+// lines of etc/apk/repositories as Trivy's detector would: an extra repository
+// says where some package may come from, not what is installed. Only a
+// prerelease of Alpine is edge, which has a feed of its own.
+func settleRepository(detail *ftypes.ArtifactDetail) {
+	if detail.OS.Family != ftypes.Alpine || detail.Repository == nil || detail.OS.Name == detail.Repository.Release {
+		return
+	}
+	detail.Repository = nil
+	if layers.IsPrerelease(detail.OS.Name) {
+		detail.Repository = &ftypes.Repository{Family: ftypes.Alpine, Release: edge}
+	}
+}
+
+// edge is the rolling branch of Alpine.
+const edge = "edge"
+
+// matchThirdParties has Trivy match the packages of other vendors, too. It leaves
+// them out on the word of a maintainer or vendor field that anybody can write.
+func matchThirdParties(pkgs []ftypes.Package) {
+	for i := range pkgs {
+		pkgs[i].Repository.Class = ftypes.RepositoryClassOfficial
+	}
 }
 
 // run detects the vulnerabilities of detail's packages and appends the results.
@@ -155,9 +190,6 @@ func (s *session) describeFeeds(detail *ftypes.ArtifactDetail, report *wire.Repo
 	}
 	for i := range detail.Packages {
 		p := &detail.Packages[i]
-		if p.Repository.Class == ftypes.RepositoryClassThirdParty {
-			report.ThirdParty = append(report.ThirdParty, p.Name)
-		}
 		if p.Version == "" {
 			report.Versionless = append(report.Versionless, p.Name)
 		}
@@ -165,7 +197,6 @@ func (s *session) describeFeeds(detail *ftypes.ArtifactDetail, report *wire.Repo
 	for i := range detail.Applications {
 		s.describeApplication(&detail.Applications[i], report)
 	}
-	slices.Sort(report.ThirdParty)
 }
 
 func (s *session) describeApplication(app *ftypes.Application, report *wire.Report) {
@@ -208,11 +239,41 @@ func contentSets(pkgs []ftypes.Package) (all, known int) {
 	return all, known
 }
 
+// foreignPURLs looks at the OS packages that Trivy drops from the SBOMs inside the
+// image because their purl names another distribution. Images of Chainguard have
+// SBOMs with purls of Wolfi, for packages that the package database has as well;
+// one that it has not is known from nowhere.
+func (s *session) foreignPURLs(main *ftypes.ArtifactDetail) []evidence.Gap {
+	installed := map[string]bool{}
+	for i := range main.Packages {
+		installed[main.Packages[i].Name] = true
+	}
+	var gaps []evidence.Gap
+	for i := range s.sbom {
+		for _, info := range s.sbom[i].PackageInfos {
+			for _, p := range info.Packages {
+				purl := p.Identifier.PURL
+				if installed[p.Name] || purl == nil || purl.Namespace == "" || main.OS.Family == "" || purl.Namespace == main.OS.Family.PurlNamespace() {
+					continue
+				}
+				name := p.Name + " " + utils.FormatVersion(p)
+				gaps = append(gaps, evidence.Gap{
+					Kind: evidence.GapScannerErrors, Subject: info.FilePath, Package: name, Layer: s.sbom[i].DiffID,
+					Detail: fmt.Sprintf("a bill of materials in the image lists the package %s of %q, which the package database does not list and which the advisories of %s cannot judge", name, purl.Namespace, main.OS.Family),
+					Cure:   "delete the bill of materials if the package is not there",
+				})
+			}
+		}
+	}
+	return gaps
+}
+
 // fromSBOMs returns the packages that only the SBOMs inside the image name.
-func (s *session) fromSBOMs(main *ftypes.ArtifactDetail) (ftypes.ArtifactDetail, bool) {
+func (s *session) fromSBOMs(main *ftypes.ArtifactDetail, report *wire.Report) (ftypes.ArtifactDetail, bool) {
 	if len(s.sbom) > 0 {
 		s.sbom[0].OS = main.OS // else packages of another OS would not be left out
 	}
+	report.Gaps = append(report.Gaps, s.foreignPURLs(main)...)
 	extra := applier.ApplyLayers(s.sbom)
 	extra.OS, extra.Repository = main.OS, main.Repository
 

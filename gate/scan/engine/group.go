@@ -108,7 +108,7 @@ func allBut(keep analyzer.Type) []analyzer.Type {
 	for _, types := range [][]analyzer.Type{analyzer.TypeOSes, analyzer.TypeLanguages, analyzer.TypeLockfiles, {
 		analyzer.TypeApkRepo, analyzer.TypeApkCommand, analyzer.TypeExecutable, analyzer.TypeRpmArchive,
 		analyzer.TypeLicenseFile, analyzer.TypeSecret, analyzer.TypeRedHatContentManifestType,
-		analyzer.TypeRedHatDockerfileType, analyzer.TypeDpkgLicense,
+		analyzer.TypeRedHatDockerfileType, analyzer.TypeDpkgLicense, typeConda,
 	}} {
 		for _, t := range types {
 			if t != keep {

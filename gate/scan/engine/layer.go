@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // inMemory is the size up to which a file is analysed from memory. Larger ones
@@ -53,7 +54,10 @@ type layer struct {
 	limit         *semaphore.Weighted
 	temps         []string
 	jars          []jar
-	held          int64 // bytes of files for post-analyzers that lie in memory
+	own           ownFacts
+	gaps          []evidence.Gap
+	skipped       []string // files named package.json that describe no package
+	held          int64    // bytes of files for post-analyzers that lie in memory
 }
 
 func newLayer(ctx context.Context, diffID string, g *groups, parallel int) (*layer, error) {
@@ -91,12 +95,15 @@ func (l *layer) file(e *wire.Entry, c content) error {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
 		}
 	}
+	if path.Base(e.Name) == packageJSON {
+		l.npm(e, c)
+	}
 	return nil
 }
 
 func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
 	info := fileInfo{e.Name, e.Mode, e.Size, e.Modified}
-	if err := s.group.AnalyzeFile(l.ctx, l.eg, l.limit, s.result, "", e.Name, info, c.open, nil, analysisOptions); err != nil {
+	if err := s.group.AnalyzeFile(l.ctx, l.eg, l.limit, s.result, "", e.Name, info, c.open, onlyUs, analysisOptions); err != nil {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
@@ -187,7 +194,8 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		}
 		s.result.Sort()
 	}
-	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars)}
+	l.own.keepUsed(l.main.result.Applications)
+	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars), Own: l.own, Gaps: l.gaps, Skipped: l.skipped}
 	if err := g.post.PostHandle(ctx, l.main.result, &a.Main); err != nil {
 		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}

@@ -72,6 +72,9 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	if !matters(r.Level, r.Message) {
 		return nil
 	}
+	if r.Message == analysisError && aboutRepositories(r) {
+		return nil
+	}
 	if r.Message == versionMismatch && aboutAdvisory(r) || r.Message == walkError && aboutChecksums(r) {
 		return nil
 	}
@@ -105,11 +108,11 @@ const innerJar = "Failed to parse"
 // strings, so Trivy is pinned exactly and TestLogContract looks for each of
 // them in its sources.
 var debugThatMatters = []string{
-	"Analysis error",   // fanal/analyzer/analyzer.go: an analyzer failed, the file is skipped
+	analysisError,      // fanal/analyzer/analyzer.go: an analyzer failed, the file is skipped
 	"Permission error", // fanal/analyzer/analyzer.go
 	"Image config analysis error",
-	walkError,                                       // a jar, a wheel, a gem: the post-analyzer skips the file
-	"Installed package version error",               // detector/ospkg/debian: not matched
+	walkError,                         // a jar, a wheel, a gem: the post-analyzer skips the file
+	"Installed package version error", // detector/ospkg/debian: not matched
 	"Failed to parse the installed package version", // detector/ospkg/*: not matched
 	"Failed to parse version constraints",
 	"Failed to parse constraints",
@@ -119,9 +122,10 @@ var debugThatMatters = []string{
 // harmless are warnings that say nothing about what was read.
 var harmless = []string{
 	"Using severities from other vendors for some vulnerabilities",
-	"This OS version is not on the EOL list",                    // judged by our own check of the release
-	"Mixing Alpine versions is unsupported",                     // judged as os-mismatch
-	"Unsupported os",                                            // judged as unsupported-os
+	"This OS version is not on the EOL list",                         // judged by our own check of the release
+	"Mixing Alpine versions is unsupported",                          // os-release decides
+	"Some OS packages were skipped due to mismatched PURL namespace", // judged by us, see foreignPURLs
+	"Unsupported os", // judged as unsupported-os
 	"Unable to get vulnerability details (CVE may be rejected)", // the finding stays, unrated
 	"Unable to collect additional info",                         // licences of eggs and wheels
 	"Could not parse -ldflags found in build info",
@@ -129,6 +133,21 @@ var harmless = []string{
 	"Recommend using Trivy to generate SBOMs",
 	"Conda package is supported for SBOM, not for vulnerability scanning", // judged as no-advisories
 	"The library type is not supported for vulnerability scanning",        // judged as no-advisories
+}
+
+// analysisError is logged for a file that an analyzer could not read.
+const analysisError = "Analysis error"
+
+// aboutRepositories reports whether the analyzer of etc/apk/repositories failed,
+// because not all of them are of one distribution. They decide nothing: the OS is
+// the one that os-release names.
+func aboutRepositories(r slog.Record) bool {
+	about := false
+	r.Attrs(func(a slog.Attr) bool {
+		about = about || a.Key == "err" && strings.HasPrefix(a.Value.String(), "mixing different distributions in etc/apk/repositories:")
+		return true
+	})
+	return about
 }
 
 // versionMismatch is logged when a package could not be compared with an

@@ -26,8 +26,12 @@ type session struct {
 	main   []ftypes.BlobInfo
 	sbom   []ftypes.BlobInfo
 	counts map[string][]string // package database -> name@version, of the topmost layer that has it
-	jars   int
-	logs   []wire.Log
+	own    []ownLayer
+	gaps   []evidence.Gap
+	// skipped are files named package.json that describe no package.
+	skipped []string
+	jars    int
+	logs    []wire.Log
 }
 
 // read takes the analyses of the image's layers from the parent and returns the
@@ -77,6 +81,8 @@ func (s *session) layer(head wire.Layer) error {
 		s.logs = append(s.logs, l)
 	}
 	s.jars += a.Jars
+	s.gaps, s.skipped = append(s.gaps, a.Gaps...), append(s.skipped, a.Skipped...)
+	s.own = append(s.own, ownLayer{a.Own, a.Main.OpaqueDirs, a.Main.WhiteoutFiles})
 	s.main, s.sbom = append(s.main, a.Main), append(s.sbom, a.SBOM)
 	return nil
 }
@@ -95,12 +101,17 @@ func identities(pkgs ftypes.Packages) []string {
 // match merges and detects while the parent merges what it has seen, and makes
 // the report when the parent is done as well.
 func (s *session) match(ctx context.Context) (*wire.Report, error) {
-	report := &wire.Report{Jars: s.jars}
+	report := &wire.Report{Jars: s.jars, Gaps: s.gaps}
+	if n := len(s.skipped); n > 0 {
+		slices.Sort(s.skipped)
+		report.Notes = append(report.Notes, fmt.Sprintf("%d files called %s describe no package and were left aside, the first is %s", n, packageJSON, s.skipped[0]))
+	}
 	d, err := s.detect(ctx, report)
 	if err != nil {
 		return nil, err
 	}
 	addResults(report, d.results)
+	d.owners.attribute(report)
 	for path, ids := range s.counts {
 		report.Databases = append(report.Databases, wire.Count{Path: path, Packages: len(ids), IDs: ids})
 	}

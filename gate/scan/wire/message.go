@@ -12,7 +12,7 @@ import (
 
 // Version is the version of the protocol. Parent and worker are the same
 // binary, so any difference means that something else answered.
-const Version = 3
+const Version = 4
 
 // Open is the parent's first word. It is sent once, before the first image.
 type Open struct {
@@ -130,8 +130,8 @@ type Report struct {
 
 	// Databases counts packages by the file they were read from.
 	Databases []Count `json:"databases,omitempty"`
-	// ThirdParty names packages whose vendor has no advisories here.
-	ThirdParty []string `json:"thirdParty,omitempty"`
+	// ThirdParty names OS packages that do not seem to be of the distribution.
+	ThirdParty []ThirdParty `json:"thirdParty,omitempty"`
 	// Suppliers names vendors whose feeds the image asks for.
 	Suppliers []string `json:"suppliers,omitempty"`
 	// Unmatched lists package types for which the database has no advisories.
@@ -142,10 +142,21 @@ type Report struct {
 	Jars int `json:"jars"`
 	// Logs are Trivy's warnings and errors that may mean something was missed.
 	Logs []Log `json:"logs,omitempty"`
+	// Gaps and Notes are what the worker itself has to say.
+	Gaps  []evidence.Gap `json:"gaps,omitempty"`
+	Notes []string       `json:"notes,omitempty"`
 
 	Unattributed []string `json:"unattributed,omitempty"`
 	// Documents holds the bills of materials that Begin asked for.
 	Documents map[string]string `json:"documents,omitempty"`
+}
+
+// ThirdParty is an OS package that does not seem to be of the distribution.
+type ThirdParty struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// Why completes the sentence "it is not of the distribution: ...".
+	Why string `json:"why"`
 }
 
 // OS is what Trivy made of the image's os-release files.

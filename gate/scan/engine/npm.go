@@ -1,0 +1,76 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+
+	"github.com/aquasecurity/trivy/pkg/dependency"
+	"github.com/aquasecurity/trivy/pkg/dependency/parser/nodejs/packagejson"
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+
+	"github.com/imagegate/imagegate/gate/scan/manifest"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+const packageJSON = "package.json"
+
+// onlyUs are the analyzers that do not see a package.json: it is read by npm.
+var onlyUs = []analyzer.Type{analyzer.TypeNodePkg}
+
+// npm reads a package.json as npm does, which Trivy's analyzer does not. Only
+// where a package has to be is it a gap that none can be read: packages come with
+// many files of this name that describe no package, and with broken ones for
+// their tests.
+func (l *layer) npm(e *wire.Entry, c content) {
+	found, err := manifest.ReadNPM(c.bytes)
+	if c.bytes == nil {
+		err = fmt.Errorf("it has %d bytes", e.Size)
+	}
+	if err == nil && found.Name != "" && !manifest.ValidNPMName(found.Name) {
+		err = fmt.Errorf("no package can be called %.100q", found.Name)
+	}
+	if err != nil {
+		l.unreadable(e.Name, err)
+		return
+	}
+	if found.Name == "" || found.Version == "" {
+		return // an application's own, or none
+	}
+	l.main.result.Merge(&analyzer.AnalysisResult{Applications: []ftypes.Application{{
+		Type: ftypes.NodePkg, FilePath: e.Name,
+		Packages: ftypes.Packages{{
+			ID: dependency.ID(ftypes.NodePkg, found.Name, found.Version), Name: found.Name, Version: found.Version,
+			Licenses: npmLicenses(found.License), FilePath: e.Name, AnalyzedBy: analyzer.TypeNodePkg,
+		}},
+	}}})
+}
+
+// npmLicenses has Trivy read the licences, whose form has changed over time.
+func npmLicenses(license []byte) []string {
+	if license == nil {
+		return nil
+	}
+	p, err := packagejson.NewParser().Parse(bytes.NewReader(fmt.Appendf(nil, `{"license":%s}`, license)))
+	if err != nil {
+		return nil
+	}
+	return p.Licenses
+}
+
+func (l *layer) unreadable(file string, err error) {
+	name, must := manifest.NPMPlace(file)
+	if !must {
+		l.skipped = append(l.skipped, file)
+		return
+	}
+	l.gaps = append(l.gaps, evidence.Gap{
+		Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: name, Layer: l.diffID,
+		Detail: fmt.Sprintf("the npm package %s cannot be read: %v", name, err),
+		Cure:   "install the package again, or delete " + path.Dir(file),
+	})
+}
