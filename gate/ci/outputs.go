@@ -3,7 +3,6 @@ package ci
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // judged is one entry of the output "digests".
@@ -76,7 +76,7 @@ func digestsJSON(run *gate.Run) (string, error) {
 		}
 		list = append(list, j)
 	}
-	doc, err := json.Marshal(list)
+	doc, err := strictjson.Marshal(list)
 	return string(safe.JSON(doc)), err
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // maxManifest bounds the artifact's manifest; a real one has 600 bytes.
@@ -48,7 +50,7 @@ func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*arti
 		return nil, fmt.Errorf("the manifest is too large: %d bytes", len(raw))
 	}
 	var m manifest
-	if err := decode(raw, &m); err != nil {
+	if err := strictjson.Unmarshal(raw, &m, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, fmt.Errorf("the manifest is not valid: %w", err)
 	}
 	if err := m.checkType(mediaType); err != nil {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -123,7 +123,7 @@ func (e *exporter) write(ctx context.Context, db io.Reader) error {
 const manifestType = "application/vnd.oci.image.manifest.v1+json"
 
 func (e *exporter) manifest(config []byte, layer *descriptor) ([]byte, error) {
-	return json.Marshal(map[string]any{
+	return strictjson.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": manifestType,
 		"config": descriptor{configTypes[0], sumOf(config), int64(len(config))},
 		"layers": []any{map[string]any{
@@ -135,7 +135,7 @@ func (e *exporter) manifest(config []byte, layer *descriptor) ([]byte, error) {
 }
 
 func (e *exporter) index(manifest []byte) ([]byte, error) {
-	return json.Marshal(map[string]any{
+	return strictjson.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
 		"manifests": []any{map[string]any{
 			"mediaType": manifestType, "digest": sumOf(manifest), "size": len(manifest),

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // layout is an OCI image layout in an uncompressed tar archive, read as if it
@@ -62,7 +64,7 @@ func (l *layout) readIndex() error {
 	var index struct {
 		Manifests []descriptor `json:"manifests"`
 	}
-	if err := decode(raw, &index); err != nil {
+	if err := strictjson.Unmarshal(raw, &index, strictjson.AllowUnknownKeys()); err != nil {
 		return fmt.Errorf("index.json: %w", err)
 	}
 	if len(index.Manifests) != 1 {

@@ -1,10 +1,11 @@
 package database
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // clockSkew is how far in the future a build may lie: clocks differ, but a
@@ -22,7 +23,7 @@ type metadata struct {
 // parseMetadata reads metadata.json and checks what needs no clock.
 func parseMetadata(raw []byte, schema int) (metadata, error) {
 	var m metadata
-	if err := decode(raw, &m); err != nil {
+	if err := strictjson.Unmarshal(raw, &m, strictjson.AllowUnknownKeys()); err != nil {
 		return metadata{}, err
 	}
 	for _, t := range []*time.Time{&m.NextUpdate, &m.UpdatedAt, &m.DownloadedAt} {
@@ -53,6 +54,6 @@ func (m metadata) checkFuture(now time.Time) error {
 
 // encode writes metadata.json as Trivy does.
 func (m metadata) encode() ([]byte, error) {
-	raw, err := json.Marshal(m)
+	raw, err := strictjson.Marshal(m)
 	return append(raw, '\n'), err
 }

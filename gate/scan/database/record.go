@@ -1,11 +1,12 @@
 package database
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
 // recordVersion is the version of imagegate.json.
@@ -54,7 +55,7 @@ func (s stamp) sameContent(o stamp) bool {
 // parseRecord reads imagegate.json.
 func parseRecord(raw []byte) (*record, error) {
 	r := new(record)
-	if err := decode(raw, r); err != nil {
+	if err := strictjson.Unmarshal(raw, r); err != nil {
 		return nil, err
 	}
 	if r.Version != recordVersion {
@@ -92,11 +93,11 @@ func (p place) readRecord() (*record, error) {
 }
 
 func (p place) writeRecord(r *record, durable bool) error {
-	raw, err := json.MarshalIndent(r, "", "  ")
+	raw, err := strictjson.MarshalIndent(r)
 	if err != nil {
 		return err
 	}
-	return writeDocument(p.dir, recordFile, append(raw, '\n'), durable)
+	return writeDocument(p.dir, recordFile, raw, durable)
 }
 
 func (r *record) byStamp(s stamp) *entry {
