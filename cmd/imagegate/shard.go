@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,31 +57,21 @@ func (s shard) owns(ref string) bool {
 	return s.count == 0 || hash(ref)%uint64(s.count) == uint64(s.index-1)
 }
 
-// distance orders references in an order of this share's own.
-func (s shard) distance(ref string) uint64 {
-	return hash(fmt.Sprintf("%d/%d %s", s.index, s.count, ref))
-}
-
 func hash(s string) uint64 {
 	sum := sha256.Sum256([]byte(s))
 	return binary.BigEndian.Uint64(sum[:])
 }
 
 // choose returns which of refs this share holds. When none falls to it, it
-// borrows one: exit code 0 means that images were judged and accepted, and a
-// share that judges nothing could not say so. Other shares judge that image as
-// well, which costs a little and changes no verdict.
+// borrows the one whose name is first: exit code 0 means that images were judged
+// and accepted, and a share that judges nothing could not say so. The share that
+// owns that image judges it as well, which changes no verdict.
 func (s shard) choose(refs []string) (mine func(ref string) bool, borrowed bool) {
-	nearest := ""
-	for i, ref := range refs {
-		if s.owns(ref) {
-			return s.owns, false
-		}
-		if i == 0 || s.distance(ref) < s.distance(nearest) {
-			nearest = ref
-		}
+	if len(refs) == 0 || slices.ContainsFunc(refs, s.owns) {
+		return s.owns, false
 	}
-	return func(ref string) bool { return ref == nearest }, true
+	first := slices.Min(refs)
+	return func(ref string) bool { return ref == first }, true
 }
 
 // share returns what this share holds of items, of which each is about the
