@@ -18,7 +18,7 @@ const (
 	maxUnattributed = 1000
 )
 
-// assemble makes evidence of what we saw in the tree and what the worker found.
+// assemble makes evidence from the merged tree and from the worker's report.
 func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *evidence.Scan {
 	user := facts.User(im.target.Image.Config.User)
 	scan := &evidence.Scan{
@@ -30,7 +30,7 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	if im.jars && im.wantsJava() && im.javaErr == nil {
 		scan.JavaDatabase = im.scanner.databases.java.current()
 	}
-	// Never nil: nil would say that nobody looked.
+	// Never nil: nil would mean that no check was made.
 	gaps := append([]evidence.Gap{}, facts.Gaps...)
 	counts, mismatches := compareCounts(facts.Databases, r)
 	gaps = append(gaps, mismatches...)
@@ -57,7 +57,7 @@ func operatingSystem(os *wire.OS) *evidence.OS {
 	return &evidence.OS{Family: os.Family, Release: os.Name, EndOfLife: endOfLife(os)}
 }
 
-// executables lists the programs that somebody should account for.
+// executables lists the programs that some package should account for.
 func executables(facts *layer.Facts) []string {
 	var paths []string
 	for i := range facts.Executables {
@@ -68,7 +68,8 @@ func executables(facts *layer.Facts) []string {
 	return paths
 }
 
-// osGaps: an OS that nobody knows, or whose advisories are not here.
+// osGaps returns the gaps of an OS that is not known, or for which the database
+// has no advisories.
 func osGaps(r *wire.Report) []evidence.Gap {
 	switch {
 	case r.OS == nil:
@@ -87,7 +88,8 @@ func osGaps(r *wire.Report) []evidence.Gap {
 	return nil
 }
 
-// feedGaps: packages that no feed answers for, and feeds that the image chose.
+// feedGaps returns the gaps of packages without advisories, and of advisories
+// that the image itself chose.
 func feedGaps(r *wire.Report) []evidence.Gap {
 	var gaps []evidence.Gap
 	for _, supplier := range r.Suppliers {
@@ -147,7 +149,8 @@ func (im *image) javaGaps(r *wire.Report) []evidence.Gap {
 		Detail: fmt.Sprintf("%s could not be identified: %s", words.Plural(r.Jars, "jar"), reason)}}
 }
 
-// logGaps: Trivy's log is the only trace of a file that it could not read.
+// logGaps returns the gaps that Trivy's log tells of: it is the only trace of a
+// file that could not be read.
 func logGaps(r *wire.Report) []evidence.Gap {
 	var gaps []evidence.Gap
 	for _, l := range r.Logs {

@@ -23,8 +23,8 @@ var ownDates = map[string]string{
 	"cbl-mariner 1.0": "2023-07-31",
 }
 
-// endOfLife returns the last day of support: our own where we know better, else
-// Trivy's. Nil means that neither knows one, as with rolling releases.
+// endOfLife returns the last day of support: from ownDates if it is there, from
+// Trivy if not. Nil means that neither has one, as with rolling releases.
 func endOfLife(os *wire.OS) *time.Time {
 	major, _, _ := strings.Cut(os.Name, ".")
 	for _, release := range []string{os.Name, major} {

@@ -21,7 +21,7 @@ import (
 )
 
 // held makes tg's i-th layer wait for release before it fails with err, and
-// tells when somebody is reading it.
+// tells when it is being read.
 func held(tg *gate.Target, i int, release <-chan struct{}, err error) (reading chan struct{}) {
 	reading = make(chan struct{}, 100)
 	tg.Layers[i].Open = func(context.Context) (io.ReadCloser, error) {
@@ -57,7 +57,8 @@ func TestFaultOfAnotherBlob(t *testing.T) {
 	wg.Wait()
 }
 
-// Whoever waited for a layer that cannot be read is told of it as of its own.
+// An image that waited for a layer that cannot be read gets an error that calls
+// the layer by its own number.
 func TestSharedFaultIsToldInOnesOwnWords(t *testing.T) {
 	tests := map[string]struct {
 		worker string
@@ -208,6 +209,6 @@ func TestOpaqueRoot(t *testing.T) {
 func TestNoLayers(t *testing.T) {
 	got := must(t, open(t, "", nil), target(t, imagetest.Image()), need)
 	if got.Coverage.Gaps == nil {
-		t.Error("nobody looked")
+		t.Error("the gaps are nil, which means that no check was made")
 	}
 }

@@ -11,7 +11,7 @@ import (
 //
 // An analysis is JSON, which turns every byte that is no UTF-8 into the same
 // U+FFFD. Trivy's applier would then take two paths for one, and a whiteout of
-// the path that nobody has would delete what was found at the other. So each
+// a path that does not exist would delete what was found at the other. So each
 // such byte is written as U+FFFD and its two digits, and U+FFFD itself with "="
 // behind it: different paths stay different, and slashes stay where they are.
 func spelled(name string) string {

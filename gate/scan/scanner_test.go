@@ -369,7 +369,7 @@ func bytesOf(b []byte) func(context.Context) (io.ReadCloser, error) {
 	return func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 }
 
-// The worker sees nothing of our environment and stands in its own directory.
+// The worker sees nothing of our environment and works in its own directory.
 func TestWorkerSeesNothing(t *testing.T) {
 	for _, name := range []string{"TRIVY_SEVERITY", "AWS_SECRET_ACCESS_KEY", "CI_JOB_TOKEN", "HTTPS_PROXY", "DOCKER_CONFIG"} {
 		t.Setenv(name, "canary")
@@ -388,7 +388,7 @@ func TestWorkerSeesNothing(t *testing.T) {
 		inTemp = inTemp || strings.Contains(g.Subject, filepath.Base(temp))
 	}
 	if !inTemp {
-		t.Errorf("the worker does not stand below %s: %+v", temp, got.Coverage.Gaps)
+		t.Errorf("the worker does not work below %s: %+v", temp, got.Coverage.Gaps)
 	}
 }
 

@@ -249,7 +249,7 @@ func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
 	must(t, s, compressed(types.OCILayer), need)
 	must(t, s, tr.watch(compressed(types.OCIUncompressedLayer)), need)
 	if tr.total() != 1 {
-		t.Errorf("%d fetches of a form that nobody has read, want 1", tr.total())
+		t.Errorf("%d fetches of a form that was not read before, want 1", tr.total())
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -266,7 +266,7 @@ func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
 	}
 }
 
-// Whatever a cache returns, it costs time and nothing else.
+// What a cache returns can cost time and nothing more.
 func TestDamagedEntriesAreReadAgain(t *testing.T) {
 	var good mapCache
 	s := open(t, "", on(&good))
@@ -279,7 +279,7 @@ func TestDamagedEntriesAreReadAgain(t *testing.T) {
 		"cut off":      func(c *mapCache) { each(c, func(b []byte) []byte { return b[:len(b)/2] }) },
 		"garbage":      func(c *mapCache) { each(c, func([]byte) []byte { return []byte("garbage") }) },
 		"out of order": swap,
-		"out of reach": func(c *mapCache) { c.fault = errors.New("connection refused") },
+		"unreachable":  func(c *mapCache) { c.fault = errors.New("connection refused") },
 	}
 	for name, damage := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -7,11 +7,11 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/database"
 )
 
-// spareSpace is what a worker writes apart from the files it analyses.
+// spareSpace is what a worker writes beside the files that it analyses.
 const spareSpace = 8 << 20
 
 // checkSpace refuses to begin where the disk would soon be full. Files that are
-// analysed as a whole (jars, package lists, large programs) lie in the temporary
+// analysed as a whole (jars, package lists, large programs) are in the temporary
 // directory while their layer is read, so the largest layer says how much may
 // be needed; a disk that fills up all the same still ends in an error.
 func checkSpace(dir string, t *gate.Target) error {

@@ -2,9 +2,9 @@
 // itself.
 //
 // Program and worker are the same binary, and both initialise Trivy's thousand
-// packages before their main begins. One after the other, that is half of the
-// time of a run whose layers are all known. This package imports so little that
-// it is initialised among the first, so the two go on side by side.
+// packages before main begins. One after the other, that is half of the time of a
+// run whose layers are all known. This package imports so little that it is
+// initialised among the first, so both initialise at the same time.
 package ahead
 
 import (
@@ -17,8 +17,8 @@ import (
 // command is the one that scans.
 const command = "check"
 
-// started holds the worker until somebody takes it. Nobody has to: it ends with
-// the end of its standard input.
+// started holds the worker until it is taken. A worker that is never taken ends
+// with the end of its standard input.
 var started = func() *atomic.Pointer[process.Process] {
 	p := new(atomic.Pointer[process.Process])
 	if len(os.Args) > 2 && os.Args[1] == command {
@@ -27,8 +27,8 @@ var started = func() *atomic.Pointer[process.Process] {
 	return p
 }()
 
-// start returns nil where it fails: the scanner then starts a worker by itself,
-// and finds words for what is wrong.
+// start returns nil if it fails: the scanner then starts a worker itself and
+// reports what is wrong.
 func start() *process.Process {
 	self, err := os.Executable()
 	if err != nil {
@@ -42,7 +42,7 @@ func start() *process.Process {
 }
 
 // Take returns the worker that was started, nil if there is none. It belongs to
-// the caller, who has to wait for it.
+// the caller, which has to wait for its end.
 func Take() *process.Process { return started.Swap(nil) }
 
 // Discard ends the worker of a run that needs none.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The size of an analysis lies between that of a layer with a program and that
+// The size of an analysis is between that of a layer with a program and that
 // of a distribution's whole package list.
 func benchmark(b *testing.B, place string, o Options) {
 	for _, size := range []int{10 << 10, 300 << 10, 3 << 20} {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// maxFailures is how many operations in a row may fail before a server is left
-// alone: each of them may have waited for a timeout.
+// maxFailures is how many operations in a row may fail before a server is not
+// asked any more: each of them may have waited for a timeout.
 const maxFailures = 3
 
 var errOff = errors.New("it is off for the rest of this run")
@@ -17,7 +17,7 @@ var errOff = errors.New("it is off for the rest of this run")
 type breaker struct {
 	mu       sync.Mutex
 	failures int   // in a row
-	last     error // of any failure that nobody was told of
+	last     error // of any failure that was not told
 	off      bool
 }
 

@@ -1,12 +1,13 @@
 // Package cache keeps the analyses of layers from one run to the next, in a
 // directory or in Redis, for any number of processes and machines at once.
 //
-// A cache must never be the reason for a wrong pass: what it returns was sealed
-// under the very key it was asked for, by somebody who may write here (nobody
-// else can write to the directory; of a server that is only hoped, and said) or
-// who knows the secret (see Options.Key).
-// And it must never be the reason for no verdict: whatever goes wrong in it is
-// a miss and one warning, and the run goes on slower.
+// A cache must never be the reason for a wrong pass. What it returns was sealed
+// under the key that it was asked for, by a process that knows the secret of
+// Options.Key. Without a secret, the writers of the directory are trusted, which
+// must be this user alone, or the writers of the server, which causes a warning.
+//
+// A cache must never be the reason for no verdict either: a fault in it is a miss
+// and one warning, and the run takes longer.
 package cache
 
 import (
@@ -19,9 +20,9 @@ import (
 	"time"
 )
 
-// ErrMissing means that the cache has no entry that can be believed: there is
-// none, it is damaged, it was not written by one who knows the secret, or the
-// cache cannot be reached.
+// ErrMissing means that the cache has no entry that can be trusted: there is
+// none, it is damaged, it was written with another secret, or the cache cannot be
+// reached.
 var ErrMissing = errors.New("not in the layer cache")
 
 const (
@@ -36,8 +37,7 @@ const (
 // Store keeps opaque bytes under hexadecimal keys. It is safe for concurrent
 // use.
 type Store interface {
-	// Get returns the entry, or an error that is ErrMissing: there is no other
-	// answer than to do without.
+	// Get returns the entry. Every error is ErrMissing: the caller does without.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Put keeps data. Its error has been told to Options.Warn where that is of
 	// use, so a caller may ignore it.
@@ -75,13 +75,13 @@ type Pruned struct {
 }
 
 // Options are the settings of a cache. The zero value is fit for a directory
-// that nobody else can write to.
+// that no other user can write to.
 type Options struct {
 	// Key is the secret that entries are authenticated with, of at least MinKey
-	// bytes. Without one, entries are believed because nobody else can write to
-	// their directory; for Redis, where that cannot be known, Warn is told.
+	// bytes. Without one, entries are trusted because no other user can write to
+	// their directory; for Redis, where that is not known, Warn is told.
 	Key []byte
-	// Maintenance opens the cache for Info and Prune alone, which believe no
+	// Maintenance opens the cache for Info and Prune alone, which trust no
 	// entry and so need no secret. Get finds nothing and Put keeps nothing.
 	Maintenance bool
 	// Warn is told what is worth knowing and no error, from many goroutines at

@@ -33,9 +33,9 @@ const (
 var errReadOnly = errors.New("the layer cache cannot be written to")
 
 // directory is a cache in a directory: DIR/ab/abcdef….layer. Files are written
-// under another name and renamed, so that nobody ever sees half an entry.
-// Nothing is ever flushed to the disk: what a power failure leaves of an entry
-// does not fit its seal.
+// under another name and renamed, so that a reader never sees half an entry.
+// Nothing is flushed to the disk: what a power failure leaves of an entry does
+// not fit its seal.
 type directory struct {
 	dir      string
 	options  Options
@@ -53,8 +53,8 @@ func newDirectory(dir string, o Options) (*directory, error) {
 	return &directory{dir: dir, options: o, sealer: newSealer(o.Key), warnings: newWarnings(o.Warn)}, nil
 }
 
-// open returns the directory, which is checked once and held from then on:
-// nobody can put another one in its place. It is fs.ErrNotExist when there is
+// open returns the directory, which is checked once and kept open: it cannot
+// be replaced by another one. It is fs.ErrNotExist when there is
 // none and none is to be made.
 func (d *directory) open(create bool) (*os.Root, error) {
 	d.mu.Lock()
@@ -73,7 +73,7 @@ func (d *directory) open(create bool) (*os.Root, error) {
 	}
 	info, err := root.Stat(".")
 	if err == nil {
-		err = d.believe(d.dir, info)
+		err = d.trust(d.dir, info)
 	}
 	if err != nil {
 		root.Close()
@@ -83,10 +83,10 @@ func (d *directory) open(create bool) (*os.Root, error) {
 	return root, nil
 }
 
-// believe refuses a file or directory in which somebody else can have planted
-// an analysis that finds nothing. With a secret it does not matter who can
-// write there.
-func (d *directory) believe(name string, info fs.FileInfo) error {
+// trust refuses a file or directory in which another user can have planted an
+// analysis that finds nothing. With a secret it does not matter who can write
+// there.
+func (d *directory) trust(name string, info fs.FileInfo) error {
 	if d.options.Key != nil {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (d *directory) believe(name string, info fs.FileInfo) error {
 	}
 	err = fmt.Errorf("%s is not used: %w; make it yours alone (chmod go-w), name another directory, "+
 		"or set IMAGEGATE_CACHE_KEY to share it with others", name, err)
-	if d.options.Maintenance { // nothing in it will be believed
+	if d.options.Maintenance { // nothing in it will be trusted
 		d.warnings.once("unsafe", fmt.Sprintf("the layer cache %v", err))
 		return nil
 	}
@@ -113,7 +113,7 @@ func (d *directory) shelf(root *os.Root, entry string) (string, error) {
 	if !info.IsDir() {
 		return "", fmt.Errorf("%s is no directory", path.Join(d.dir, name))
 	}
-	return name, d.believe(path.Join(d.dir, name), info)
+	return name, d.trust(path.Join(d.dir, name), info)
 }
 
 // Get implements Store.
@@ -180,7 +180,7 @@ func (d *directory) read(root *os.Root, name string) ([]byte, error) {
 	case info.Size() > maxFrame:
 		return nil, fmt.Errorf("%s: %w", full, errLarge)
 	}
-	if err := d.believe(full, info); err != nil {
+	if err := d.trust(full, info); err != nil {
 		return nil, err
 	}
 	frame := make([]byte, info.Size())
@@ -277,7 +277,7 @@ func (d *directory) write(root *os.Root, name string, frame []byte) (err error) 
 	}
 	err = root.Rename(temp, name)
 	if err != nil && runtime.GOOS == "windows" {
-		// Windows replaces no file that somebody reads. Equal keys have equal
+		// Windows replaces no file that is being read. Equal keys have equal
 		// data, so the one that is there serves as well.
 		if _, there := root.Lstat(name); there == nil {
 			_ = root.Remove(temp)

@@ -81,7 +81,7 @@ func (d *directory) delete(root *os.Root, e entry, anyway bool) (bool, error) {
 }
 
 // list returns all entries. What does not look like one of ours is left alone:
-// somebody may have named a directory that holds other things as well.
+// the directory may hold other things as well.
 func (d *directory) list(ctx context.Context, root *os.Root) ([]entry, error) {
 	shelves, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {

@@ -92,8 +92,8 @@ func TestPruneOfDirectory(t *testing.T) {
 	}
 }
 
-// Somebody may name a directory that holds other things, git's objects for one,
-// which have hexadecimal names as well.
+// The directory may hold other things, such as git's objects, which have
+// hexadecimal names as well.
 func TestPruneDeletesOursOnly(t *testing.T) {
 	dir := t.TempDir()
 	key := keyOf(1)

@@ -24,8 +24,8 @@ import (
 //	payload  the data, compressed by zstd
 //
 // The seal is over all of the other bytes and over the key that the entry is
-// stored under: an entry that somebody copied to the key of another layer would
-// otherwise be genuine, and clean.
+// stored under: without that, an entry that was copied to the key of another layer
+// would be genuine.
 const (
 	frameMagic   = "IGLC"
 	frameVersion = 1
@@ -137,8 +137,8 @@ func (s *sealer) open(key string, frame []byte) ([]byte, error) {
 	if size > MaxEntry {
 		return nil, errLarge
 	}
-	// Without a secret anybody can make a genuine seal, so the size may lie: it
-	// is taken at its word up to a usual ratio, and the decoder stops at MaxEntry.
+	// Without a secret anyone can make a genuine seal, so the size may be false: it
+	// is trusted up to a usual ratio, and the decoder stops at MaxEntry.
 	_, dec := s.coders()
 	data, err := dec.DecodeAll(frame[payloadAt:], make([]byte, 0, min(size, uint64(len(frame))*64)))
 	if err != nil {

@@ -126,7 +126,7 @@ func forge(s *sealer, key string, size uint64, payload []byte) []byte {
 	return frame
 }
 
-// Without a secret, a seal is no proof: sizes may lie and payloads be bombs.
+// Without a secret, a seal is no proof: sizes may be false and payloads be bombs.
 func TestHostilePayloadsAreRefused(t *testing.T) {
 	enc, err := zstd.NewWriter(nil)
 	if err != nil {

@@ -89,7 +89,7 @@ func mustOpen(t testing.TB, place string, o Options) Store {
 	return s
 }
 
-// keyOf is the key of the nth layer; neighbours lie in different shelves.
+// keyOf is the key of the nth layer; neighbours are in different shelves.
 func keyOf(n int) string { return fmt.Sprintf("%02x%062x", n%256, n) }
 
 // dataOf is the analysis of the nth layer: text with repetitions, as they are.

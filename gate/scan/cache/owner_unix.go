@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// openFlags keep a pipe that somebody planted from hanging us.
+// openFlags keep a planted pipe from stopping this process.
 const openFlags = syscall.O_NONBLOCK
 
-// trusted says why what info describes may hold what somebody else wrote. Root
-// is nobody else: it can change what this process believes in easier ways. What
+// trusted says why what info describes may hold what another user wrote. Root
+// does not count: it can change what this process believes in easier ways. What
 // access control lists add to the mode shows in the group's bits on Linux, and
 // not at all on macOS.
 func trusted(info fs.FileInfo) error {

@@ -86,10 +86,10 @@ func TestRedisWithTLS(t *testing.T) {
 		dial  time.Duration
 		want  string
 	}{
-		"a certificate nobody trusts": {place: "rediss://127.0.0.1:" + port, want: "certificate"},
-		"another name":                {place: "rediss://localhost:" + port, certs: []string{cert}, want: "certificate"},
-		"no TLS where it is wanted":   {place: "rediss://127.0.0.1:" + s.port, certs: []string{cert}, dial: 100 * time.Millisecond, want: "off for the rest"},
-		"TLS where it is not":         {place: "redis://127.0.0.1:" + port, want: "off for the rest"},
+		"an unknown certificate":    {place: "rediss://127.0.0.1:" + port, want: "certificate"},
+		"another name":              {place: "rediss://localhost:" + port, certs: []string{cert}, want: "certificate"},
+		"no TLS where it is wanted": {place: "rediss://127.0.0.1:" + s.port, certs: []string{cert}, dial: 100 * time.Millisecond, want: "off for the rest"},
+		"TLS where it is not":       {place: "redis://127.0.0.1:" + port, want: "off for the rest"},
 	} {
 		var n notes
 		c := mustOpen(t, test.place, Options{Key: testSecret, Warn: n.add, CACerts: test.certs, DialTimeout: test.dial})
@@ -173,7 +173,7 @@ func TestRedisThatOnlyReads(t *testing.T) {
 	}
 }
 
-// Whoever can write to the server cannot make us believe.
+// What others write to the server is not trusted.
 func TestRedisEntriesOfOthers(t *testing.T) {
 	s := startRedis(t)
 	admin := s.admin(t)
@@ -320,7 +320,7 @@ func ExampleOpen() {
 	// Output: true
 }
 
-// Anybody on the network may be able to write to a server: that is said.
+// Others on the network may be able to write to a server: there is a warning.
 func TestRedisWithoutASecretIsTold(t *testing.T) {
 	for _, test := range []struct {
 		o    Options

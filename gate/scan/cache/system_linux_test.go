@@ -18,7 +18,8 @@ func systemRoles() map[string]func(args []string) error {
 
 const nobody = 65534
 
-// Whoever can write where entries lie can plant an analysis that finds nothing.
+// A user who can write where entries are can plant an analysis that finds
+// nothing.
 func TestUnsafeDirectoriesAreNotUsed(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -35,9 +36,9 @@ func TestUnsafeDirectoriesAreNotUsed(t *testing.T) {
 		{name: "a sticky bit is no help", spoil: func(d, _, _ string) error { return os.Chmod(d, os.ModeSticky|0o777) }, unsafe: true},
 		{name: "others can write to the shelf", spoil: func(_, s, _ string) error { return os.Chmod(s, 0o722) }, unsafe: true},
 		{name: "others can write to the file", spoil: func(_, _, f string) error { return os.Chmod(f, 0o622) }, unsafe: true},
-		{name: "somebody's directory", spoil: func(d, _, _ string) error { return os.Chown(d, nobody, nobody) }, unsafe: true, root: true},
-		{name: "somebody's shelf", spoil: func(_, s, _ string) error { return os.Chown(s, nobody, nobody) }, unsafe: true, root: true},
-		{name: "somebody's file", spoil: func(_, _, f string) error { return os.Chown(f, nobody, nobody) }, unsafe: true, root: true},
+		{name: "another user's directory", spoil: func(d, _, _ string) error { return os.Chown(d, nobody, nobody) }, unsafe: true, root: true},
+		{name: "another user's shelf", spoil: func(_, s, _ string) error { return os.Chown(s, nobody, nobody) }, unsafe: true, root: true},
+		{name: "another user's file", spoil: func(_, _, f string) error { return os.Chown(f, nobody, nobody) }, unsafe: true, root: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.root && os.Geteuid() != 0 {

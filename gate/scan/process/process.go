@@ -1,5 +1,5 @@
-// Package process starts a scan worker: the same program once more, with nothing
-// of ours but three pipes.
+// Package process starts a scan worker: the same program once more, which inherits
+// nothing but three pipes.
 //
 // It imports as little as it can. A program's packages are initialised in the
 // order of their imports, so this one is ready long before the last of Trivy's,
@@ -22,8 +22,8 @@ type Process struct {
 }
 
 // Start starts argv as a worker, in a process group of its own. It sees no
-// variable of ours but those of a short list, and stands in the root directory
-// until it is told of a better one.
+// environment variable but those of a short list, and works in the root directory
+// until it gets one of its own.
 func Start(argv []string) (*Process, error) {
 	var pipes [6]*os.File
 	for i := 0; i < len(pipes); i += 2 {
@@ -35,7 +35,7 @@ func Start(argv []string) (*Process, error) {
 		pipes[i], pipes[i+1] = r, w
 	}
 	in, out, stderr := pipes[:2], pipes[2:4], pipes[4:]
-	attr := &os.ProcAttr{Dir: standIn, Env: environment(), Files: []*os.File{in[0], out[1], stderr[1]}, Sys: isolated()}
+	attr := &os.ProcAttr{Dir: firstDir, Env: environment(), Files: []*os.File{in[0], out[1], stderr[1]}, Sys: isolated()}
 	process, err := start(argv, attr)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(pipes[:]))
@@ -71,12 +71,12 @@ func (p *Process) Close() { _ = closeAll([]*os.File{p.In, p.Out, p.Err}) }
 // Kill kills the process, and whatever it may have started, without waiting.
 func (p *Process) Kill() { kill(p.process) }
 
-// environment is all that a worker sees of ours. It is a list of what is
+// environment is all that a worker sees of our environment. It is a list of what is
 // allowed, so that no TRIVY_*, proxy, token or credential can get through.
 func environment() []string {
 	env := []string{"TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single",
 		// Trivy's packages allocate 20 MiB before main begins, which Go's collector
-		// would walk through again and again. The worker sets its own pace later.
+		// would walk through again and again. The worker sets its own value later.
 		"GOGC=400"}
 	for _, name := range []string{"SystemRoot", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// standIn is where a worker stands before it has a directory of its own.
-const standIn = "/"
+// firstDir is the directory of a worker before it has one of its own.
+const firstDir = "/"
 
 // kill kills the worker and whatever it may have started.
 func kill(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }

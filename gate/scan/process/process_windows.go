@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// standIn: there is no directory that every Windows has, so it stands in ours.
-const standIn = ""
+// firstDir is ours: there is no directory that every Windows has.
+const firstDir = ""
 
 func isolated() *syscall.SysProcAttr { return nil }
 
