@@ -121,6 +121,10 @@ func reasonFields() []field[*exception] {
 			},
 		},
 		{
+			key: "added", doc: "The day on which it was decided.", schema: object{"type": "string", "pattern": dayForm.String(), "format": "date"},
+			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Added, _ = d.day(n, name) },
+		},
+		{
 			key: "expires", doc: "The last day it applies, through its end in UTC.", required: true, cure: "say when it ends: expires: 2027-01-31",
 			schema: object{"type": "string", "pattern": dayForm.String(), "format": "date"},
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) { e.Expires, _ = d.day(n, name) },

@@ -30,7 +30,7 @@ const minCause = 8
 var contentForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // exceptionKind is what an exception of one kind must have and may have,
-// besides reason, owner, expires, ticket and approved-by.
+// besides the keys of [accountFields].
 type exceptionKind struct {
 	key   string
 	must  []string
@@ -50,7 +50,7 @@ func exceptionKinds() []exceptionKind {
 
 // accountFields are the keys that an exception of every kind may have.
 func accountFields() []string {
-	return []string{"reason", "owner", "expires", "ticket", "approved-by"}
+	return []string{"reason", "owner", "added", "expires", "ticket", "approved-by"}
 }
 
 // justifications are the words of OpenVEX for a vulnerability that does no harm.

@@ -210,6 +210,15 @@ func (p *Policy) settingsFor(name string) (*settings, *override) {
 	return &p.base, nil
 }
 
+// Exceptions lists the exceptions of the policy in the order of the file.
+func (p *Policy) Exceptions() []*Exception {
+	var out []*Exception
+	for _, e := range p.exceptions {
+		out = append(out, &e.Exception)
+	}
+	return out
+}
+
 // Needs returns what has to be collected to judge any image by this policy.
 func (p *Policy) Needs() evidence.Need {
 	n := p.base.needs()

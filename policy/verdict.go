@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -134,6 +135,7 @@ type Exception struct {
 	Ticket        string    // where the decision is recorded
 	ApprovedBy    string    // the person who accepted the risk
 	Justification string    // in the words of OpenVEX
+	Added         time.Time // the day on which it was decided; zero when it is not known
 	Expires       time.Time // last day, midnight UTC; it applies through its end
 	Position      Position
 }
@@ -165,6 +167,19 @@ func (e *Exception) Name() string {
 		return e.ID
 	}
 	return e.Kind() + " " + e.Subject()
+}
+
+// Scope says what the exception is limited to, "" for nothing but its subject.
+func (e *Exception) Scope() string {
+	var parts []string
+	for _, p := range []struct{ name, text string }{
+		{"package", e.Package}, {"images", strings.Join(e.Images, " ")}, {"paths", strings.Join(e.Paths, " ")}, {"file", e.Path}, {"cause", e.Cause},
+	} {
+		if p.text != "" {
+			parts = append(parts, p.name+" "+p.text)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // ExceptionStatus says what became of an exception.

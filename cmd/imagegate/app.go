@@ -24,6 +24,7 @@ func (p *program) app() *cli.App {
 			p.checkCommand(),
 			p.evalCommand(),
 			p.policyCommand(),
+			p.exceptionCommand(),
 			p.dbCommand(),
 			p.cacheCommand(),
 			p.versionCommand(),

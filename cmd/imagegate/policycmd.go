@@ -28,6 +28,7 @@ func (p *program) policyCommand() *cli.Command {
 				Description: "Exits 3 when a file has a mistake. Prints the SHA-256 hash of each file without\none, for --require-policy-sha256.",
 				Action:      p.policyValidate,
 			},
+			p.policyTestCommand(),
 			{
 				Name:        "explain",
 				Usage:       "tell what a rule checks, why, and how to satisfy it",

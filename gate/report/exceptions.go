@@ -3,8 +3,6 @@ package report
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
@@ -76,27 +74,6 @@ func statuses() []policy.ExceptionStatus {
 }
 
 func statusRank(s policy.ExceptionStatus) int { return max(slices.Index(statuses(), s), 0) }
-
-// exceptionScope says what an exception is limited to, "" for nothing but its id.
-func exceptionScope(e *policy.Exception) string {
-	var parts []string
-	if e.Package != "" {
-		parts = append(parts, "package "+e.Package)
-	}
-	if len(e.Images) > 0 {
-		parts = append(parts, "images "+strings.Join(e.Images, " "))
-	}
-	if len(e.Paths) > 0 {
-		parts = append(parts, "paths "+strings.Join(e.Paths, " "))
-	}
-	if e.Path != "" {
-		parts = append(parts, "file "+e.Path)
-	}
-	if e.Cause != "" {
-		parts = append(parts, "cause "+strconv.Quote(e.Cause))
-	}
-	return strings.Join(parts, ", ")
-}
 
 // day writes the last day of an exception.
 func day(e *policy.Exception) string {

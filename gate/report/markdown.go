@@ -135,7 +135,7 @@ func markdownExceptions(d *sheet, run *gate.Run) {
 		}
 		label, _ := exceptionLabel(use)
 		e := use.Exception
-		rows = append(rows, []string{label, code(e.Name()), code(exceptionScope(e)), cell(exceptionFate(use)), code(place(e.Position))})
+		rows = append(rows, []string{label, code(e.Name()), code(e.Scope()), cell(exceptionFate(use)), code(place(e.Position))})
 	}
 	if len(rows) > 0 {
 		d.text("### Exceptions\n\n")

@@ -106,7 +106,7 @@ func exceptionLabel(use policy.ExceptionUse) (string, tint) {
 // name and place.
 func exceptionText(use policy.ExceptionUse) string {
 	name := use.Exception.Name()
-	if scope := exceptionScope(use.Exception); scope != "" {
+	if scope := use.Exception.Scope(); scope != "" {
 		name += " (" + scope + ")"
 	}
 	return name + ": " + exceptionFate(use) + " " + place(use.Exception.Position)
