@@ -34,6 +34,7 @@ func allowedImports() map[string][]string {
 		"policy/evidence":    nil,
 		"policy/version":     nil,
 		"policy/plan":        append([]string{"policy", "policy/version"}, facts...),
+		"policy/policytest":  append([]string{"policy"}, facts...),
 		"policy":             append([]string{"policy/version"}, facts...),
 		"gate":               append([]string{"policy", "policy/plan"}, facts...),
 		"gate/layer/inflate": nil,
@@ -57,7 +58,7 @@ func allowedImports() map[string][]string {
 		// It has to be initialised before everything else.
 		"cmd/imagegate/ahead": {"gate/scan/process"},
 		"cmd/imagegate": with("cmd/imagegate/ahead", "gate/saved", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
-			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci"),
+			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "policy/policytest"),
 	}
 }
 
