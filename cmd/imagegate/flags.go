@@ -44,8 +44,8 @@ func layerCacheFlags() []cli.Flag {
 
 func downloadFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: "db-repository", Usage: "fetch the advisory database from `REPOSITORY`; several are tried in order"},
-		&cli.StringSliceFlag{Name: "java-db-repository", Usage: "fetch the database of Java archives from `REPOSITORY`; several are tried in order"},
+		&cli.StringSliceFlag{Name: "db-repository", Usage: "fetch the advisory database from `REPOSITORY` (a name without a tag: tag 2); several are tried in order"},
+		&cli.StringSliceFlag{Name: "java-db-repository", Usage: "fetch the database of Java archives from `REPOSITORY` (a name without a tag: tag 1); several are tried in order"},
 	}, sharedFlags()...)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/scan/cache"
 	"github.com/imagegate/imagegate/gate/scan/database"
+	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -80,12 +82,13 @@ func (p *program) databases(c *cli.Context, conn *connection, progress *progress
 	if dir == "" {
 		dir = database.DefaultCacheDir(p.getenv)
 	}
+	repositories, err := databaseRepositories(c)
+	if err != nil {
+		return nil, err
+	}
 	o := database.Options{
-		CacheDir: dir,
-		Repositories: map[database.Kind][]string{
-			database.Vulnerability: c.StringSlice("db-repository"),
-			database.Java:          c.StringSlice("java-db-repository"),
-		},
+		CacheDir:      dir,
+		Repositories:  repositories,
 		LockTimeout:   c.Duration("lock-timeout"),
 		AllowRollback: c.Bool("allow-db-rollback"),
 		Now:           p.now,
@@ -96,6 +99,35 @@ func (p *program) databases(c *cli.Context, conn *connection, progress *progress
 		o.Source = conn.client
 	}
 	return database.New(o)
+}
+
+// databaseRepositories reads the flags that name repositories of databases. A
+// name that cannot be right is a mistake before anything is fetched.
+func databaseRepositories(c *cli.Context) (map[database.Kind][]string, error) {
+	repositories := map[database.Kind][]string{}
+	for flag, kind := range map[string]database.Kind{"db-repository": database.Vulnerability, "java-db-repository": database.Java} {
+		for _, value := range c.StringSlice(flag) {
+			ref, err := database.ParseRepository(kind, value)
+			if err == nil {
+				err = checkRepository(ref)
+			}
+			if err != nil {
+				return nil, usagef("flag --%s: %q is not the name of a repository: %w", flag, value, err).
+					withHint("write it as HOST/NAME, HOST/NAME:TAG or HOST/NAME@DIGEST")
+			}
+			repositories[kind] = append(repositories[kind], ref)
+		}
+	}
+	return repositories, nil
+}
+
+// checkRepository refuses references that the registry client does not accept.
+func checkRepository(ref string) error {
+	parsed, err := registry.ParseReference(ref)
+	if err == nil && parsed.Source != evidence.SourceRegistry {
+		err = errors.New("it names a source of images on this machine")
+	}
+	return err
 }
 
 // scanOptions is what check needs to look into images.

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -14,15 +13,6 @@ import (
 
 // maxManifest bounds the artifact's manifest; a real one has 600 bytes.
 const maxManifest = 1 << 20
-
-// configTypes are the configs that builders put into these artifacts: Trivy's
-// own, and what oras writes when it is given none. An image's config means that
-// somebody names an image, not a database.
-var configTypes = []string{
-	"application/vnd.aquasec.trivy.config.v1+json",
-	"application/vnd.oci.empty.v1+json",
-	"application/vnd.unknown.config.v1+json",
-}
 
 // artifact is a database in a registry.
 type artifact struct {
@@ -39,12 +29,13 @@ type descriptor struct {
 type manifest struct {
 	SchemaVersion int          `json:"schemaVersion"`
 	MediaType     string       `json:"mediaType"`
-	Config        *descriptor  `json:"config"`
 	Layers        []descriptor `json:"layers"`
 	Manifests     []descriptor `json:"manifests"`
 }
 
-// parseArtifact checks the manifest raw, which a repository sent as mediaType.
+// parseArtifact checks the manifest raw, which a repository sent as mediaType. As
+// in Trivy, the layer tells that it is a database: tools that copy artifacts put
+// configs of several media types into manifests, or none.
 func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*artifact, error) {
 	if len(raw) > maxManifest {
 		return nil, fmt.Errorf("the manifest is too large: %d bytes", len(raw))
@@ -55,9 +46,6 @@ func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*arti
 	}
 	if err := m.checkType(mediaType); err != nil {
 		return nil, err
-	}
-	if m.Config == nil || !slices.Contains(configTypes, m.Config.MediaType) {
-		return nil, fmt.Errorf("not a Trivy database: the config is %q", configType(m.Config))
 	}
 	if len(m.Layers) != 1 {
 		return nil, fmt.Errorf("not a Trivy database: %d layers instead of one", len(m.Layers))
@@ -95,13 +83,6 @@ func (m *manifest) checkType(header string) error {
 		return fmt.Errorf("not an image manifest but %q", header)
 	}
 	return nil
-}
-
-func configType(d *descriptor) string {
-	if d == nil {
-		return ""
-	}
-	return d.MediaType
 }
 
 // isDigest reports whether s is a sha256 digest in its one canonical form.

@@ -104,7 +104,8 @@ func (l Limits) orDefault() Limits {
 // Options say where databases come from and go to. CacheDir is required.
 type Options struct {
 	CacheDir string
-	// Repositories are tried in order: DefaultRepositories for a kind without.
+	// Repositories are tried in order, and each is a result of ParseRepository:
+	// DefaultRepositories for a kind without.
 	Repositories map[Kind][]string
 	// Source is needed for downloads only.
 	Source Source
@@ -204,22 +205,4 @@ func DefaultCacheDir(getenv func(string) string) string {
 		return ""
 	}
 	return filepath.Join(dir, "imagegate")
-}
-
-// DefaultRepositories returns where Trivy itself looks, in its order.
-func DefaultRepositories(k Kind) []string {
-	switch k {
-	case Vulnerability:
-		return []string{"mirror.gcr.io/aquasec/trivy-db:2", "ghcr.io/aquasecurity/trivy-db:2"}
-	case Java:
-		return []string{"mirror.gcr.io/aquasec/trivy-java-db:1", "ghcr.io/aquasecurity/trivy-java-db:1"}
-	}
-	return nil
-}
-
-func (s *Store) repositories(k Kind) []string {
-	if r := s.opt.Repositories[k]; len(r) > 0 {
-		return r
-	}
-	return DefaultRepositories(k)
 }

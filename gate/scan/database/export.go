@@ -120,12 +120,15 @@ func (e *exporter) write(ctx context.Context, db io.Reader) error {
 	return err
 }
 
-const manifestType = "application/vnd.oci.image.manifest.v1+json"
+const (
+	manifestType = "application/vnd.oci.image.manifest.v1+json"
+	configType   = "application/vnd.aquasec.trivy.config.v1+json" // as in Trivy's own artifacts
+)
 
 func (e *exporter) manifest(config []byte, layer *descriptor) ([]byte, error) {
 	return strictjson.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": manifestType,
-		"config": descriptor{configTypes[0], sumOf(config), int64(len(config))},
+		"config": descriptor{configType, sumOf(config), int64(len(config))},
 		"layers": []any{map[string]any{
 			"mediaType": layer.MediaType, "digest": layer.Digest, "size": layer.Size,
 			"annotations": map[string]string{"org.opencontainers.image.title": e.inst.place.title},

@@ -90,14 +90,6 @@ var faults = []struct {
 		s.serve(t, s.blob, func(m map[string]any) { delete(m, "mediaType") })
 		s.mediaType = "text/plain"
 	}, "not an image manifest"},
-	{"an image", func(t *testing.T, s *server) {
-		s.serve(t, s.blob, func(m map[string]any) {
-			m["config"].(map[string]any)["mediaType"] = "application/vnd.oci.image.config.v1+json"
-		})
-	}, "config is"},
-	{"no config", func(t *testing.T, s *server) {
-		s.serve(t, s.blob, func(m map[string]any) { delete(m, "config") })
-	}, "config is"},
 	{"two layers", func(t *testing.T, s *server) {
 		s.serve(t, s.blob, func(m map[string]any) { m["layers"] = append(m["layers"].([]any), m["layers"].([]any)...) })
 	}, "2 layers"},

@@ -111,7 +111,7 @@ func (s *server) serve(t testing.TB, layer []byte, change func(m map[string]any)
 	t.Helper()
 	m := map[string]any{
 		"schemaVersion": 2, "mediaType": manifestType,
-		"config": map[string]any{"mediaType": configTypes[0], "digest": sumOf([]byte("{}")), "size": 2},
+		"config": map[string]any{"mediaType": configType, "digest": sumOf([]byte("{}")), "size": 2},
 		"layers": []any{map[string]any{"mediaType": layerType, "digest": sumOf(layer), "size": len(layer)}},
 	}
 	if change != nil {

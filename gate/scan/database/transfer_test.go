@@ -97,7 +97,7 @@ func TestRoundTrip(t *testing.T) {
 
 func push(t *testing.T, ref string, data []byte) (digest string) {
 	t.Helper()
-	img, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.MediaType(configTypes[0])),
+	img, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.MediaType(configType)),
 		mutate.Addendum{Layer: static.NewLayer(data, layerType)})
 	if err != nil {
 		t.Fatal(err)
