@@ -16,6 +16,9 @@ type Run struct {
 	// Database is the advisory database of the run, nil when none was used.
 	Database *evidence.Database
 	Results  []Result
+	// Saved is true when the images were judged by evidence from files, which
+	// can have been edited.
+	Saved bool
 	// Shard is the share of a list of images that was judged, nil for all of it.
 	Shard *Shard
 	// Documents holds bills of materials by manifest digest and format.

@@ -50,7 +50,7 @@ func (p *program) eval(c *cli.Context) error {
 		Policy:   run.source,
 		Database: databaseOf(images),
 		Results:  results,
-		Notes:    []string{"judged from saved evidence: advisories that came out since it was collected are not known"},
+		Saved:    true,
 	})
 }
 

@@ -38,6 +38,13 @@ func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
 	if len(run.Results) == 0 {
 		issues = append(issues, qualityIssues(&gate.Result{}, o, ids)...)
 	}
+	if run.Saved {
+		issues = append(issues, qualityIssue{
+			Description: savedNote, Check: "saved-evidence", Severity: "info",
+			Fingerprint: strings.ReplaceAll(ids.fingerprint("saved-evidence"), ":", "-"),
+			Location:    qualityLocation{Path: "imagegate", Lines: qualityLines{1}},
+		})
+	}
 	return encodeJSON(issues)
 }
 

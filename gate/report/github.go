@@ -22,7 +22,7 @@ const (
 // annotation is one rule that did not pass, with every image it did not pass
 // for: forty images with the same fault are one thing to mend.
 type annotation struct {
-	level string // error or warning
+	level string // error, warning or notice
 	title string
 	text  string
 	file  string
@@ -43,6 +43,10 @@ func renderGitHub(run *gate.Run, o Options) ([]byte, error) {
 			break
 		}
 		a.write(&b)
+	}
+	if run.Saved {
+		note := annotation{level: "notice", title: "imagegate: saved evidence", text: savedNote} // counted apart from errors and warnings
+		note.write(&b)
 	}
 	return b.Bytes(), nil
 }

@@ -26,7 +26,7 @@ func renderHTML(run *gate.Run, o Options) ([]byte, error) {
 	outcome := run.Outcome()
 	d := &page.Document{
 		Verdict: outcome.String(), Word: word(outcome), Advice: advice(run), Title: pageTitle(run),
-		Tool: run.Tool, When: run.Started.UTC().Format("2006-01-02 15:04 UTC"), Notes: run.Notes, Basis: pageBasis(run),
+		Tool: run.Tool, When: run.Started.UTC().Format("2006-01-02 15:04 UTC"), Notes: notesOf(run), Basis: pageBasis(run),
 	}
 	if len(run.Results) == 1 {
 		img := imageOf(&run.Results[0])

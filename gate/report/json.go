@@ -90,7 +90,7 @@ func documentOf(run *gate.Run) *Document {
 		Shard:         (*ShardInfo)(run.Shard),
 		Results:       []ImageResult{},
 		Exceptions:    exceptionResults(exceptionsOf(run.Results)),
-		Notes:         list(run.Notes),
+		Notes:         notesOf(run),
 	}
 }
 

@@ -94,6 +94,9 @@ func newSuite(run *gate.Run, r *gate.Result, id int, budget *int) junitSuite {
 	} {
 		s.Properties = append(s.Properties, junitProp{p[0], safe.Terminal(p[1])})
 	}
+	if run.Saved {
+		s.Properties = append(s.Properties, junitProp{"evidence", savedNote})
+	}
 	s.addRules(r)
 	s.addFindings(r, budget)
 	s.addVerdict(r)

@@ -39,6 +39,9 @@ func markdownOf(run *gate.Run, limit int) []byte {
 	d := &sheet{}
 	outcome := run.Outcome()
 	d.text("## imagegate: " + word(outcome) + "\n\n" + safe.Markdown(advice(run)) + "\n\n")
+	if run.Saved {
+		d.text("Note: " + safe.Markdown(savedNote) + ".\n\n")
+	}
 	d.table("image", []string{"Verdict", "Image", "Platform", "Digest"}, summaryRows(run))
 	for i := range run.Results {
 		markdownResult(d, &run.Results[i])

@@ -20,6 +20,20 @@ import (
 	"github.com/imagegate/imagegate/policy"
 )
 
+// Anyone who can write a file of evidence can change the verdict about it, and
+// every report says so. The text of such a pass is no permission to ship.
+func TestSavedEvidenceIsNamed(t *testing.T) {
+	for name, run := range samples() {
+		run.Saved = true
+		for _, f := range report.OwnFormats() {
+			text := string(write(t, f.Name, run, report.Options{Width: 1000}))
+			if !strings.Contains(text, "not sealed") || strings.Contains(text, "What was judged may ship") {
+				t.Errorf("%s: %s does not say that the evidence is not sealed:\n%s", name, f.Name, text)
+			}
+		}
+	}
+}
+
 // TestWritersOnlyWrite is the promise of the package: a writer changes nothing,
 // so neither the verdict nor another format depends on which formats are written.
 func TestWritersOnlyWrite(t *testing.T) {

@@ -126,6 +126,9 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 	invocation := sarif.NewInvocation().WithExecutionSuccessful(s.r.Decision() != policy.Undecided).
 		WithStartTimeUtc(s.run.Started.UTC().Format(time.RFC3339))
 	s.addFailure(invocation)
+	if s.run.Saved {
+		invocation.AddToolExecutionNotification(notification(sarif.LevelNote, savedNote))
+	}
 	cut := 0
 	for _, f := range findingsOf(s.r) {
 		switch {

@@ -181,7 +181,7 @@ func (t *textReport) footer() {
 		t.entry(0, "database", dim, databaseText(db)+", "+age(db.UpdatedAt, t.o.Now))
 	}
 	t.entry(0, "judged by", dim, strings.Join(slices.DeleteFunc([]string{run.Tool, run.Engine}, func(s string) bool { return s == "" }), ", "))
-	for _, note := range run.Notes {
+	for _, note := range notesOf(run) {
 		t.entry(0, "note", dim, note)
 	}
 	t.gap()
@@ -214,6 +214,8 @@ func advice(run *gate.Run) string {
 	failing, undecided := namesOf(run, policy.ResultFail), namesOf(run, policy.ResultUndecided)
 	broken := slices.ContainsFunc(run.Results, func(r gate.Result) bool { return r.Err != nil })
 	switch outcome := run.Outcome(); {
+	case outcome == policy.Passed && run.Saved:
+		return "The saved evidence passes. It is not sealed, so this does not say that an image may ship: use imagegate check for that."
 	case outcome == policy.Passed && len(namesOf(run, policy.ResultWarn)) > 0:
 		return "What was judged may ship; mind the warnings. Deploy it by its digest."
 	case outcome == policy.Passed:

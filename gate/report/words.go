@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -23,3 +24,16 @@ func short(digest string) string {
 
 // age says how long ago then was.
 func age(then, now time.Time) string { return words.Age(now.Sub(then)) }
+
+// savedNote is what every report says about a verdict that evidence from files
+// led to.
+const savedNote = "judged by saved evidence: it is not sealed, so anyone who can write the file can change the verdict; " +
+	"advisories that came out since it was collected are not known"
+
+// notesOf returns the remarks about a run.
+func notesOf(run *gate.Run) []string {
+	if run.Saved {
+		return append([]string{savedNote}, run.Notes...)
+	}
+	return list(run.Notes)
+}
