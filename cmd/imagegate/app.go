@@ -2,46 +2,56 @@ package main
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 )
 
-// app describes the command line. The arguments were read by parseArguments
-// before it runs them, so what is left to urfave/cli is to hand them over.
-func (p *program) app() *cli.App {
+// commands makes every command, in the order of the help.
+func commands() []func(*program) *cli.Command {
+	return []func(*program) *cli.Command{
+		checkCommand,
+		evalCommand,
+		policyCommand,
+		exceptionCommand,
+		dbCommand,
+		cacheCommand,
+		versionCommand,
+		completionCommand,
+	}
+}
+
+// newApp returns the command line for urfave/cli. [cmdline.Parse] has read the
+// arguments before, so the library only hands them to the commands.
+func newApp(p *program) *cli.App {
 	app := &cli.App{
 		Name:   "imagegate",
 		Usage:  "decide whether a container image may ship",
 		Writer: p.stdout, ErrWriter: p.stderr, Reader: p.stdin,
-		// Four defaults of urfave/cli v2 that are traps here: values are split
-		// at commas, "help" and "h" are commands even where images stand,
-		// mistakes print help on stdout, and any error with an ExitCode method
-		// ends the process.
+		// These defaults of urfave/cli v2 are traps here: it splits values at
+		// commas, takes images named "help" and "h" for commands, prints help on
+		// standard output after a mistake, and ends the process for any error
+		// that has an ExitCode method.
 		DisableSliceFlagSeparator: true,
 		HideHelp:                  true,
 		HideVersion:               true,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageMistake,
-		Commands: []*cli.Command{
-			p.checkCommand(),
-			p.evalCommand(),
-			p.policyCommand(),
-			p.exceptionCommand(),
-			p.dbCommand(),
-			p.cacheCommand(),
-			p.versionCommand(),
-			p.completionCommand(),
-		},
 	}
-	tame(app.Commands)
+	for _, command := range commands() {
+		app.Commands = append(app.Commands, command(p))
+	}
+	setDefaults(app.Commands)
 	return app
 }
 
-func usageMistake(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) }
+func usageMistake(_ *cli.Context, err error, _ bool) error { return cmdline.Errorf("%w", err) }
 
-// tame sets on every command what urfave/cli does not inherit from the app.
-func tame(commands []*cli.Command) {
+// setDefaults sets on every command what urfave/cli does not inherit from the
+// app.
+func setDefaults(commands []*cli.Command) {
 	for _, c := range commands {
 		c.HideHelp = true
 		c.OnUsageError = usageMistake
-		tame(c.Subcommands)
+		setDefaults(c.Subcommands)
 	}
 }

@@ -17,24 +17,24 @@ import (
 // layersDir is where the analyses of layers lie in the cache directory.
 const layersDir = "layers"
 
-func (p *program) cacheCommand() *cli.Command {
+func cacheCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:        "cache",
 		Usage:       "look after the analyses of layers that are kept from run to run",
-		Subcommands: []*cli.Command{p.cacheInfoCommand(), p.cachePruneCommand()},
+		Subcommands: []*cli.Command{cacheInfoCommand(p), cachePruneCommand(p)},
 	}
 }
 
-func (p *program) cacheInfoCommand() *cli.Command {
+func cacheInfoCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:   "info",
 		Usage:  "tell where the layer cache is, how large it is and when it was used",
 		Flags:  slices.Concat([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}, maintenanceFlags()),
-		Action: p.cacheInfo,
+		Action: p.action(cacheInfo),
 	}
 }
 
-func (p *program) cachePruneCommand() *cli.Command {
+func cachePruneCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:        "prune",
 		Usage:       "delete analyses from the layer cache",
@@ -44,7 +44,7 @@ func (p *program) cachePruneCommand() *cli.Command {
 			&cli.StringFlag{Name: "max-size", Usage: "delete what was not used for longest until the rest has at most `SIZE`, like 10GiB"},
 			&cli.BoolFlag{Name: "all", Usage: "delete everything"},
 		}, maintenanceFlags()),
-		Action: p.cachePrune,
+		Action: p.action(cachePrune),
 	}
 }
 
@@ -54,17 +54,17 @@ func maintenanceFlags() []cli.Flag {
 }
 
 // layerCachePlace returns where the analyses of layers are kept.
-func (p *program) layerCachePlace(c *cli.Context) (string, error) {
+func layerCachePlace(p *program, c *cli.Context) (string, error) {
 	if place := c.String("cache"); place != "" {
 		return place, nil
 	}
 	dir := c.String("cache-dir")
 	if dir == "" {
-		dir = database.DefaultCacheDir(p.getenv)
+		dir = database.DefaultCacheDir(p.env.get)
 	}
 	if dir == "" { // never the current directory: it may be a checkout
 		return "", usagef("there is no cache directory: neither HOME nor IMAGEGATE_CACHE_DIR is set").
-			withHint("name one with --cache or --cache-dir")
+			WithHint("name one with --cache or --cache-dir")
 	}
 	return filepath.Join(dir, layersDir), nil
 }
@@ -75,16 +75,16 @@ const cacheKeyVariable = "IMAGEGATE_CACHE_KEY"
 
 // layerCache opens the layer cache for scanning. A machine that has no place
 // for one does without, unless it was asked for.
-func (p *program) layerCache(c *cli.Context, progress *progress) (cache.Store, error) {
-	place, err := p.layerCachePlace(c)
+func openLayerCache(p *program, c *cli.Context, progress *progress) (cache.Store, error) {
+	place, err := layerCachePlace(p, c)
 	if err != nil {
 		place = cache.None
 	}
 	o := cache.Options{Warn: progress.warn, Now: p.now, CACerts: c.StringSlice("ca-cert")}
-	if secret, ok := p.lookupEnv(cacheKeyVariable); ok {
+	if secret, ok := p.env.lookup(cacheKeyVariable); ok {
 		if len(secret) < cache.MinKey {
 			return nil, usagef("the variable %s has %d bytes, and a secret of at least %d is needed", cacheKeyVariable, len(secret), cache.MinKey).
-				withHint("is the secret not handed to this job? without the variable, the cache is used without a secret")
+				WithHint("is the secret not handed to this job? without the variable, the cache is used without a secret")
 		}
 		o.Key = []byte(secret)
 	}
@@ -97,17 +97,17 @@ func (p *program) layerCache(c *cli.Context, progress *progress) (cache.Store, e
 
 // maintainCache opens the layer cache to look after it, which believes nothing
 // that is in it and so needs no IMAGEGATE_CACHE_KEY.
-func (p *program) maintainCache(c *cli.Context) (cache.Store, error) {
+func maintainCache(p *program, c *cli.Context) (cache.Store, error) {
 	if err := noArguments(c); err != nil {
 		return nil, err
 	}
-	place, err := p.layerCachePlace(c)
+	place, err := layerCachePlace(p, c)
 	if err != nil {
 		return nil, err
 	}
 	store, err := cache.Open(c.Context, place, cache.Options{
 		Maintenance: true,
-		Warn:        newProgress(p.stderr, c.Bool("quiet"), p.getenv).warn,
+		Warn:        newProgress(p.stderr, c.Bool("quiet"), p.env.get).warn,
 		Now:         p.now,
 		CACerts:     c.StringSlice("ca-cert"),
 	})
@@ -127,8 +127,8 @@ type cacheStatus struct {
 }
 
 // cacheInfo is the command "cache info".
-func (p *program) cacheInfo(c *cli.Context) error {
-	store, err := p.maintainCache(c)
+func cacheInfo(p *program, c *cli.Context) error {
+	store, err := maintainCache(p, c)
 	if err != nil {
 		return err
 	}
@@ -162,12 +162,12 @@ func cacheText(info cache.Info) string {
 }
 
 // cachePrune is the command "cache prune".
-func (p *program) cachePrune(c *cli.Context) error {
+func cachePrune(p *program, c *cli.Context) error {
 	what, err := pruneOf(c)
 	if err != nil {
 		return err
 	}
-	store, err := p.maintainCache(c)
+	store, err := maintainCache(p, c)
 	if err != nil {
 		return err
 	}
@@ -194,10 +194,10 @@ func pruneOf(c *cli.Context) (cache.Prune, error) {
 	switch limited := what.MaxAge > 0 || what.MaxSize > 0; {
 	case what.All && limited:
 		return what, usagef("flag --all deletes everything, and --max-age and --max-size keep some").
-			withHint("leave out --all or the others")
+			WithHint("leave out --all or the others")
 	case !what.All && !limited:
 		return what, usagef("imagegate cache prune needs to know what to delete").
-			withHint("give --max-age 720h, --max-size 10GiB or both, or --all")
+			WithHint("give --max-age 720h, --max-size 10GiB or both, or --all")
 	}
 	return what, nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -20,11 +19,11 @@ import (
 // with the same database.
 const defaultLockTimeout = 5 * time.Minute
 
-func (p *program) dbCommand() *cli.Command {
+func dbCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:        "db",
 		Usage:       "look after the advisory databases",
-		Subcommands: []*cli.Command{p.dbUpdateCommand(), p.dbStatusCommand(), p.dbImportCommand(), p.dbExportCommand()},
+		Subcommands: []*cli.Command{dbUpdateCommand(p), dbStatusCommand(p), dbImportCommand(p), dbExportCommand(p)},
 	}
 }
 
@@ -36,27 +35,27 @@ func patience() []cli.Flag {
 	}
 }
 
-func (p *program) dbUpdateCommand() *cli.Command {
+func dbUpdateCommand(p *program) *cli.Command {
 	java := &cli.BoolFlag{Name: "java", Usage: "also the database of Java archives, which is needed for images with jars"}
 	return &cli.Command{
 		Name:        "update",
 		Usage:       "fetch the newest advisory database",
 		Description: "imagegate check does this by itself when the database is old.",
 		Flags:       slices.Concat([]cli.Flag{java}, patience(), cacheFlags(), downloadFlags(), networkFlags()),
-		Action:      p.dbUpdate,
+		Action:      p.action(dbUpdate),
 	}
 }
 
-func (p *program) dbStatusCommand() *cli.Command {
+func dbStatusCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:   "status",
 		Usage:  "tell which databases are installed, how old they are and where they are from",
 		Flags:  append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}, cacheFlags()...),
-		Action: p.dbStatus,
+		Action: p.action(dbStatus),
 	}
 }
 
-func (p *program) dbImportCommand() *cli.Command {
+func dbImportCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "install a database from a file, for machines without a network",
@@ -64,11 +63,11 @@ func (p *program) dbImportCommand() *cli.Command {
 		Description: `FILE is what imagegate db export, oras, crane or skopeo wrote (an OCI layout in a
 tar archive), or the artifact's layer db.tar.gz itself.`,
 		Flags:  slices.Concat(patience(), cacheFlags(), sharedFlags()),
-		Action: p.dbImport,
+		Action: p.action(dbImport),
 	}
 }
 
-func (p *program) dbExportCommand() *cli.Command {
+func dbExportCommand(p *program) *cli.Command {
 	java := &cli.BoolFlag{Name: "java", Usage: "the database of Java archives instead"}
 	return &cli.Command{
 		Name:        "export",
@@ -76,21 +75,21 @@ func (p *program) dbExportCommand() *cli.Command {
 		ArgsUsage:   "FILE",
 		Description: "The file can be imported elsewhere, or pushed to a mirror with oras, crane or skopeo.",
 		Flags:       slices.Concat([]cli.Flag{java}, patience(), cacheFlags()),
-		Action:      p.dbExport,
+		Action:      p.action(dbExport),
 	}
 }
 
 // dbUpdate is the command "db update".
-func (p *program) dbUpdate(c *cli.Context) error {
+func dbUpdate(p *program, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	progress := newProgress(p.stderr, c.Bool("quiet"), p.getenv)
-	conn, err := p.connect(c, progress)
+	progress := newProgress(p.stderr, c.Bool("quiet"), p.env.get)
+	conn, err := connect(p, c, progress)
 	if err != nil {
 		return err
 	}
-	store, err := p.databases(c, conn, progress)
+	store, err := openDatabases(p, c, conn, progress)
 	if err != nil {
 		return err
 	}
@@ -113,24 +112,13 @@ func (p *program) dbUpdate(c *cli.Context) error {
 	return nil
 }
 
-// deadline returns the context of a command that has --timeout.
-func (p *program) deadline(c *cli.Context) (context.Context, func()) {
-	timeout := c.Duration("timeout")
-	ctx, cancel := context.WithTimeoutCause(c.Context, timeout, &gate.Fault{
-		Err:  fmt.Errorf("imagegate %s did not end within %s", c.Command.Name, timeout),
-		Hint: "raise it with --timeout",
-	})
-	stop := p.watch(ctx)
-	return ctx, func() { stop(); cancel() }
-}
-
 // dbImport is the command "db import".
-func (p *program) dbImport(c *cli.Context) error {
+func dbImport(p *program, c *cli.Context) error {
 	if c.Args().Len() != 1 {
 		return usagef("imagegate db import needs one file")
 	}
-	progress := newProgress(p.stderr, c.Bool("quiet"), p.getenv)
-	store, err := p.databases(c, nil, progress)
+	progress := newProgress(p.stderr, c.Bool("quiet"), p.env.get)
+	store, err := openDatabases(p, c, nil, progress)
 	if err != nil {
 		return err
 	}
@@ -145,12 +133,12 @@ func (p *program) dbImport(c *cli.Context) error {
 }
 
 // dbExport is the command "db export".
-func (p *program) dbExport(c *cli.Context) error {
+func dbExport(p *program, c *cli.Context) error {
 	if c.Args().Len() != 1 {
 		return usagef("imagegate db export needs the name of a file to write")
 	}
-	progress := newProgress(p.stderr, c.Bool("quiet"), p.getenv)
-	store, err := p.databases(c, nil, progress)
+	progress := newProgress(p.stderr, c.Bool("quiet"), p.env.get)
+	store, err := openDatabases(p, c, nil, progress)
 	if err != nil {
 		return err
 	}
@@ -182,11 +170,11 @@ type databaseStatus struct {
 
 // dbStatus is the command "db status". Without a database that can be used
 // there is no verdict, so it exits like check would.
-func (p *program) dbStatus(c *cli.Context) error {
+func dbStatus(p *program, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	store, err := p.databases(c, nil, newProgress(p.stderr, false, p.getenv))
+	store, err := openDatabases(p, c, nil, newProgress(p.stderr, false, p.env.get))
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-func (p *program) evalCommand() *cli.Command {
+func evalCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
 		Usage:     "judge saved evidence again, without network or scanner",
@@ -20,19 +20,19 @@ use. Exceptions, grace periods and ages count from now, not from the day of the
 scan; advisories that came out since are not known. Each EVIDENCE is a file that
 may hold many images.`,
 		Flags:  slices.Concat(policyFlags(), []cli.Flag{shardFlag()}, reportFlags()),
-		Action: p.eval,
+		Action: p.action(runEval),
 	}
 }
 
 // eval is the command "eval".
-func (p *program) eval(c *cli.Context) error {
-	run, err := p.prepare(c)
+func runEval(p *program, c *cli.Context) error {
+	run, err := prepare(p, c)
 	if err != nil {
 		return err
 	}
 	if !c.Args().Present() {
 		return usagef("imagegate eval needs a file of evidence").
-			withHint("imagegate check IMAGE --evidence FILE writes one")
+			WithHint("imagegate check IMAGE --evidence FILE writes one")
 	}
 	all, err := readAllSaved(c.Context, c.Args().Slice(), run.shard)
 	if err != nil {

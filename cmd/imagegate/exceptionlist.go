@@ -21,7 +21,7 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-func (p *program) exceptionCommand() *cli.Command {
+func exceptionCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "exception",
 		Usage: "look at the exceptions of policies",
@@ -37,7 +37,7 @@ policies are for.`,
 				&cli.StringFlag{Name: "format", Value: "text", Usage: "print `NAME`: text (default), csv or json"},
 				&cli.StringSliceFlag{Name: "evidence", Usage: "judge the images in `FILE` to tell which exceptions are used"},
 			},
-			Action: p.exceptionList,
+			Action: p.action(exceptionList),
 		}},
 	}
 }
@@ -63,13 +63,13 @@ type listed struct {
 	Matches int                    `json:"matches"`
 }
 
-func (p *program) exceptionList(c *cli.Context) error {
+func exceptionList(p *program, c *cli.Context) error {
 	if !c.Args().Present() {
-		return usagef("imagegate exception list needs a policy file or a directory").withHint("imagegate exception list imagegate.yaml")
+		return usagef("imagegate exception list needs a policy file or a directory").WithHint("imagegate exception list imagegate.yaml")
 	}
-	write, ok := map[string]func([]listed) error{"text": p.listAsText, "csv": p.listAsCSV, "json": p.listAsJSON}[c.String("format")]
+	write, ok := map[string]func(*program, []listed) error{"text": listAsText, "csv": listAsCSV, "json": listAsJSON}[c.String("format")]
 	if !ok {
-		return usagef("flag --format: %q is no format", c.String("format")).withHint("write text, csv or json")
+		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text, csv or json")
 	}
 	var images []evidence.Image
 	if files := c.StringSlice("evidence"); len(files) > 0 {
@@ -85,16 +85,16 @@ func (p *program) exceptionList(c *cli.Context) error {
 	}
 	var out []listed
 	for _, path := range paths {
-		pol, _, err := p.choosePolicy(path, "")
+		pol, _, err := choosePolicy(p, path, "")
 		if err != nil {
 			return err
 		}
-		out = append(out, p.exceptionsIn(pol, images)...)
+		out = append(out, exceptionsIn(p, pol, images)...)
 	}
 	slices.SortStableFunc(out, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.Expires, b.Expires), strings.Compare(a.Policy, b.Policy), cmp.Compare(a.Line, b.Line))
 	})
-	return write(out)
+	return write(p, out)
 }
 
 // policyFilesIn returns the files that are named and the policies in the
@@ -131,7 +131,7 @@ func policyFilesIn(args []string) ([]string, error) {
 			return nil, fileError("look for policies", err)
 		}
 		if len(out) == before {
-			return nil, usagef("%s holds no policy", arg).withHint("a policy is a .yaml or .yml file that begins with version: 1")
+			return nil, usagef("%s holds no policy", arg).WithHint("a policy is a .yaml or .yml file that begins with version: 1")
 		}
 	}
 	return out, nil
@@ -159,7 +159,7 @@ func isPolicy(src []byte) bool {
 
 // exceptionsIn lists the exceptions of a policy. Of images that are judged, each
 // says what became of the exceptions.
-func (p *program) exceptionsIn(pol *policy.Policy, images []evidence.Image) []listed {
+func exceptionsIn(p *program, pol *policy.Policy, images []evidence.Image) []listed {
 	var all [][]policy.ExceptionUse
 	for i := range images {
 		v := pol.Evaluate(&images[i], p.now())
@@ -171,12 +171,12 @@ func (p *program) exceptionsIn(pol *policy.Policy, images []evidence.Image) []li
 	}
 	var out []listed
 	for _, e := range pol.Exceptions() {
-		out = append(out, p.listed(e, uses[e.Position]))
+		out = append(out, listedException(p, e, uses[e.Position]))
 	}
 	return out
 }
 
-func (p *program) listed(e *policy.Exception, u policy.ExceptionUse) listed {
+func listedException(p *program, e *policy.Exception, u policy.ExceptionUse) listed {
 	today := p.now().UTC().Truncate(24 * time.Hour)
 	days := func(from, to time.Time) int { return int(to.Sub(from) / (24 * time.Hour)) }
 	l := listed{
@@ -194,14 +194,14 @@ func (p *program) listed(e *policy.Exception, u policy.ExceptionUse) listed {
 	return l
 }
 
-func (p *program) listAsJSON(all []listed) error {
+func listAsJSON(p *program, all []listed) error {
 	if all == nil {
 		all = []listed{}
 	}
 	return p.printJSON(all)
 }
 
-func (p *program) listAsText(all []listed) error {
+func listAsText(p *program, all []listed) error {
 	if len(all) == 0 {
 		return p.print("no exceptions\n")
 	}
@@ -225,7 +225,7 @@ func (p *program) listAsText(all []listed) error {
 	return nil
 }
 
-func (p *program) listAsCSV(all []listed) error {
+func listAsCSV(p *program, all []listed) error {
 	w := csv.NewWriter(p.stdout)
 	rows := [][]string{{
 		"policy", "line", "kind", "subject", "scope", "owner", "ticket", "approved-by", "reason", "added", "age-days", "expires", "days-left", "use", "matches",

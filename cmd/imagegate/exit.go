@@ -2,8 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/policy"
 )
 
@@ -18,26 +18,8 @@ const (
 	exitUsage     = 3 // the command line or the policy file is wrong
 )
 
-// usageError is a mistake on the command line or in a policy file: running the
-// same command again cannot help.
-type usageError struct {
-	err  error
-	hint string // a suggestion, "" when there is none
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-// usagef returns a usageError.
-func usagef(format string, args ...any) *usageError {
-	return &usageError{err: fmt.Errorf(format, args...)}
-}
-
-// withHint adds a cure to a usageError.
-func (e *usageError) withHint(format string, args ...any) *usageError {
-	e.hint = fmt.Sprintf(format, args...)
-	return e
-}
+// usagef returns a mistake on the command line or in a file that it names.
+func usagef(format string, args ...any) *cmdline.Error { return cmdline.Errorf(format, args...) }
 
 // outcomeError carries a decision other than "passed" out of a command that has
 // already reported it. It prints nothing.
@@ -48,7 +30,7 @@ func (e *outcomeError) Error() string { return "verdict: " + e.decision.String()
 // exitCode is the only place where an exit code is chosen. Whatever is not
 // known to be something else is no verdict.
 func exitCode(err error) int {
-	var usage *usageError
+	var usage *cmdline.Error
 	var outcome *outcomeError
 	switch {
 	case err == nil:

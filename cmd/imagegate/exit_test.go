@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
 )
@@ -34,7 +35,7 @@ func TestExitCode(t *testing.T) {
 		{"a machine that is out of descriptors", fileError("read", &fs.PathError{Op: "open", Path: "p", Err: syscall.EMFILE}), 2},
 		{"usage", usagef("unknown flag"), 3},
 		{"usage, told already", &toldError{usagef("unknown flag")}, 3},
-		{"a policy with mistakes", &usageError{err: &policy.Error{}}, 3},
+		{"a policy with mistakes", &cmdline.Error{Err: &policy.Error{}}, 3},
 	}
 	for _, tt := range tests {
 		if got := exitCode(tt.err); got != tt.want {

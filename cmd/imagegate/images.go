@@ -14,7 +14,7 @@ const maxImages = 4 << 20
 
 // readImages reads a list of images: one on each line, blank lines and
 // comments left out. name "-" is standard input.
-func (p *program) readImages(name string) ([]string, error) {
+func readImages(p *program, name string) ([]string, error) {
 	var data []byte
 	var err error
 	if name == "-" {
@@ -48,7 +48,7 @@ func parseImages(name, text string) ([]string, error) {
 		}
 		if strings.ContainsFunc(ref, unicode.IsControl) || strings.ContainsFunc(ref, unicode.IsSpace) && !isLocal(ref) {
 			return nil, usagef("%s:%d: %q is not an image", name, number, ref).
-				withHint("write one image on each line")
+				WithHint("write one image on each line")
 		}
 		refs = append(refs, ref)
 	}

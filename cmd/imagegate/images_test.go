@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"time"
 	"unicode"
 
@@ -50,7 +52,7 @@ func TestParseImagesRefuses(t *testing.T) {
 		"UTF-16":           "\xff\xfea\x00p\x00",
 	} {
 		got, err := parseImages("list", text)
-		var usage *usageError
+		var usage *cmdline.Error
 		if !errors.As(err, &usage) {
 			t.Errorf("%s: got %q, %v, want a usage error", name, got, err)
 		}

@@ -19,27 +19,28 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/process"
 )
 
-// grace is how long a run may take to wind up after it was told to end.
+// grace is how long a run may take to end after it was told to.
 const grace = 8 * time.Second
 
 func main() {
 	os.Exit(start(os.Args))
 }
 
-// start runs the worker when this process was started as one, else the program.
+// start runs the worker if this process was started as one, and otherwise the
+// program.
 func start(args []string) int {
 	if startedAsWorker(args) {
 		return engine.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
-	pace()
+	collectLess()
 	return supervise(newProgram(os.Environ(), os.Stdin, os.Stdout, os.Stderr), args)
 }
 
-// pace lets the heap grow further between two collections, unless GOGC says how
-// far: most of it are Trivy's tables, which never change, or evidence that is
-// kept for the reports, and to look through it again and again takes a third of
-// the time.
-func pace() {
+// collectLess lets the heap grow further between two garbage collections, unless
+// GOGC is set. Most of the heap are Trivy's tables, which never change, and
+// evidence that is kept for the reports: the default spends a third of the time
+// on looking through them.
+func collectLess() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
@@ -49,8 +50,9 @@ func startedAsWorker(args []string) bool {
 	return len(args) > 1 && args[1] == process.Command
 }
 
-// supervise runs the program until it ends or has to: the first signal asks it
-// to wind up, the second one and the end of the grace period do not ask.
+// supervise runs the program and returns its exit code. The first signal cancels
+// the program's context. The second signal and the end of the grace period end
+// the program without waiting for it.
 func supervise(p *program, args []string) int {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -85,13 +87,4 @@ func supervise(p *program, args []string) int {
 			return p.abandon(errors.New("something did not stop in time"))
 		}
 	}
-}
-
-// abandon ends the program without waiting for it.
-func (p *program) abandon(reason error) int {
-	p.complain(fmt.Errorf("ended without waiting: %w", reason))
-	if err := p.removeRoot(); err != nil {
-		p.complain(fmt.Errorf("remove temporary files: %w", err))
-	}
-	return exitNoVerdict
 }

@@ -92,7 +92,7 @@ func (p *program) write(o report.Output, s *setup, run *gate.Run) error {
 		})
 	}
 	if f, ok := p.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		options.Color = s.color && p.getenv("TERM") != "dumb"
+		options.Color = s.color && p.env.get("TERM") != "dumb"
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
 			options.Width = columns
 		}

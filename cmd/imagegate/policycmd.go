@@ -7,10 +7,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/policy"
 )
 
-func (p *program) policyCommand() *cli.Command {
+func policyCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "policy",
 		Usage: "write, check and understand policies",
@@ -19,41 +20,41 @@ func (p *program) policyCommand() *cli.Command {
 				Name:        "init",
 				Usage:       "print the built-in default policy with comments",
 				Description: "Start a policy of your own with: imagegate policy init > imagegate.yaml",
-				Action:      p.policyInit,
+				Action:      p.action(policyInit),
 			},
 			{
 				Name:        "validate",
 				Usage:       "check policy files and name every mistake",
 				ArgsUsage:   "FILE...",
 				Description: "Exits 3 when a file has a mistake. Prints the SHA-256 hash of each file without\none, for --require-policy-sha256.",
-				Action:      p.policyValidate,
+				Action:      p.action(policyValidate),
 			},
-			p.policyTestCommand(),
+			policyTestCommand(p),
 			{
 				Name:        "explain",
 				Usage:       "tell what a rule checks, why, and how to satisfy it",
 				ArgsUsage:   "[RULE]",
 				Description: "Without RULE it lists all rules.",
-				Action:      p.policyExplain,
+				Action:      p.action(policyExplain),
 			},
 			{
 				Name:        "schema",
 				Usage:       "print the JSON Schema of policy files, for editors",
 				Description: "imagegate policy schema > imagegate.schema.json, and begin the policy with\n# yaml-language-server: $schema=./imagegate.schema.json",
-				Action:      p.policySchema,
+				Action:      p.action(policySchema),
 			},
 		},
 	}
 }
 
-func (p *program) policyInit(c *cli.Context) error {
+func policyInit(p *program, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
 	return p.print("%s", policy.DefaultSource())
 }
 
-func (p *program) policySchema(c *cli.Context) error {
+func policySchema(p *program, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
@@ -62,9 +63,9 @@ func (p *program) policySchema(c *cli.Context) error {
 
 // policyValidate checks all files before it fails, so that one run shows every
 // mistake.
-func (p *program) policyValidate(c *cli.Context) error {
+func policyValidate(p *program, c *cli.Context) error {
 	if !c.Args().Present() {
-		return usagef("imagegate policy validate needs a file").withHint("imagegate policy validate imagegate.yaml")
+		return usagef("imagegate policy validate needs a file").WithHint("imagegate policy validate imagegate.yaml")
 	}
 	var mistakes policy.Error
 	var unreadable error
@@ -81,7 +82,7 @@ func (p *program) policyValidate(c *cli.Context) error {
 		case errors.As(err, &wrong):
 			mistakes.Diagnostics = append(mistakes.Diagnostics, wrong.Diagnostics...)
 		case err != nil:
-			return &usageError{err: err}
+			return &cmdline.Error{Err: err}
 		default:
 			if err := p.print("%s: ok, sha256 %s\n", terminal(path), sourceOf(path, src).SHA256); err != nil {
 				return err
@@ -89,7 +90,7 @@ func (p *program) policyValidate(c *cli.Context) error {
 		}
 	}
 	if len(mistakes.Diagnostics) > 0 {
-		return &usageError{err: &mistakes}
+		return &cmdline.Error{Err: &mistakes}
 	}
 	if unreadable != nil {
 		return &toldError{unreadable}
@@ -97,10 +98,10 @@ func (p *program) policyValidate(c *cli.Context) error {
 	return nil
 }
 
-func (p *program) policyExplain(c *cli.Context) error {
+func policyExplain(p *program, c *cli.Context) error {
 	switch c.Args().Len() {
 	case 0:
-		return p.listRules()
+		return listRules(p)
 	case 1:
 	default:
 		return usagef("imagegate policy explain takes one rule, but %d were given", c.Args().Len())
@@ -110,14 +111,14 @@ func (p *program) policyExplain(c *cli.Context) error {
 	if rule == nil {
 		err := usagef("unknown rule %q", id)
 		if near := policy.Suggest(id); near != "" {
-			return err.withHint("did you mean %s?", near)
+			return err.WithHint("did you mean %s?", near)
 		}
-		return err.withHint("imagegate policy explain lists all rules")
+		return err.WithHint("imagegate policy explain lists all rules")
 	}
 	return p.print("%s", explanation(rule))
 }
 
-func (p *program) listRules() error {
+func listRules(p *program) error {
 	var b strings.Builder
 	for _, r := range policy.Rules() {
 		fmt.Fprintf(&b, "%-32s %s\n", r.ID, r.Title)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/words"
@@ -32,8 +33,8 @@ const (
 // choosePolicy finds, reads and parses the policy: the flag's, else the
 // variable's, else the working directory's, else the built-in one. The bytes
 // are read once, so those that are hashed are those that decide.
-func (p *program) choosePolicy(flag, wantSHA256 string) (*policy.Policy, gate.PolicySource, error) {
-	path, err := p.policyPath(flag)
+func choosePolicy(p *program, flag, wantSHA256 string) (*policy.Policy, gate.PolicySource, error) {
+	path, err := policyPath(p, flag)
 	if err != nil {
 		return nil, gate.PolicySource{}, err
 	}
@@ -51,7 +52,7 @@ func (p *program) choosePolicy(flag, wantSHA256 string) (*policy.Policy, gate.Po
 	}
 	pol, err := policy.Parse(path, src)
 	if err != nil {
-		return nil, source, &usageError{err: err}
+		return nil, source, &cmdline.Error{Err: err}
 	}
 	return pol, source, nil
 }
@@ -62,14 +63,14 @@ func sourceOf(path string, src []byte) gate.PolicySource {
 }
 
 // policyPath returns the policy file to use, "" for the built-in policy.
-func (p *program) policyPath(flag string) (string, error) {
+func policyPath(p *program, flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
-	if name, set := p.lookupEnv(policyVariable); set {
+	if name, set := p.env.lookup(policyVariable); set {
 		if strings.TrimSpace(name) == "" {
 			return "", usagef("%s is set but empty", policyVariable).
-				withHint("unset it, or set it to the path of a policy file")
+				WithHint("unset it, or set it to the path of a policy file")
 		}
 		return name, nil
 	}
@@ -93,7 +94,7 @@ func misnamedPolicy() error {
 	for _, name := range []string{"imagegate.yml", ".imagegate.yaml", ".imagegate.yml"} {
 		if _, err := os.Lstat(name); err == nil {
 			return usagef("%s lies in the working directory, but only %s is read without being named", name, policyName).
-				withHint("rename it to %s, or name it: --policy %s", policyName, name)
+				WithHint("rename it to %s, or name it: --policy %s", policyName, name)
 		}
 	}
 	return nil
@@ -107,11 +108,11 @@ func requireSHA256(source gate.PolicySource, want string) error {
 	hash := strings.ToLower(strings.TrimPrefix(want, "sha256:"))
 	if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(hash) {
 		return usagef("flag --require-policy-sha256: %q is not a SHA-256 hash", want).
-			withHint("it has 64 hexadecimal digits, as sha256sum prints them")
+			WithHint("it has 64 hexadecimal digits, as sha256sum prints them")
 	}
 	if hash != source.SHA256 {
 		return usagef("the policy %s has sha256 %s, but --require-policy-sha256 asks for %s", source.Path, source.SHA256, hash).
-			withHint("the policy was changed: review it, then change the hash")
+			WithHint("the policy was changed: review it, then change the hash")
 	}
 	return nil
 }

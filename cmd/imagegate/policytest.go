@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
@@ -16,7 +17,7 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-func (p *program) policyTestCommand() *cli.Command {
+func policyTestCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "test",
 		Usage:     "run the tests of a policy",
@@ -25,24 +26,24 @@ func (p *program) policyTestCommand() *cli.Command {
 and the verdict, classes and rules that the policy must answer with. Exits 1 when
 the policy says anything else. docs/policy.md describes the file.`,
 		Flags:  policyFlags(),
-		Action: p.policyTest,
+		Action: p.action(policyTest),
 	}
 }
 
 // policyTest runs all tests before it fails, so that one run shows everything.
-func (p *program) policyTest(c *cli.Context) error {
+func policyTest(p *program, c *cli.Context) error {
 	if !c.Args().Present() {
-		return usagef("imagegate policy test needs a file of tests").withHint("imagegate policy test policy_test.yaml")
+		return usagef("imagegate policy test needs a file of tests").WithHint("imagegate policy test policy_test.yaml")
 	}
 	count, failed := 0, 0
 	for _, path := range c.Args().Slice() {
-		tests, pol, err := p.readTests(c, path)
+		tests, pol, err := readTests(p, c, path)
 		if err != nil {
 			return err
 		}
 		for i := range tests.Tests {
 			t := &tests.Tests[i]
-			differences, err := p.runTest(c.Context, path, t, pol)
+			differences, err := runTest(p, c.Context, path, t, pol)
 			if err != nil {
 				return usagef("%s:%d: %s: %w", path, t.Line, t.Name, err)
 			}
@@ -50,7 +51,7 @@ func (p *program) policyTest(c *cli.Context) error {
 			if len(differences) > 0 {
 				failed++
 			}
-			if err := p.tellTest(path, t, differences); err != nil {
+			if err := tellTest(p, path, t, differences); err != nil {
 				return err
 			}
 		}
@@ -64,7 +65,7 @@ func (p *program) policyTest(c *cli.Context) error {
 	return nil
 }
 
-func (p *program) tellTest(path string, t *policytest.Test, differences []string) error {
+func tellTest(p *program, path string, t *policytest.Test, differences []string) error {
 	if len(differences) == 0 {
 		return p.print("ok    %s\n", terminal(t.Name))
 	}
@@ -72,20 +73,20 @@ func (p *program) tellTest(path string, t *policytest.Test, differences []string
 }
 
 // readTests reads a file of tests and the policy that it is about.
-func (p *program) readTests(c *cli.Context, path string) (*policytest.File, *policy.Policy, error) {
+func readTests(p *program, c *cli.Context, path string) (*policytest.File, *policy.Policy, error) {
 	src, err := readFileUpTo(path, maxPolicy)
 	if err != nil {
 		return nil, nil, fileError("read the tests", err)
 	}
 	tests, err := policytest.Parse(path, src)
 	if err != nil {
-		return nil, nil, &usageError{err: err}
+		return nil, nil, &cmdline.Error{Err: err}
 	}
 	flag := c.String("policy")
 	if flag == "" && tests.Policy != "" {
 		flag = beside(path, tests.Policy)
 	}
-	pol, _, err := p.choosePolicy(flag, c.String("require-policy-sha256"))
+	pol, _, err := choosePolicy(p, flag, c.String("require-policy-sha256"))
 	return tests, pol, err
 }
 
@@ -97,7 +98,7 @@ func beside(file, name string) string {
 	return filepath.Join(filepath.Dir(file), name)
 }
 
-func (p *program) runTest(ctx context.Context, path string, t *policytest.Test, pol *policy.Policy) ([]string, error) {
+func runTest(p *program, ctx context.Context, path string, t *policytest.Test, pol *policy.Policy) ([]string, error) {
 	var ref evidence.Reference
 	var img *evidence.Image
 	var err error

@@ -31,15 +31,15 @@ type setup struct {
 }
 
 // prepare reads the policy and the flags about reports.
-func (p *program) prepare(c *cli.Context) (*setup, error) {
+func prepare(p *program, c *cli.Context) (*setup, error) {
 	s := &setup{
 		started:  p.now().UTC().Truncate(time.Second),
 		evidence: c.String("evidence"),
-		color:    !c.Bool("no-color") && p.getenv("NO_COLOR") == "",
-		progress: newProgress(p.stderr, c.Bool("quiet"), p.getenv),
+		color:    !c.Bool("no-color") && p.env.get("NO_COLOR") == "",
+		progress: newProgress(p.stderr, c.Bool("quiet"), p.env.get),
 	}
 	var err error
-	if s.ci, err = ci.Choose(c.String("ci"), p.getenv); err != nil {
+	if s.ci, err = ci.Choose(c.String("ci"), p.env.get); err != nil {
 		return nil, usagef("flag --ci: %w", err)
 	}
 	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
@@ -48,7 +48,7 @@ func (p *program) prepare(c *cli.Context) (*setup, error) {
 	if s.shard, err = parseShard(c.String("shard")); err != nil {
 		return nil, err
 	}
-	s.policy, s.source, err = p.choosePolicy(c.String("policy"), c.String("require-policy-sha256"))
+	s.policy, s.source, err = choosePolicy(p, c.String("policy"), c.String("require-policy-sha256"))
 	return s, err
 }
 
@@ -69,7 +69,7 @@ func parseOutputs(values []string, evidence string) ([]report.Output, error) {
 		where := place(o.Path)
 		if other := used[where]; other != "" && where != os.DevNull {
 			return nil, usagef("flag --output: %s and %s write to the same place", other, value).
-				withHint("give each report a file of its own: %s=FILE", o.Format.Name)
+				WithHint("give each report a file of its own: %s=FILE", o.Format.Name)
 		}
 		used[where] = value
 		readable = readable || o.Path == "" || o.Format.Name == "text"

@@ -36,7 +36,7 @@ func parseShard(s string) (shard, error) {
 	count, ok2 := parseCount(second)
 	if !ok || !ok2 || count == 0 || index > count || count > maxShards {
 		return shard{}, usagef("flag --shard: %q is not a share of a list", s).
-			withHint("write --shard I/N with I from 1 to N and N at most %d: --shard 3/8 is the third of eight shares", maxShards)
+			WithHint("write --shard I/N with I from 1 to N and N at most %d: --shard 3/8 is the third of eight shares", maxShards)
 	}
 	if index == 0 {
 		index = count

@@ -229,7 +229,7 @@ func TestASignalDuringAScanLeavesNothingBehind(t *testing.T) {
 	ref, cache, waiting := stallLayers(t)
 	p := startProgram(t, "check", ref, "--offline", "--cache-dir", cache, "--quiet")
 	await(t, p, waiting)
-	if left, _ := os.ReadDir(p.tmp); len(left) != 1 || !strings.HasPrefix(left[0].Name(), runPrefix) {
+	if left, _ := os.ReadDir(p.tmp); len(left) != 1 || !strings.HasPrefix(left[0].Name(), "imagegate-run-") {
 		t.Errorf("temporary files during the run: %v, want one root", left)
 	}
 	worker := childOf(p.Process.Pid)

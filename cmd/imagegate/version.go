@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -26,7 +24,7 @@ type versions struct {
 	Platform  string `json:"platform"`
 }
 
-func (p *program) versionCommand() *cli.Command {
+func versionCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "version",
 		Usage: "print the versions of imagegate and of what it is built with",
@@ -35,12 +33,12 @@ func (p *program) versionCommand() *cli.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			return p.printVersions(c.Bool("json"))
+			return printVersions(p, c.Bool("json"))
 		},
 	}
 }
 
-func (p *program) printVersions(asJSON bool) error {
+func printVersions(p *program, asJSON bool) error {
 	v := readVersions()
 	if asJSON {
 		return p.printJSON(v)
@@ -89,22 +87,6 @@ func readVersions() versions {
 
 // toolVersion is how reports name this program: "imagegate 0.1.0".
 func toolVersion() string { return "imagegate " + readVersions().Imagegate }
-
-// print writes to stdout; a reader that went away is an error like any other.
-func (p *program) print(format string, args ...any) error {
-	if _, err := fmt.Fprintf(p.stdout, format, args...); err != nil {
-		return fmt.Errorf("write to standard output: %w", err)
-	}
-	return nil
-}
-
-func (p *program) printJSON(v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	return p.print("%s\n", data)
-}
 
 // noArguments refuses arguments where none have a meaning.
 func noArguments(c *cli.Context) error {

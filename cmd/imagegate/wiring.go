@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/registry"
@@ -27,7 +28,7 @@ type connection struct {
 }
 
 // connect reads the flags of networkFlags.
-func (p *program) connect(c *cli.Context, progress *progress) (*connection, error) {
+func connect(p *program, c *cli.Context, progress *progress) (*connection, error) {
 	conn := &connection{registryLimits: registry.DefaultLimits(), layerLimits: layer.DefaultLimits()}
 	for _, value := range c.StringSlice("limit") {
 		if err := conn.setLimit(value); err != nil {
@@ -39,7 +40,7 @@ func (p *program) connect(c *cli.Context, progress *progress) (*connection, erro
 		CACerts:      c.StringSlice("ca-cert"),
 		PlainHTTP:    c.StringSlice("plain-http"),
 		PrivateHosts: c.StringSlice("private-host"),
-		Getenv:       p.getenv,
+		Getenv:       p.env.get,
 		UserAgent:    strings.ReplaceAll(toolVersion(), " ", "/"),
 		Limits:       conn.registryLimits,
 		Warn:         progress.warn,
@@ -60,7 +61,7 @@ func (conn *connection) setLimit(value string) error {
 	inLayer := slices.Contains(conn.layerLimits.Table().Names(), name)
 	if !inRegistry && !inLayer {
 		return usagef("flag --limit: there is no limit %q", name).
-			withHint("%s", suggest(name, limitNames(), "the limits are "+strings.Join(limitNames(), ", ")))
+			WithHint("%s", cmdline.Suggest(name, limitNames(), "the limits are "+strings.Join(limitNames(), ", ")))
 	}
 	if inRegistry {
 		if err := conn.registryLimits.Table().Set(name, amount); err != nil {
@@ -77,10 +78,10 @@ func (conn *connection) setLimit(value string) error {
 
 // databases opens the store of advisory databases. conn is nil for a command
 // that fetches nothing.
-func (p *program) databases(c *cli.Context, conn *connection, progress *progress) (*database.Store, error) {
+func openDatabases(p *program, c *cli.Context, conn *connection, progress *progress) (*database.Store, error) {
 	dir := c.String("cache-dir")
 	if dir == "" {
-		dir = database.DefaultCacheDir(p.getenv)
+		dir = database.DefaultCacheDir(p.env.get)
 	}
 	repositories, err := databaseRepositories(c)
 	if err != nil {
@@ -145,7 +146,7 @@ type scanOptions struct {
 	progress    *progress
 }
 
-func (p *program) scanOptions(c *cli.Context, s *setup) (*scanOptions, error) {
+func newScanOptions(p *program, c *cli.Context, s *setup) (*scanOptions, error) {
 	o := &scanOptions{
 		offline:     c.Bool("offline"),
 		maxAge:      s.policy.DatabaseMaxAge(),
@@ -164,13 +165,13 @@ func (p *program) scanOptions(c *cli.Context, s *setup) (*scanOptions, error) {
 	o.jobs, o.memory = m.plan(c.Int("jobs"), o.memory)
 	o.layerMemory = m.layers()
 	var err error
-	if o.connection, err = p.connect(c, s.progress); err != nil {
+	if o.connection, err = connect(p, c, s.progress); err != nil {
 		return nil, err
 	}
-	if o.databases, err = p.databases(c, o.connection, s.progress); err != nil {
+	if o.databases, err = openDatabases(p, c, o.connection, s.progress); err != nil {
 		return nil, err
 	}
-	o.layers, err = p.layerCache(c, s.progress)
+	o.layers, err = openLayerCache(p, c, s.progress)
 	return o, err
 }
 

@@ -1,8 +1,7 @@
-package main
+package cmdline
 
 import (
 	"errors"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,13 +9,27 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 )
 
-func testApp() *program {
-	return newProgram(nil, strings.NewReader(""), io.Discard, io.Discard)
+// testApp is a command line like that of the program, in small.
+func testApp() *cli.App {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "policy", Aliases: []string{"p"}},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}},
+		&cli.StringFlag{Name: "images"},
+		&cli.BoolFlag{Name: "offline"},
+		&cli.DurationFlag{Name: "timeout"},
+		&cli.IntFlag{Name: "jobs"},
+	}
+	return &cli.App{Name: "imagegate", Commands: []*cli.Command{
+		{Name: "check", Flags: flags},
+		{Name: "version"},
+		{Name: "policy", Subcommands: []*cli.Command{{Name: "explain"}, {Name: "validate"}}},
+	}}
 }
 
-func TestParseArguments(t *testing.T) {
+func TestParse(t *testing.T) {
 	tests := []struct {
 		name string
 		args []string
@@ -45,18 +58,18 @@ func TestParseArguments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			line, err := parseArguments(testApp().app(), tt.args)
+			line, err := Parse(testApp(), tt.args)
 			if err != nil {
-				t.Fatalf("parseArguments(%q): %v", tt.args, err)
+				t.Fatalf("Parse(%q): %v", tt.args, err)
 			}
-			if diff := cmp.Diff(tt.want, line.canonical("imagegate")[1:]); diff != "" {
+			if diff := cmp.Diff(tt.want, line.Canonical("imagegate")[1:]); diff != "" {
 				t.Errorf("canonical form (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestParseArgumentsRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	tests := []struct {
 		name string
 		args []string
@@ -90,21 +103,20 @@ func TestParseArgumentsRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parseArguments(testApp().app(), tt.args)
-			var usage *usageError
+			_, err := Parse(testApp(), tt.args)
+			var usage *Error
 			if !errors.As(err, &usage) {
-				t.Fatalf("parseArguments(%q) = %v, want a usage error", tt.args, err)
+				t.Fatalf("Parse(%q) = %v, want a usage error", tt.args, err)
 			}
-			if !strings.Contains(usage.Error(), tt.want) || !strings.Contains(usage.hint, tt.hint) {
-				t.Errorf("parseArguments(%q)\n got %q, hint %q\nwant %q, hint %q", tt.args, usage.Error(), usage.hint, tt.want, tt.hint)
+			if !strings.Contains(usage.Error(), tt.want) || !strings.Contains(usage.Hint, tt.hint) {
+				t.Errorf("Parse(%q)\n got %q, hint %q\nwant %q, hint %q", tt.args, usage.Error(), usage.Hint, tt.want, tt.hint)
 			}
 		})
 	}
 }
 
 // Whatever is typed, no flag is taken for an image and no argument is lost.
-// This is no fuzz target: fuzzing would compile all of Trivy once more.
-func TestParseArgumentsLosesNothing(t *testing.T) {
+func TestParseLosesNothing(t *testing.T) {
 	words := []string{"check", "policy", "explain", "eval", "help", "a", "b:1", "--", "-", "-p", "-p=x", "--policy", "--policy=y", "-o", "json",
 		"--output=json=a,b", "--offline", "--offline=false", "--images", "", " ", "=", "--=", "-x", "--jobs=2", "--timeout", "1m"}
 	seed := uint64(time.Now().UnixNano())
@@ -115,8 +127,8 @@ func TestParseArgumentsLosesNothing(t *testing.T) {
 		for range random.IntN(8) {
 			args = append(args, words[random.IntN(len(words))])
 		}
-		got, err := parseArguments(testApp().app(), args)
-		if err != nil || got.help {
+		got, err := Parse(testApp(), args)
+		if err != nil || got.Help {
 			continue
 		}
 		accepted++
@@ -127,12 +139,12 @@ func TestParseArgumentsLosesNothing(t *testing.T) {
 			}
 		}
 		// Each flag stands for one or two arguments; everything else is positional.
-		total := len(got.path) + len(got.rest) + len(got.flags)
+		total := len(got.Path) + len(got.rest) + len(got.flags)
 		if verbatim >= 0 {
 			total++
 		}
 		if total > len(args) || total+len(got.flags) < len(args) {
-			t.Fatalf("seed %d, %q: %d arguments became %q", seed, args, len(args), got.canonical("imagegate"))
+			t.Fatalf("seed %d, %q: %d arguments became %q", seed, args, len(args), got.Canonical("imagegate"))
 		}
 	}
 	if accepted < 1000 {

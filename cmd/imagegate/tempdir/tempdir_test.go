@@ -1,4 +1,4 @@
-package main
+package tempdir
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-func mustRoot(t *testing.T, parent string) *tempRoot {
+func mustRoot(t *testing.T, parent string) *root {
 	t.Helper()
-	root, err := newTempRoot(parent)
+	root, err := newRoot(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestTempRootSweepDoesNotHangOnPipes(t *testing.T) {
 		t.Skip(err)
 	}
 	done := make(chan struct{})
-	go func() { sweepTempRoots(parent); close(done) }()
+	go func() { sweep(parent); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(10 * time.Second):
@@ -118,8 +118,8 @@ func TestTempRootSweepDoesNotHangOnPipes(t *testing.T) {
 
 func TestTempRootNamesTheDirectoryItCannotUse(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
-	if _, err := newTempRoot(missing); err == nil {
-		t.Error("newTempRoot made a root in a directory that does not exist")
+	if _, err := newRoot(missing); err == nil {
+		t.Error("newRoot made a root in a directory that does not exist")
 	}
 }
 
@@ -131,7 +131,7 @@ func TestTempRootSweepsHalfRemovedRuns(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(half, "worker-1"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	sweepTempRoots(parent)
+	sweep(parent)
 	if left, _ := os.ReadDir(parent); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}

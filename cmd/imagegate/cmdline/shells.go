@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"fmt"
@@ -7,11 +7,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// The scripts are written out whole instead of asking the program at every
-// key: a completion that starts a process of 150 MB is one that people turn off.
+// The scripts hold all words and never ask the program: starting a process of
+// 150 MB at every key would be too slow.
 
-// bashCompletion offers commands and flags, and files everywhere else.
-func bashCompletion(app *cli.App) string {
+// BashCompletion returns a script that offers commands and flags, and files everywhere else.
+func BashCompletion(app *cli.App) string {
 	var words, groups strings.Builder
 	for _, e := range completionEntries(app) {
 		var names []string
@@ -45,8 +45,8 @@ complete -o filenames -F _imagegate imagegate
 `
 }
 
-// zshCompletion offers commands and flags with their meaning.
-func zshCompletion(app *cli.App) string {
+// ZshCompletion returns a script that offers commands and flags with their meaning.
+func ZshCompletion(app *cli.App) string {
 	var words, groups strings.Builder
 	for _, e := range completionEntries(app) {
 		fmt.Fprintf(&words, "    '%s') candidates=(", e.path)
@@ -78,8 +78,8 @@ compdef _imagegate imagegate
 
 func zshQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// fishCompletion offers commands and flags with their meaning.
-func fishCompletion(app *cli.App) string {
+// FishCompletion returns a script that offers commands and flags with their meaning.
+func FishCompletion(app *cli.App) string {
 	var b strings.Builder
 	b.WriteString("# fish completion for imagegate\n")
 	for _, e := range completionEntries(app) {
@@ -109,8 +109,8 @@ func fishQuote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }
 
-// powershellCompletion offers commands and flags with their meaning.
-func powershellCompletion(app *cli.App) string {
+// PowershellCompletion returns a script that offers commands and flags with their meaning.
+func PowershellCompletion(app *cli.App) string {
 	var words, groups strings.Builder
 	for _, e := range completionEntries(app) {
 		fmt.Fprintf(&words, "    '%s' = @(", e.path)

@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"fmt"
@@ -15,19 +15,19 @@ Exit codes:
   3  the command line or the policy file is wrong
 `
 
-// appHelp is the help of the whole program.
-func appHelp(app *cli.App) string {
+// AppHelp returns the help of the whole program.
+func AppHelp(app *cli.App) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "imagegate: %s\n\nUsage: imagegate COMMAND [FLAGS] [ARGUMENTS]\n\nCommands:\n", app.Usage)
 	writeCommands(&b, app.Commands)
-	b.WriteString("\nFlags and arguments may stand in any order after the command; \"--\" ends the flags.\n")
+	b.WriteString("\nFlags and arguments may come in any order after the command; \"--\" ends the flags.\n")
 	b.WriteString("\"imagegate COMMAND --help\" tells more about a command.\n")
 	b.WriteString(exitCodesHelp)
 	return b.String()
 }
 
-// commandHelp is the help of one command.
-func commandHelp(path []string, c *cli.Command) string {
+// CommandHelp returns the help of one command.
+func CommandHelp(path []string, c *cli.Command) string {
 	var b strings.Builder
 	name := "imagegate " + strings.Join(path, " ")
 	fmt.Fprintf(&b, "%s: %s\n\nUsage: %s", name, c.Usage, name)

@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package tempdir
 
 import (
 	"os"
 	"syscall"
 )
 
-// isOurs reports whether path is a directory that belongs to this user and that
-// nobody else can look into.
+// isOurs reports whether path is a directory that belongs to this user, without
+// permissions for others.
 func isOurs(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 {

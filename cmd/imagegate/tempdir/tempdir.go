@@ -1,4 +1,6 @@
-package main
+// Package tempdir gives a run one private temporary directory, and deletes those
+// of runs that were killed.
+package tempdir
 
 import (
 	"errors"
@@ -19,29 +21,60 @@ const (
 	// newPrefix begins the names of temp roots that are not locked yet.
 	newPrefix = "imagegate-new-"
 	lockName  = "lock"
-	// newTooOld is when a root that never became a run's is left over.
+	// newTooOld is the age from which a root under newPrefix is left over.
 	newTooOld = time.Hour
 )
 
-// tempRoot is the one private directory of a run: everything that touches the
-// disk, in this process and in its workers, lies in it. Its owner holds a lock
-// in it, so that the next run can tell what a killed one left behind.
-type tempRoot struct {
+// Dir is the private temporary directory of a run, which is made when it is
+// needed first. The zero value is ready, and safe for concurrent use.
+type Dir struct {
+	mu   sync.Mutex
+	root *root // nil until a path was asked for
+}
+
+// Path returns the directory, and makes it below parent first if there is none;
+// "" for parent means the temporary directory of the system.
+func (d *Dir) Path(parent string) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.root == nil {
+		root, err := newRoot(parent)
+		if err != nil {
+			return "", err
+		}
+		d.root = root
+	}
+	return d.root.path, nil
+}
+
+// Remove deletes the directory, if there is one. It may be called again.
+func (d *Dir) Remove() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.root == nil {
+		return nil
+	}
+	return d.root.remove()
+}
+
+// root is one directory. Its owner holds a lock in it, so that the next run can
+// tell which directories belong to killed runs.
+type root struct {
 	path string
 	lock *flock.Flock
 	once sync.Once
 	err  error
 }
 
-// newTempRoot sweeps what dead runs left in parent and makes a new root there.
+// newRoot deletes the roots of killed runs in parent and makes a new one there.
 //
-// The root gets its real name only when its lock is held: a sweeper would take
-// a root without a lock for a dead one.
-func newTempRoot(parent string) (*tempRoot, error) {
+// The root gets its final name only when its lock is held: another run would
+// delete a root without a lock.
+func newRoot(parent string) (*root, error) {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	sweepTempRoots(parent)
+	sweep(parent)
 	fresh, err := os.MkdirTemp(parent, newPrefix) // mode 0700
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary directory: %w", err)
@@ -50,7 +83,7 @@ func newTempRoot(parent string) (*tempRoot, error) {
 	lock := flock.New(filepath.Join(fresh, lockName))
 	held, err := lock.TryLock()
 	if err == nil && !held {
-		err = fmt.Errorf("somebody else has locked it")
+		err = fmt.Errorf("another process has locked it")
 	}
 	if err == nil {
 		err = os.Rename(fresh, path)
@@ -60,12 +93,12 @@ func newTempRoot(parent string) (*tempRoot, error) {
 		_ = os.RemoveAll(fresh)
 		return nil, fmt.Errorf("lock the temporary directory %s: %w", fresh, err)
 	}
-	return &tempRoot{path: path, lock: lock}, nil
+	return &root{path: path, lock: lock}, nil
 }
 
-// remove deletes the root and all that is in it. It may be called again and
-// from several goroutines.
-func (t *tempRoot) remove() error {
+// remove deletes the root and its content. It may be called again and from
+// several goroutines.
+func (t *root) remove() error {
 	t.once.Do(func() {
 		t.err = os.RemoveAll(t.path)
 		_ = t.lock.Close() // after the removal: until then the root is ours
@@ -76,9 +109,9 @@ func (t *tempRoot) remove() error {
 	return t.err
 }
 
-// removeTree does what os.RemoveAll does with one descriptor at a time: that
-// one holds a descriptor for each level, of which there may be none left. The
-// directory is ours alone, so nobody can swap a part of it for a link meanwhile.
+// removeTree is os.RemoveAll with one descriptor at a time: os.RemoveAll holds a
+// descriptor for each level, and the process may have none left. Only this user
+// can write to the directory, so no part of it can be swapped for a link.
 func removeTree(path string) error {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,9 +130,9 @@ func removeTree(path string) error {
 	return os.Remove(path)
 }
 
-// sweepTempRoots deletes the roots of dead runs in parent. It is a courtesy, so
-// what it cannot delete stays.
-func sweepTempRoots(parent string) {
+// sweep deletes the roots of killed runs in parent. What it cannot delete stays:
+// no run depends on it.
+func sweep(parent string) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return
@@ -108,8 +141,8 @@ func sweepTempRoots(parent string) {
 		path := filepath.Join(parent, e.Name())
 		switch {
 		case !e.IsDir() || !isOurs(path):
-			// A link or somebody else's: in a shared directory anybody can
-			// plant one with our prefix.
+			// A link or the directory of another user: in a shared directory
+			// every user can make one with this prefix.
 		case strings.HasPrefix(e.Name(), runPrefix):
 			sweepRun(path)
 		case strings.HasPrefix(e.Name(), newPrefix):
@@ -120,13 +153,12 @@ func sweepTempRoots(parent string) {
 	}
 }
 
-// sweepRun deletes a root whose lock nobody holds.
+// sweepRun deletes a root whose lock no process holds.
 func sweepRun(path string) {
 	name := filepath.Join(path, lockName)
 	info, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		// A root gets its name with its lock in it: whoever removed this one was
-		// killed half-way, or is removing it now.
+		// A root gets its name with its lock in it: this one is half removed.
 		_ = os.RemoveAll(path)
 		return
 	}

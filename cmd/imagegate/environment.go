@@ -1,0 +1,24 @@
+package main
+
+import "strings"
+
+// environment is the list of environment variables that the program was given,
+// as [os.Environ] returns it.
+type environment []string
+
+// get returns the value of a variable, "" when it is not set.
+func (e environment) get(name string) string {
+	value, _ := e.lookup(name)
+	return value
+}
+
+// lookup returns the value of a variable and whether it is set. The last of
+// several settings counts, as in package os.
+func (e environment) lookup(name string) (string, bool) {
+	for i := len(e) - 1; i >= 0; i-- {
+		if key, value, ok := strings.Cut(e[i], "="); ok && key == name {
+			return value, true
+		}
+	}
+	return "", false
+}
