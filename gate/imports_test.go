@@ -56,10 +56,13 @@ func allowedImports() map[string][]string {
 		"gate/scan/worker":   with("gate/layer", "gate/scan/wire", "gate/scan/process"),
 		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
 		// It has to be initialised before everything else.
-		"cmd/imagegate/ahead":   {"gate/scan/process"},
-		"cmd/imagegate/cmdline": {"policy/words"},
-		"cmd/imagegate/tempdir": nil,
-		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "gate/saved", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
+		"cmd/imagegate/ahead":    {"gate/scan/process"},
+		"cmd/imagegate/cmdline":  {"policy/words"},
+		"cmd/imagegate/tempdir":  nil,
+		"cmd/imagegate/machine":  nil,
+		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
+		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
+			"gate/saved", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
 			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "policy/policytest"),
 	}
 }

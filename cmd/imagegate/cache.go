@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate/scan/cache"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/words"
@@ -75,12 +76,12 @@ const cacheKeyVariable = "IMAGEGATE_CACHE_KEY"
 
 // layerCache opens the layer cache for scanning. A machine that has no place
 // for one does without, unless it was asked for.
-func openLayerCache(p *program, c *cli.Context, progress *progress) (cache.Store, error) {
+func openLayerCache(p *program, c *cli.Context, progress *progress.Printer) (cache.Store, error) {
 	place, err := layerCachePlace(p, c)
 	if err != nil {
 		place = cache.None
 	}
-	o := cache.Options{Warn: progress.warn, Now: p.now, CACerts: c.StringSlice("ca-cert")}
+	o := cache.Options{Warn: progress.Warn, Now: p.now, CACerts: c.StringSlice("ca-cert")}
 	if secret, ok := p.env.lookup(cacheKeyVariable); ok {
 		if len(secret) < cache.MinKey {
 			return nil, usagef("the variable %s has %d bytes, and a secret of at least %d is needed", cacheKeyVariable, len(secret), cache.MinKey).
@@ -107,7 +108,7 @@ func maintainCache(p *program, c *cli.Context) (cache.Store, error) {
 	}
 	store, err := cache.Open(c.Context, place, cache.Options{
 		Maintenance: true,
-		Warn:        newProgress(p.stderr, c.Bool("quiet"), p.env.get).warn,
+		Warn:        progress.New(p.stderr, c.Bool("quiet"), p.env.get).Warn,
 		Now:         p.now,
 		CACerts:     c.StringSlice("ca-cert"),
 	})

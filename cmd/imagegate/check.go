@@ -83,13 +83,13 @@ func runCheck(p *program, c *cli.Context) error {
 	}
 	g := &gate.Gate{
 		Policy: run.policy, Resolver: resolver, Scanner: scanner, FailFast: c.Bool("fail-fast"),
-		Now: func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.observe,
+		Now: func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
 	}
-	run.progress.expect(len(refs))
+	run.progress.Expect(len(refs))
 	results := g.Check(ctx, refs)
 	scanner.close()
 	o.close()
-	run.progress.finish()
+	run.progress.Finish()
 	return p.report(ctx, run, &gate.Run{
 		Tool:      toolVersion(),
 		Engine:    engine.Version(),
@@ -98,7 +98,7 @@ func runCheck(p *program, c *cli.Context) error {
 		Database:  scanner.database(),
 		Results:   results,
 		Documents: scanner.documents(),
-		Notes:     append(implicitNotes(".", p.env), run.progress.warnings()...),
+		Notes:     append(implicitNotes(".", p.env), run.progress.Warnings()...),
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -84,7 +85,7 @@ func dbUpdate(p *program, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	progress := newProgress(p.stderr, c.Bool("quiet"), p.env.get)
+	progress := progress.New(p.stderr, c.Bool("quiet"), p.env.get)
 	conn, err := connect(p, c, progress)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func dbUpdate(p *program, c *cli.Context) error {
 	}
 	for _, kind := range kinds {
 		db, err := store.Update(ctx, kind)
-		progress.finish()
+		progress.Finish()
 		if err != nil {
 			return err
 		}
@@ -117,7 +118,7 @@ func dbImport(p *program, c *cli.Context) error {
 	if c.Args().Len() != 1 {
 		return usagef("imagegate db import needs one file")
 	}
-	progress := newProgress(p.stderr, c.Bool("quiet"), p.env.get)
+	progress := progress.New(p.stderr, c.Bool("quiet"), p.env.get)
 	store, err := openDatabases(p, c, nil, progress)
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func dbImport(p *program, c *cli.Context) error {
 	ctx, cancel := p.deadline(c)
 	defer cancel()
 	kind, db, err := store.Import(ctx, c.Args().First())
-	progress.finish()
+	progress.Finish()
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func dbExport(p *program, c *cli.Context) error {
 	if c.Args().Len() != 1 {
 		return usagef("imagegate db export needs the name of a file to write")
 	}
-	progress := newProgress(p.stderr, c.Bool("quiet"), p.env.get)
+	progress := progress.New(p.stderr, c.Bool("quiet"), p.env.get)
 	store, err := openDatabases(p, c, nil, progress)
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func dbExport(p *program, c *cli.Context) error {
 		kind = database.Java
 	}
 	db, err := store.Export(ctx, kind, c.Args().First())
-	progress.finish()
+	progress.Finish()
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func dbStatus(p *program, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	store, err := openDatabases(p, c, nil, newProgress(p.stderr, false, p.env.get))
+	store, err := openDatabases(p, c, nil, progress.New(p.stderr, false, p.env.get))
 	if err != nil {
 		return err
 	}

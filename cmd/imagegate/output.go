@@ -74,7 +74,7 @@ func (p *program) publish(s *setup, run *gate.Run, code int) {
 	}
 	if err := s.ci.Publish(run, o); err != nil {
 		for line := range strings.Lines(err.Error()) {
-			s.progress.warn(strings.TrimSpace(line))
+			s.progress.Warn(strings.TrimSpace(line))
 		}
 	}
 }

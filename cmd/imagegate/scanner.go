@@ -42,7 +42,7 @@ func openScanner(p *program, o *scanOptions, bills []string) (*scan.Scanner, err
 		Build:       buildID(self),
 		Now:         p.now,
 		Documents:   bills,
-		Observe:     o.progress.observe,
+		Observe:     o.progress.Observe,
 	}), nil
 }
 

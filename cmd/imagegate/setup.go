@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/ci"
 	"github.com/imagegate/imagegate/gate/report"
@@ -25,7 +26,7 @@ type setup struct {
 	evidence string // file to save the evidence in, "" for none
 	color    bool   // allowed where the reader can show it
 	ci       ci.Environment
-	progress *progress
+	progress *progress.Printer
 	shard    shard       // of --shard
 	share    *gate.Shard // what that held, nil for everything
 }
@@ -36,7 +37,7 @@ func prepare(p *program, c *cli.Context) (*setup, error) {
 		started:  p.now().UTC().Truncate(time.Second),
 		evidence: c.String("evidence"),
 		color:    !c.Bool("no-color") && p.env.get("NO_COLOR") == "",
-		progress: newProgress(p.stderr, c.Bool("quiet"), p.env.get),
+		progress: progress.New(p.stderr, c.Bool("quiet"), p.env.get),
 	}
 	var err error
 	if s.ci, err = ci.Choose(c.String("ci"), p.env.get); err != nil {

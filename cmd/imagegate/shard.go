@@ -114,6 +114,6 @@ func (s *setup) takeShare(refs []string) []string {
 // tellShare tells a person at once which share this is.
 func (s *setup) tellShare() {
 	if s.share != nil {
-		s.progress.tell(shardNote(s.share))
+		s.progress.Tell(shardNote(s.share))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
+	"github.com/imagegate/imagegate/cmd/imagegate/machine"
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/registry"
@@ -28,7 +30,7 @@ type connection struct {
 }
 
 // connect reads the flags of networkFlags.
-func connect(p *program, c *cli.Context, progress *progress) (*connection, error) {
+func connect(p *program, c *cli.Context, progress *progress.Printer) (*connection, error) {
 	conn := &connection{registryLimits: registry.DefaultLimits(), layerLimits: layer.DefaultLimits()}
 	for _, value := range c.StringSlice("limit") {
 		if err := conn.setLimit(value); err != nil {
@@ -43,7 +45,7 @@ func connect(p *program, c *cli.Context, progress *progress) (*connection, error
 		Getenv:       p.env.get,
 		UserAgent:    strings.ReplaceAll(toolVersion(), " ", "/"),
 		Limits:       conn.registryLimits,
-		Warn:         progress.warn,
+		Warn:         progress.Warn,
 	})
 	if err != nil {
 		return nil, usagef("%w", err)
@@ -78,7 +80,7 @@ func (conn *connection) setLimit(value string) error {
 
 // databases opens the store of advisory databases. conn is nil for a command
 // that fetches nothing.
-func openDatabases(p *program, c *cli.Context, conn *connection, progress *progress) (*database.Store, error) {
+func openDatabases(p *program, c *cli.Context, conn *connection, progress *progress.Printer) (*database.Store, error) {
 	dir := c.String("cache-dir")
 	if dir == "" {
 		dir = database.DefaultCacheDir(p.env.get)
@@ -93,8 +95,8 @@ func openDatabases(p *program, c *cli.Context, conn *connection, progress *progr
 		LockTimeout:   c.Duration("lock-timeout"),
 		AllowRollback: c.Bool("allow-db-rollback"),
 		Now:           p.now,
-		Observe:       progress.observe,
-		Warn:          progress.warn,
+		Observe:       progress.Observe,
+		Warn:          progress.Warn,
 	}
 	if conn != nil {
 		o.Source = conn.client
@@ -114,7 +116,7 @@ func databaseRepositories(c *cli.Context) (map[database.Kind][]string, error) {
 			}
 			if err != nil {
 				return nil, usagef("flag --%s: %q is not the name of a repository: %w", flag, value, err).
-					withHint("write it as HOST/NAME, HOST/NAME:TAG or HOST/NAME@DIGEST")
+					WithHint("write it as HOST/NAME, HOST/NAME:TAG or HOST/NAME@DIGEST")
 			}
 			repositories[kind] = append(repositories[kind], ref)
 		}
@@ -143,7 +145,7 @@ type scanOptions struct {
 	layerMemory int64 // for what is known of layers
 	scanTimeout time.Duration
 	tempParent  string
-	progress    *progress
+	progress    *progress.Printer
 }
 
 func newScanOptions(p *program, c *cli.Context, s *setup) (*scanOptions, error) {
@@ -160,10 +162,10 @@ func newScanOptions(p *program, c *cli.Context, s *setup) (*scanOptions, error) 
 			return nil, usagef("flag --memory: %w", err)
 		}
 	}
-	m := thisMachine(os.DirFS("/"))
-	m.limitMemory()
-	o.jobs, o.memory = m.plan(c.Int("jobs"), o.memory)
-	o.layerMemory = m.layers()
+	m := machine.This(os.DirFS("/"))
+	m.LimitMemory()
+	o.jobs, o.memory = m.Plan(c.Int("jobs"), o.memory)
+	o.layerMemory = m.LayerMemory()
 	var err error
 	if o.connection, err = connect(p, c, s.progress); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"testing"
@@ -43,7 +43,7 @@ func TestThisMachineFollowsTheSmallestLimit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := thisMachine(files(tt.files)).memory; got != tt.want {
+			if got := This(files(tt.files)).memory; got != tt.want {
 				t.Errorf("memory = %d, want %d", got, tt.want)
 			}
 		})
@@ -53,23 +53,23 @@ func TestThisMachineFollowsTheSmallestLimit(t *testing.T) {
 func TestPlanStaysWithinTheMachine(t *testing.T) {
 	tests := []struct {
 		name       string
-		machine    machine
+		machine    Machine
 		jobs       int
 		memory     int64
 		wantJobs   int
 		wantMemory int64
 	}{
-		{"large machine", machine{64 * gibibyte, 4}, 0, 0, 4, workerMost},
-		{"many processors", machine{256 * gibibyte, 64}, 0, 0, mostJobs, workerMost},
-		{"memory bounds the jobs", machine{4 * gibibyte, 16}, 0, 0, 4, 768 * mebibyte},
-		{"small machine still runs one", machine{512 * mebibyte, 2}, 0, 0, 1, workerLeast},
-		{"unknown memory", machine{0, 2}, 0, 0, 2, workerMost},
-		{"the user decides", machine{4 * gibibyte, 2}, 6, gibibyte, 6, gibibyte},
-		{"memory for each bounds the jobs", machine{8 * gibibyte, 8}, 0, 3 * gibibyte, 2, 3 * gibibyte},
+		{"large machine", Machine{64 * gibibyte, 4}, 0, 0, 4, workerMost},
+		{"many processors", Machine{256 * gibibyte, 64}, 0, 0, mostJobs, workerMost},
+		{"memory bounds the jobs", Machine{4 * gibibyte, 16}, 0, 0, 4, 768 * mebibyte},
+		{"small machine still runs one", Machine{512 * mebibyte, 2}, 0, 0, 1, workerLeast},
+		{"unknown memory", Machine{0, 2}, 0, 0, 2, workerMost},
+		{"the user decides", Machine{4 * gibibyte, 2}, 6, gibibyte, 6, gibibyte},
+		{"memory for each bounds the jobs", Machine{8 * gibibyte, 8}, 0, 3 * gibibyte, 2, 3 * gibibyte},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			jobs, memory := tt.machine.plan(tt.jobs, tt.memory)
+			jobs, memory := tt.machine.Plan(tt.jobs, tt.memory)
 			if jobs != tt.wantJobs || memory != tt.wantMemory {
 				t.Errorf("plan = %d jobs with %s, want %d with %s", jobs, words.BinarySize(memory), tt.wantJobs, words.BinarySize(tt.wantMemory))
 			}
@@ -77,25 +77,9 @@ func TestPlanStaysWithinTheMachine(t *testing.T) {
 	}
 }
 
-func TestParseSize(t *testing.T) {
-	good := map[string]int64{
-		"1": 1, "512MiB": 512 * mebibyte, "2GiB": 2 * gibibyte, "2G": 2 * gibibyte, "1 MiB": mebibyte, "5KB": 5000, "7B": 7,
-	}
-	for s, want := range good {
-		if got, err := words.ParseSize(s); err != nil || got != want {
-			t.Errorf("words.ParseSize(%q) = %d, %v, want %d", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "0", "-1", "1.5GiB", "GiB", "9223372036854775807K", "1mib", "2 Gi B"} {
-		if got, err := words.ParseSize(s); err == nil {
-			t.Errorf("words.ParseSize(%q) = %d, want an error", s, got)
-		}
-	}
-}
-
 func TestMemoryForLayers(t *testing.T) {
 	for memory, want := range map[int64]int64{0: 256 * mebibyte, gibibyte: 64 * mebibyte, 4 * gibibyte: 256 * mebibyte, 64 * gibibyte: 256 * mebibyte} {
-		if got := (machine{memory: memory, cpus: 2}).layers(); got != want {
+		if got := (Machine{memory: memory, cpus: 2}).LayerMemory(); got != want {
 			t.Errorf("of %s, %s are for layers, want %s", words.BinarySize(memory), words.BinarySize(got), words.BinarySize(want))
 		}
 	}

@@ -1,4 +1,6 @@
-package main
+// Package machine finds out what a run may use of the computer, and divides it
+// among scan workers.
+package machine
 
 import (
 	"bufio"
@@ -30,17 +32,17 @@ const (
 	layersShare = 16 // a sixteenth, which is a quarter of the parent's share
 )
 
-// machine is what the run may use of the computer.
-type machine struct {
+// Machine is what a run may use of the computer.
+type Machine struct {
 	memory int64 // bytes for this run; 0 unknown
 	cpus   int
 }
 
-// thisMachine reads the limits of the container or the job this process runs
-// in. root is the file system, "/" but in tests. Go's own GOMAXPROCS already
+// This returns the limits of the container or job that this process runs in.
+// root is the file system, "/" except in tests. Go's own GOMAXPROCS already
 // follows the cgroup's processor limit; its memory limit does not.
-func thisMachine(root fs.FS) machine {
-	m := machine{cpus: runtime.GOMAXPROCS(0)}
+func This(root fs.FS) Machine {
+	m := Machine{cpus: runtime.GOMAXPROCS(0)}
 	for _, limit := range []int64{physicalMemory(root), cgroupMemory(root)} {
 		if limit > 0 && (m.memory == 0 || limit < m.memory) {
 			m.memory = limit
@@ -49,17 +51,17 @@ func thisMachine(root fs.FS) machine {
 	return m
 }
 
-// limitMemory tells Go's collector to stay within the parent's share, unless
+// LimitMemory tells Go's collector to stay within the parent's share, unless
 // GOMEMLIMIT is set.
-func (m machine) limitMemory() {
+func (m Machine) LimitMemory() {
 	if m.memory > 0 && debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(m.memory / parentShare)
 	}
 }
 
-// plan divides the machine: how many workers at once, and the bytes for each.
-// What the user asks for (not 0) is taken as it is.
-func (m machine) plan(jobs int, memory int64) (int, int64) {
+// Plan returns how many workers may work at once, and how many bytes each may
+// use. A value that the user gives (not 0) stays as it is.
+func (m Machine) Plan(jobs int, memory int64) (int, int64) {
 	budget := m.memory - m.memory/parentShare
 	if jobs == 0 {
 		jobs = min(m.cpus, mostJobs)
@@ -84,8 +86,8 @@ func (m machine) plan(jobs int, memory int64) (int, int64) {
 	return jobs, memory
 }
 
-// layers is how many bytes of what is known of layers may be kept in memory.
-func (m machine) layers() int64 {
+// LayerMemory returns how many bytes the analyses of layers may use in memory.
+func (m Machine) LayerMemory() int64 {
 	if m.memory == 0 {
 		return layersMost
 	}

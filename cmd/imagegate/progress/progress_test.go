@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"bytes"
@@ -36,12 +36,12 @@ func twoPlatforms() []gate.Event {
 
 func TestProgressInALogIsALineForEachImage(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, false, noEnv)
-	p.expect(2)
+	p := New(&out, false, noEnv)
+	p.Expect(2)
 	for _, e := range twoPlatforms() {
-		p.observe(e)
+		p.Observe(e)
 	}
-	p.finish()
+	p.Finish()
 	want := `imagegate: fetching the advisory database from mirror.example.no/db:2
 imagegate: gone:1: no-verdict
 imagegate: app:1 linux/amd64: pass, 2 layers (1 known), 3.0 MiB read
@@ -55,11 +55,11 @@ imagegate: app:1 linux/arm64: fail, 1 layer (1 known)
 // A log that has been silent for long says what the run waits for.
 func TestProgressInALogHasAHeartbeat(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, false, noEnv)
+	p := New(&out, false, noEnv)
 	now := time.Now()
 	p.now = func() time.Time { now = now.Add(20 * time.Second); return now }
 	for _, e := range twoPlatforms()[5:9] {
-		p.observe(e)
+		p.Observe(e)
 	}
 	want := `imagegate: 0 of 3 layers, scanning app:1 linux/amd64
 imagegate: 0 of 3 layers, 3.0 MiB of 3.0 MiB, scanning app:1 linux/amd64
@@ -98,29 +98,29 @@ func TestProgressOnATerminalShowsTheWholeRun(t *testing.T) {
 
 func TestProgressIsSilentWhenQuiet(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, true, noEnv)
-	p.observe(gate.Event{Image: "app:1", Phase: gate.PhaseResolve})
-	p.warn("the database is old")
-	p.finish()
+	p := New(&out, true, noEnv)
+	p.Observe(gate.Event{Image: "app:1", Phase: gate.PhaseResolve})
+	p.Warn("the database is old")
+	p.Finish()
 	if out.Len() > 0 {
 		t.Errorf("printed %q", out.String())
 	}
-	if got := p.warnings(); len(got) != 1 {
+	if got := p.Warnings(); len(got) != 1 {
 		t.Errorf("warnings = %q: reports need them even when nothing is printed", got)
 	}
 }
 
 func TestProgressLineOnATerminal(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, false, noEnv)
+	p := New(&out, false, noEnv)
 	p.width = func() int { return 30 }
 	p.last = time.Time{}
-	p.observe(gate.Event{Image: "registry.example.no/a/very/long/name:1", Phase: gate.PhaseResolve})
+	p.Observe(gate.Event{Image: "registry.example.no/a/very/long/name:1", Phase: gate.PhaseResolve})
 	if got, want := out.String(), "\rresolving registry.example.n…\x1b[K"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
 	out.Reset()
-	p.warn("x")
+	p.Warn("x")
 	if got, want := out.String(), "\r\x1b[Kimagegate: warning: x\n"; got != want {
 		t.Errorf("warning %q, want %q", got, want)
 	}
@@ -130,16 +130,16 @@ func TestProgressLineOnATerminal(t *testing.T) {
 func TestProgressIsABoundary(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		var out bytes.Buffer
-		p := newProgress(&out, false, noEnv)
+		p := New(&out, false, noEnv)
 		if terminal {
 			p.width = func() int { return 200 }
 		}
 		p.last = time.Time{}
 		for _, phase := range []gate.Phase{gate.PhaseResolve, gate.PhaseDone, gate.PhaseDatabase} {
-			p.observe(gate.Event{Image: "a\x1b]0;owned\a\n::error::x", Phase: phase})
+			p.Observe(gate.Event{Image: "a\x1b]0;owned\a\n::error::x", Phase: phase})
 		}
-		p.warn("w\x1b[2J\r\n##vso[task.complete]")
-		p.finish()
+		p.Warn("w\x1b[2J\r\n##vso[task.complete]")
+		p.Finish()
 		text := strings.ReplaceAll(strings.ReplaceAll(out.String(), "\x1b[K", ""), "\r", "")
 		if strings.ContainsAny(text, "\x1b\a") || strings.Contains(text, "\n::") || strings.Contains(text, "##vso[") {
 			t.Errorf("terminal %v: %q", terminal, out.String())
@@ -148,19 +148,19 @@ func TestProgressIsABoundary(t *testing.T) {
 }
 
 func TestProgressIsSafeForConcurrentUse(t *testing.T) {
-	p := newProgress(new(bytes.Buffer), false, noEnv)
+	p := New(new(bytes.Buffer), false, noEnv)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				p.observe(gate.Event{Image: "a", Phase: gate.PhaseScan})
-				p.warn("w")
-				_ = p.warnings()
+				p.Observe(gate.Event{Image: "a", Phase: gate.PhaseScan})
+				p.Warn("w")
+				_ = p.Warnings()
 			}
 		})
 	}
 	wg.Wait()
-	if got := p.warnings(); len(got) != 1 {
+	if got := p.Warnings(); len(got) != 1 {
 		t.Errorf("warnings = %q, want it once", got)
 	}
 }

@@ -1,4 +1,5 @@
-package main
+// Package progress tells people on standard error what a run is doing.
+package progress
 
 import (
 	"fmt"
@@ -22,9 +23,9 @@ const (
 	heartbeat = 30 * time.Second
 )
 
-// progress tells people on stderr what is going on: one line that changes on a
-// terminal, a line for each image elsewhere, nothing when asked to be quiet.
-type progress struct {
+// Printer prints progress: one line that changes on a terminal, a line for each
+// image in a log, nothing when it is quiet. It is safe for concurrent use.
+type Printer struct {
 	w     io.Writer
 	quiet bool
 	width func() int // columns of the terminal; nil when there is none
@@ -37,9 +38,9 @@ type progress struct {
 	last  time.Time // something was printed
 }
 
-// newProgress writes to w, and draws when w is a terminal.
-func newProgress(w io.Writer, quiet bool, getenv func(string) string) *progress {
-	p := &progress{w: w, quiet: quiet, now: time.Now, last: time.Now()}
+// New returns a printer that writes to w, and draws a line when w is a terminal.
+func New(w io.Writer, quiet bool, getenv func(string) string) *Printer {
+	p := &Printer{w: w, quiet: quiet, now: time.Now, last: time.Now()}
 	f, ok := w.(*os.File)
 	if ok && term.IsTerminal(int(f.Fd())) && getenv("TERM") != "dumb" && getenv("CI") == "" {
 		p.width = func() int {
@@ -53,15 +54,15 @@ func newProgress(w io.Writer, quiet bool, getenv func(string) string) *progress 
 	return p
 }
 
-// expect says how many references there are to judge.
-func (p *progress) expect(references int) {
+// Expect sets how many references are to be judged.
+func (p *Printer) Expect(references int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.work.expected = references
 }
 
-// observe shows one event. It may be called from many goroutines.
-func (p *progress) observe(e gate.Event) {
+// Observe takes in one event and shows it.
+func (p *Printer) Observe(e gate.Event) {
 	if p.quiet {
 		return
 	}
@@ -85,7 +86,7 @@ func (p *progress) observe(e gate.Event) {
 }
 
 // draw replaces the progress line.
-func (p *progress) draw(text string) {
+func (p *Printer) draw(text string) {
 	line := []rune(text)
 	if limit := p.width() - 1; len(line) > limit {
 		line = append(line[:limit-1], '…')
@@ -94,8 +95,8 @@ func (p *progress) draw(text string) {
 	p.drawn = true
 }
 
-// warn prints a remark about the run, and keeps it for the reports.
-func (p *progress) warn(text string) {
+// Warn prints a remark about the run, and keeps it for the reports.
+func (p *Printer) Warn(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if slices.Contains(p.notes, text) {
@@ -109,8 +110,8 @@ func (p *progress) warn(text string) {
 	fmt.Fprintf(p.w, "imagegate: warning: %s\n", safe.Terminal(text))
 }
 
-// tell prints what a person should know from the start.
-func (p *progress) tell(text string) {
+// Tell prints what a person should know from the start.
+func (p *Printer) Tell(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.quiet {
@@ -120,22 +121,22 @@ func (p *progress) tell(text string) {
 	fmt.Fprintf(p.w, "imagegate: %s\n", safe.Terminal(text))
 }
 
-// warnings returns every remark once, in a fixed order: reports of equal runs
+// Warnings returns every remark once, in a fixed order: reports of equal runs
 // are equal.
-func (p *progress) warnings() []string {
+func (p *Printer) Warnings() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Sorted(slices.Values(p.notes))
 }
 
-// finish removes the progress line, so that what follows starts on a clean one.
-func (p *progress) finish() {
+// Finish removes the progress line, so that what follows starts on a clean one.
+func (p *Printer) Finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
 }
 
-func (p *progress) erase() {
+func (p *Printer) erase() {
 	if p.drawn {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.drawn = false
