@@ -21,7 +21,7 @@ import (
 
 // analysisVersion changes when an analysis of the same layer would come out, or
 // be written, in another way than before: kept ones are then made again.
-const analysisVersion = 3
+const analysisVersion = 4
 
 // analysis is what one layer holds, whatever image it is part of. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -38,6 +38,8 @@ type analysis struct {
 	Logs []wire.Log `json:"logs,omitempty"`
 	// Own is what we read ourselves.
 	Own ownFacts `json:"own"`
+	// Contents are the hashes of the files that hold secrets, by path.
+	Contents map[string]string `json:"contents,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
 	Gaps []evidence.Gap `json:"gaps,omitempty"`
 	// Skipped are files that have the name of a package's metadata and describe no
@@ -91,6 +93,9 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 		return nil, err
 	}
 	defer l.close()
+	if head.Need.Has(evidence.NeedSecrets) {
+		l.hashes = fileHashes{}
+	}
 	for {
 		t, payload, err := e.in.Next()
 		if err != nil {
@@ -134,6 +139,9 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 	}
 	if err := l.file(entry, c); err != nil {
 		return err
+	}
+	if err := l.hashes.add(entry.Name, c); err != nil {
+		return fmt.Errorf("read %s: %w", entry.Name, err)
 	}
 	if err := l.own.note(entry, c); err != nil {
 		return fmt.Errorf("read %s: %w", entry.Name, err)

@@ -146,13 +146,13 @@ func severity(s string) evidence.Severity { return evidence.Severity(strings.ToL
 
 // addSecrets turns Trivy's secrets into evidence. The match itself is left
 // behind: a report is not a place for a credential.
-func addSecrets(report *wire.Report, secrets []ftypes.Secret) {
+func addSecrets(report *wire.Report, secrets []ftypes.Secret, contentOf func(diffID, path string) string) {
 	for _, s := range secrets {
 		for _, f := range s.Findings {
 			report.Secrets = append(report.Secrets, evidence.Secret{
 				RuleID: f.RuleID, Category: string(f.Category), Severity: severity(f.Severity),
 				Title: f.Title, Path: s.FilePath, StartLine: f.StartLine, EndLine: f.EndLine,
-				Layer: f.Layer.DiffID,
+				Layer: f.Layer.DiffID, Content: contentOf(f.Layer.DiffID, s.FilePath),
 			})
 		}
 	}

@@ -129,6 +129,7 @@ var harmless = []string{
 	"Unable to get vulnerability details (CVE may be rejected)", // the finding stays, unrated
 	"Unable to collect additional info",                         // licences of eggs and wheels
 	"Could not parse -ldflags found in build info",
+	"The size of the scanned file is too large", // for secrets: it is read all the same
 	"Third-party SBOM may lead to inaccurate vulnerability detection",
 	"Recommend using Trivy to generate SBOMs",
 	"Conda package is supported for SBOM, not for vulnerability scanning", // judged as no-advisories

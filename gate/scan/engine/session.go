@@ -28,6 +28,8 @@ type session struct {
 	counts map[string][]string // package database -> name@version, of the topmost layer that has it
 	own    []ownLayer
 	gaps   []evidence.Gap
+	// contents are the hashes of the files that hold secrets, by layer and path.
+	contents map[string]string
 	// skipped are files named package.json that describe no package.
 	skipped []string
 	jars    int
@@ -81,6 +83,12 @@ func (s *session) layer(head wire.Layer) error {
 		s.logs = append(s.logs, l)
 	}
 	s.jars += a.Jars
+	for path, hash := range a.Contents {
+		if s.contents == nil {
+			s.contents = map[string]string{}
+		}
+		s.contents[head.DiffID+" "+path] = hash
+	}
 	s.gaps, s.skipped = append(s.gaps, a.Gaps...), append(s.skipped, a.Skipped...)
 	s.own = append(s.own, ownLayer{a.Own, a.Main.OpaqueDirs, a.Main.WhiteoutFiles})
 	s.main, s.sbom = append(s.main, a.Main), append(s.sbom, a.SBOM)
@@ -120,7 +128,7 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		addSecrets(report, secrets)
+		addSecrets(report, append(secrets, s.buried(secrets)...), s.contentOf)
 	}
 	if s.begin.Need.Has(evidence.NeedLicenses) {
 		addLicenses(report, &d.detail)
