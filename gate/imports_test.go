@@ -25,11 +25,12 @@ type listed struct {
 // A package that is not listed may import nothing of ours.
 func allowedImports() map[string][]string {
 	facts := []string{"policy/evidence", "policy/words"}
-	contracts := append([]string{"policy", "gate", "gate/limit", "gate/strictjson"}, facts...)
+	contracts := append([]string{"policy", "gate", "gate/input", "gate/limit", "gate/strictjson"}, facts...)
 	with := func(more ...string) []string { return append(slices.Clone(contracts), more...) }
 	return map[string][]string{
 		"gate/strictjson":    nil,
 		"gate/limit":         {"policy/words"},
+		"gate/input":         {"policy/words"},
 		"policy/words":       nil,
 		"policy/evidence":    nil,
 		"policy/version":     nil,
