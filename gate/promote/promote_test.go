@@ -1,0 +1,344 @@
+package promote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fixture is an index of two platforms with signatures of every kind.
+func fixture() (*memory, Descriptor) {
+	src := newMemory("source.example.no/app")
+	amd, arm := src.image("amd64", nil), src.image("arm64", nil)
+	index := src.index(amd, arm, src.image("attestation of BuildKit", nil))
+	for _, d := range []Descriptor{index, amd, arm} {
+		bundle := src.image("bundle of "+d.Digest, &d)
+		src.image("timestamp of "+bundle.Digest, &bundle)
+	}
+	src.signature(index, ".sig", "team")
+	src.signature(amd, ".att", "team")
+	return src, index
+}
+
+func noWait(context.Context, time.Duration) error { return nil }
+
+// promoteTo prepares and runs a promotion to the tags.
+func promoteTo(t *testing.T, src *memory, digest string, target *memory, o Options, tags ...string) error {
+	t.Helper()
+	if o.Wait == nil {
+		o.Wait = noWait
+	}
+	p, err := Prepare(t.Context(), src, digest, target, tags, o)
+	if err != nil {
+		return err
+	}
+	return p.Run(t.Context())
+}
+
+// complete reports what a target lacks of the source.
+func complete(src, target *memory, digest string) error {
+	for d, m := range src.manifests {
+		if string(target.manifests[d].Raw) != string(m.Raw) {
+			return fmt.Errorf("manifest %s", d)
+		}
+	}
+	for d := range src.blobs {
+		if _, ok := target.blobs[d]; !ok {
+			return fmt.Errorf("blob %s", d)
+		}
+	}
+	for subject, list := range src.listed {
+		for _, d := range list {
+			if !slices.Contains(target.listed[subject], d) {
+				return fmt.Errorf("referrer %s of %s", d, subject)
+			}
+		}
+	}
+	for tag := range src.tags {
+		if target.tags[tag] == "" {
+			return fmt.Errorf("tag %s", tag)
+		}
+	}
+	if target.manifests[digest].Digest == "" {
+		return errors.New("the image")
+	}
+	return nil
+}
+
+func TestEverythingGoesAlong(t *testing.T) {
+	for name, target := range map[string]*memory{
+		"plain": newMemory("t"), "lists children": {children: true}, "lossy lists": {lossy: true}, "late tags": {late: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, index := fixture()
+			src.children = target.children
+			full := newMemory("target.example.no/app")
+			full.children, full.lossy, full.late = target.children, target.lossy, target.late
+			if err := promoteTo(t, src, index.Digest, full, Options{}, "1.4.2", "stable"); err != nil {
+				t.Fatal(err)
+			}
+			if err := complete(src, full, index.Digest); err != nil {
+				t.Errorf("the target lacks %v", err)
+			}
+			if full.tags["1.4.2"] != index.Digest || full.tags["stable"] != index.Digest {
+				t.Errorf("tags %v", full.tags)
+			}
+		})
+	}
+}
+
+// A finished promotion that runs again writes nothing.
+func TestSecondRunDoesNothing(t *testing.T) {
+	src, index := fixture()
+	target := newMemory("target.example.no/app")
+	if err := promoteTo(t, src, index.Digest, target, Options{}, "1.4.2"); err != nil {
+		t.Fatal(err)
+	}
+	target.immutable = true // it would refuse the same tag
+	target.at = func(what string) error {
+		for _, write := range []string{" put ", " set ", " upload "} {
+			if strings.Contains(what, write) {
+				return fmt.Errorf("a write: %s", what)
+			}
+		}
+		return nil
+	}
+	if err := promoteTo(t, src, index.Digest, target, Options{}, "1.4.2"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever request fails or is cut off, no tag names something incomplete, and the
+// next run completes it.
+func TestFaultAtEveryRequest(t *testing.T) {
+	for _, kind := range []string{"error", "cancelled"} {
+		finished := false
+		for at := 1; !finished; at++ {
+			src, index := fixture()
+			target := newMemory("target.example.no/app")
+			old := target.image("old release", nil)
+			target.tags["stable"] = old.Digest
+			ctx, cancel := context.WithCancel(t.Context())
+			var mu sync.Mutex
+			n := 0
+			fail := func(what string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if n++; n != at {
+					return nil
+				}
+				if kind == "cancelled" {
+					cancel()
+					return ctx.Err()
+				}
+				return errors.New("reset by peer")
+			}
+			src.at, target.at = fail, fail
+			p, err := Prepare(ctx, src, index.Digest, target, []string{"stable"}, Options{Wait: noWait, Jobs: 1})
+			if err == nil {
+				err = p.Run(ctx)
+			}
+			cancel()
+			finished = n < at
+			if finished != (err == nil) {
+				t.Fatalf("%s at request %d of %d: %v", kind, at, n, err)
+			}
+			switch now := target.tags["stable"]; {
+			case now == index.Digest:
+				if lacks := complete(src, target, index.Digest); lacks != nil {
+					t.Fatalf("%s at request %d: the tag names an image that lacks %v", kind, at, lacks)
+				}
+			case now != old.Digest:
+				t.Fatalf("%s at request %d: the tag names %q", kind, at, now)
+			}
+			src.at, target.at = nil, nil
+			if err := promoteTo(t, src, index.Digest, target, Options{}, "stable"); err != nil {
+				t.Fatalf("%s at request %d: again: %v", kind, at, err)
+			}
+			if lacks := complete(src, target, index.Digest); lacks != nil {
+				t.Fatalf("%s at request %d: again: lacks %v", kind, at, lacks)
+			}
+		}
+	}
+}
+
+// Eight promotions at once into a registry whose lists lose updates lose nothing.
+func TestPromotionsAtOnce(t *testing.T) {
+	target := newMemory("target.example.no/app")
+	target.lossy = true
+	target.at = func(what string) error {
+		if strings.Contains(what, " list ") {
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}
+	src := newMemory("source.example.no/app")
+	image := src.image("amd64", nil)
+	var jobs []*memory
+	for i := range 8 {
+		job := newMemory(fmt.Sprintf("source.example.no/job-%d", i))
+		job.image("amd64", nil)
+		job.image(fmt.Sprintf("signature %d", i), &image)
+		job.signature(image, ".sig", fmt.Sprintf("signer %d", i))
+		jobs = append(jobs, job)
+	}
+	var wg sync.WaitGroup
+	for i, job := range jobs {
+		wg.Go(func() {
+			p, err := Prepare(t.Context(), job, image.Digest, target, []string{fmt.Sprintf("job-%d", i)}, Options{Wait: func(ctx context.Context, d time.Duration) error {
+				time.Sleep(d / 20)
+				return nil
+			}})
+			if err == nil {
+				err = p.Run(t.Context())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(target.listed[image.Digest]); n != 8 {
+		t.Errorf("%d of 8 referrers are listed", n)
+	}
+	sig := target.manifests[target.tags[strings.Replace(image.Digest, ":", "-", 1)+".sig"]]
+	for i := range 8 {
+		if !strings.Contains(string(sig.Raw), fmt.Sprintf("signer %d", i)) {
+			t.Errorf("the signature of signer %d is lost", i)
+		}
+	}
+}
+
+// Signatures that the target has are kept.
+func TestSignaturesAreMerged(t *testing.T) {
+	src, index := fixture()
+	target := newMemory("target.example.no/app")
+	tag := target.signature(index, ".sig", "production")
+	if err := promoteTo(t, src, index.Digest, target, Options{}, "1.4.2"); err != nil {
+		t.Fatal(err)
+	}
+	raw := string(target.manifests[target.tags[tag]].Raw)
+	if !strings.Contains(raw, "production") || !strings.Contains(raw, "team") {
+		t.Errorf("signatures: %s", raw)
+	}
+	before := target.tags[tag]
+	if err := promoteTo(t, src, index.Digest, target, Options{}, "1.4.2"); err != nil || target.tags[tag] != before {
+		t.Errorf("a second run: %v, changed %v", err, target.tags[tag] != before)
+	}
+}
+
+func TestIfTarget(t *testing.T) {
+	src, index := fixture()
+	other := "sha256:" + strings.Repeat("0", 64)
+	tests := []struct {
+		name, want string
+		exists     bool
+		ok         bool
+	}{
+		{"absent and it is", Absent, false, true},
+		{"absent and it is not", Absent, true, false},
+		{"a digest and it is that", "old", true, true},
+		{"a digest and there is none", "old", false, false},
+		{"a digest and it is another", other, true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			target := newMemory("target.example.no/app")
+			old := target.image("old", nil)
+			if tt.exists {
+				target.tags["stable"] = old.Digest
+			}
+			want := tt.want
+			if want == "old" {
+				want = old.Digest
+			}
+			err := promoteTo(t, src, index.Digest, target, Options{IfTarget: want}, "stable")
+			if (err == nil) != tt.ok {
+				t.Errorf("error %v", err)
+			}
+			if !tt.ok && (target.tags["stable"] == index.Digest || len(target.blobs) > 2) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+// A tag that another job moves in between is not moved again.
+func TestTagThatMoves(t *testing.T) {
+	src, index := fixture()
+	target := newMemory("target.example.no/app")
+	old, won := target.image("old", nil), target.image("of another job", nil)
+	target.tags["stable"] = old.Digest
+	p, err := Prepare(t.Context(), src, index.Digest, target, []string{"stable"}, Options{Wait: noWait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.tags["stable"] = won.Digest
+	var incomplete *Incomplete
+	if err := p.Run(t.Context()); !errors.As(err, &incomplete) || !strings.Contains(err.Error(), won.Digest) || target.tags["stable"] != won.Digest {
+		t.Errorf("error %v, tag %s", err, target.tags["stable"])
+	}
+}
+
+// What a source may attach has an end, and what does not fit is an error.
+func TestBounds(t *testing.T) {
+	big := newMemory("s")
+	image := big.image("amd64", nil)
+	att := big.put("application/vnd.oci.image.manifest.v1+json", map[string]any{"layers": []Descriptor{{"x", image.Digest, maxAttached + 1}}, "subject": &image})
+	_ = att
+	many := newMemory("s")
+	many.image("amd64", nil)
+	for i := range maxReferrers + 1 {
+		many.image(fmt.Sprint(i), &image)
+	}
+	deep := newMemory("s")
+	last := deep.image("amd64", nil)
+	for i := range maxDepth + 1 {
+		last = deep.image(fmt.Sprint(i), &last)
+	}
+	for name, src := range map[string]*memory{"too large": big, "too many": many, "too deep": deep} {
+		target := newMemory("t")
+		if err := promoteTo(t, src, image.Digest, target, Options{}, "1"); err == nil || len(target.tags)+len(target.manifests) > 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "too large" {
+			continue // its blob is not there
+		}
+		if err := promoteTo(t, src, image.Digest, target, Options{Attachments: AttachmentsNone}, "1"); err != nil {
+			t.Errorf("%s: without attachments: %v", name, err)
+		}
+	}
+}
+
+// A registry that serves other bytes later cannot change what arrives.
+func TestOtherBytesAtTheTarget(t *testing.T) {
+	src, index := fixture()
+	target := newMemory("target.example.no/app")
+	p, err := Prepare(t.Context(), src, index.Digest, target, []string{"1"}, Options{Wait: noWait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.at = func(what string) error {
+		if strings.Contains(what, " put "+index.Digest) {
+			src.manifests[index.Digest] = Manifest{index, []byte("{}")}
+		}
+		return nil
+	}
+	if err := p.Run(t.Context()); err != nil || string(target.manifests[index.Digest].Raw) == "{}" {
+		t.Errorf("error %v", err)
+	}
+	forged := newMemory("target.example.no/app")
+	forged.manifests[index.Digest] = Manifest{index, []byte(`{"manifests":[]}`)}
+	src, index = fixture()
+	if err := promoteTo(t, src, index.Digest, forged, Options{}, "1"); err != nil {
+		t.Error(err)
+	}
+	if lacks := complete(src, forged, index.Digest); lacks != nil {
+		t.Errorf("the target lacks %v", lacks)
+	}
+}

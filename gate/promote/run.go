@@ -1,0 +1,308 @@
+package promote
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// attempts bounds how often a list or tag that another job changed is written
+// again.
+const attempts = 8
+
+// Run carries out the plan. When it returns nil, every tag names the judged digest,
+// and everything that belongs to it is at the target, byte for byte. Otherwise the
+// error is an [*Incomplete]. A run that was ended can be repeated; what is at the
+// target already is not copied again.
+func (p *Promotion) Run(ctx context.Context) error {
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"copy the blobs", p.copyBlobs},
+		{"copy the manifests", p.copyManifests},
+		{"compare the manifests with those of the source", p.compare},
+		{"complete the lists of what belongs to the image", p.settle},
+		{"set the tags", p.setTags},
+	} {
+		if err := step.do(ctx); err != nil {
+			return &Incomplete{Err: err, Step: step.name, State: p.state(ctx)}
+		}
+	}
+	return nil
+}
+
+// state says what the tags name after a failure.
+func (p *Promotion) state(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	set, old := 0, 0
+	for _, t := range p.imageTags() {
+		now, err := p.current(ctx, t.Name)
+		switch {
+		case err != nil:
+			return "what the tags of " + p.target.Name() + " name could not be read"
+		case now == t.After:
+			set++
+		default:
+			old++
+		}
+	}
+	switch {
+	case set == 0:
+		return "no tag of " + p.target.Name() + " was changed: run the promotion again"
+	case old == 0:
+		return "the tags of " + p.target.Name() + " name the judged digest already: run the promotion again to complete it"
+	}
+	return fmt.Sprintf("%d of %d tags of %s name the judged digest: run the promotion again", set, set+old, p.target.Name())
+}
+
+// imageTags are the tags that the user asked for. Those of cosign come before.
+func (p *Promotion) imageTags() []TagSet {
+	return p.Plan.Tags[len(p.cosign):]
+}
+
+func (p *Promotion) copyBlobs(ctx context.Context) error {
+	var blobs []Descriptor
+	seen := map[string]bool{}
+	for _, n := range p.nodes {
+		for _, b := range n.blobs {
+			if !seen[b.Digest] {
+				seen[b.Digest] = true
+				blobs = append(blobs, b)
+			}
+		}
+	}
+	// The largest first, so that the last to finish is a small one.
+	slices.SortStableFunc(blobs, func(a, b Descriptor) int { return int(min(max(b.Size-a.Size, -1), 1)) })
+	g, ctx := errgroup.WithContext(ctx)
+	jobs := p.o.Jobs
+	if jobs < 1 {
+		jobs = 4
+	}
+	g.SetLimit(jobs)
+	var mu sync.Mutex
+	done := 0
+	for _, b := range blobs {
+		g.Go(func() error {
+			if err := p.copyBlob(ctx, b); err != nil {
+				return fmt.Errorf("blob %s: %w", b.Digest, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			p.observe(Event{What: "blob", Name: b.Digest, Bytes: b.Size, Done: done, All: len(blobs)})
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (p *Promotion) copyBlob(ctx context.Context, b Descriptor) error {
+	has, err := p.target.HasBlob(ctx, b)
+	if err != nil || has {
+		return err
+	}
+	return p.target.CopyBlob(ctx, b, p.source)
+}
+
+// copyManifests stores every manifest by its digest, children before parents: a
+// registry refuses a manifest whose parts are missing.
+func (p *Promotion) copyManifests(ctx context.Context) error {
+	for i, n := range p.nodes {
+		if err := p.copyManifest(ctx, n); err != nil {
+			return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
+		}
+		p.observe(Event{What: "manifest", Name: n.Digest, Bytes: int64(len(n.Raw)), Done: i + 1, All: len(p.nodes)})
+	}
+	return nil
+}
+
+func (p *Promotion) copyManifest(ctx context.Context, n *node) error {
+	has, err := p.target.Manifest(ctx, n.Digest)
+	switch {
+	case err == nil && bytes.Equal(has.Raw, n.Raw):
+		return nil
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err
+	}
+	p.wrote = true
+	return p.target.PutManifest(ctx, n.Manifest)
+}
+
+// compare reads every manifest back.
+func (p *Promotion) compare(ctx context.Context) error {
+	for _, n := range p.nodes {
+		got, err := p.target.Manifest(ctx, n.Digest)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
+		}
+		if !bytes.Equal(got.Raw, n.Raw) {
+			return fmt.Errorf("%s %s: the target has other bytes", n.why, n.Digest)
+		}
+	}
+	return nil
+}
+
+// settle completes the lists of referrers and the tags of cosign. Both are
+// documents that other jobs change too, without a way to compare and set: of two
+// jobs that write at the same time one loses
+// (https://github.com/google/go-containerregistry/issues/2205). So they are read
+// back after a random pause, until they were complete twice.
+func (p *Promotion) settle(ctx context.Context) error {
+	shared, err := p.target.ListsInTags(ctx)
+	if err != nil {
+		return err
+	}
+	shared = shared || len(p.cosign) > 0
+	for try, complete := 0, 0; ; try++ {
+		missing, err := p.repair(ctx)
+		switch {
+		case err != nil:
+			return err
+		case missing == "":
+			complete++
+		case try >= attempts:
+			return fmt.Errorf("%s is missing at the target, although it was written %d times: other jobs write there at the same time", missing, try)
+		default:
+			complete = 0
+		}
+		if complete > 0 && (!p.wrote || !shared) || complete > 1 {
+			return nil
+		}
+		if err := p.wait(ctx, 50*time.Millisecond+rand.N(300*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+// repair writes what is missing in the lists, and returns the name of one such
+// thing, "" when there was none.
+func (p *Promotion) repair(ctx context.Context) (string, error) {
+	first := ""
+	for _, n := range p.nodes {
+		missing, err := p.missing(ctx, n)
+		if err != nil {
+			return "", err
+		}
+		for _, m := range missing {
+			p.wrote = true
+			first = cmp.Or(first, "referrer "+m.Digest)
+			if err := p.target.PutManifest(ctx, m.Manifest); err != nil {
+				return "", fmt.Errorf("referrer %s of %s: %w", m.Digest, n.Digest, err)
+			}
+		}
+	}
+	for _, c := range p.cosign {
+		set, err := p.mergeTag(ctx, c)
+		if err != nil {
+			return "", fmt.Errorf("tag %s: %w", c.tag, err)
+		}
+		if set {
+			p.wrote = true
+			first = cmp.Or(first, "tag "+c.tag)
+		}
+	}
+	return first, nil
+}
+
+// missing returns the referrers of a manifest that the target does not list.
+func (p *Promotion) missing(ctx context.Context, n *node) ([]*node, error) {
+	if len(n.referrers) == 0 {
+		return nil, nil
+	}
+	listed, err := p.target.Referrers(ctx, n.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("referrers of %s in %s: %w", n.Digest, p.target.Name(), err)
+	}
+	var out []*node
+	for _, want := range n.referrers {
+		if !slices.ContainsFunc(listed, func(d Descriptor) bool { return d.Digest == want }) {
+			i := slices.IndexFunc(p.nodes, func(m *node) bool { return m.Digest == want })
+			out = append(out, p.nodes[i])
+		}
+	}
+	return out, nil
+}
+
+// setTags sets the tags that were asked for, and reads each back.
+func (p *Promotion) setTags(ctx context.Context) error {
+	image := p.nodes[slices.IndexFunc(p.nodes, func(n *node) bool { return n.Digest == p.Plan.Digest })]
+	tags := p.imageTags()
+	for i, t := range tags {
+		now, err := p.current(ctx, t.Name)
+		if err != nil {
+			return err
+		}
+		if now != t.Before && now != t.After {
+			return fmt.Errorf("tag %s in %s changed while it was promoted: it named %s and names %s now", t.Name, p.target.Name(), orNone(t.Before), orNone(now))
+		}
+		// An immutable tag refuses even the digest that it has
+		// (https://github.com/aws/containers-roadmap/issues/2179).
+		if now != t.After {
+			if err := p.target.PutTag(ctx, t.Name, image.Manifest); err != nil {
+				return fmt.Errorf("tag %s: %w", t.Name, err)
+			}
+			if err := p.readBack(ctx, t); err != nil {
+				return err
+			}
+		}
+		p.observe(Event{What: "tag", Name: t.Name, Done: i + 1, All: len(tags)})
+	}
+	return nil
+}
+
+// readBack waits until a tag names the digest. Some registries set tags later.
+func (p *Promotion) readBack(ctx context.Context, t TagSet) error {
+	for try := 0; ; try++ {
+		now, err := p.current(ctx, t.Name)
+		switch {
+		case err != nil:
+			return err
+		case now == t.After:
+			return nil
+		case now != t.Before && now != "":
+			return fmt.Errorf("tag %s in %s names %s: another job set it at the same time", t.Name, p.target.Name(), now)
+		case try == attempts:
+			return fmt.Errorf("tag %s in %s was set and still names %s", t.Name, p.target.Name(), orNone(now))
+		}
+		if err := p.wait(ctx, time.Duration(try+1)*250*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func orNone(digest string) string {
+	if digest == "" {
+		return "nothing"
+	}
+	return digest
+}
+
+func (p *Promotion) observe(e Event) {
+	if p.o.Observe != nil {
+		p.o.Observe(e)
+	}
+}
+
+func (p *Promotion) wait(ctx context.Context, d time.Duration) error {
+	if p.o.Wait != nil {
+		return p.o.Wait(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
