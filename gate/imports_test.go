@@ -42,6 +42,7 @@ func allowedImports() map[string][]string {
 		"gate/layer":         with("gate/layer/inflate"),
 		"gate/registry":      with("gate/layer"),
 		"gate/saved":         contracts,
+		"gate/promote":       nil,
 		"gate/report/safe":   nil,
 		"gate/report/page":   {"gate/report/safe"},
 		"gate/report":        with("gate/report/safe", "gate/report/page", "policy/plan"),

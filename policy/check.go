@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // check reports what is wrong with a policy whose every line is right by
@@ -32,8 +34,9 @@ func (d *decoder) checkParts(p *Policy) {
 // one at fail, except for images that are named.
 func (d *decoder) checkBlinding(p *Policy) {
 	refuse := func(s *settings, cure, why string) {
-		for id, l := range s.gaps {
-			if blinding(id) && l.value != levelFail {
+		for _, t := range gapTexts() {
+			l := gapKeys[t.kind].of(s)
+			if id := ruleCoverage + string(t.kind); blinding(id) && l.set && l.value != levelFail {
 				d.failPos(l.pos, cure, "%s is %s %s", id, l.value, why)
 			}
 		}
@@ -69,8 +72,8 @@ func (d *decoder) checkReach(p *Policy) {
 func (d *decoder) checkExceptions(p *Policy) {
 	denied := map[string]int{}
 	for _, s := range p.everySettings() {
-		for _, id := range s.deny.value {
-			denied[strings.ToUpper(id)] = s.deny.pos.Line
+		for _, id := range denyKey.value(s) {
+			denied[strings.ToUpper(id)] = denyKey.of(s).pos.Line
 		}
 	}
 	for i, e := range p.exceptions {
@@ -89,7 +92,7 @@ func (d *decoder) checkExceptions(p *Policy) {
 // checkEffect refuses a policy that asks nothing: everything would pass.
 func (d *decoder) checkEffect(p *Policy, root *yaml.Node) {
 	for _, s := range p.everySettings() {
-		if s.asks() {
+		if p.asks(s) {
 			return
 		}
 	}
@@ -98,13 +101,9 @@ func (d *decoder) checkEffect(p *Policy, root *yaml.Node) {
 }
 
 // asks reports whether any rule is set and not off.
-func (s *settings) asks() bool {
-	return s.coverage.set || slices.ContainsFunc(Rules(), func(r *Rule) bool {
-		if r.Setting || r.where == nil || r.ID == ruleUnfixed || r.gap || s.level(r.ID) == levelOff {
-			return false
-		}
-		_, set := r.where(s)
-		return set
+func (p *Policy) asks(s *settings) bool {
+	return s.asksCoverage() || slices.ContainsFunc(p.lang.rules, func(r *Rule) bool {
+		return !r.Setting && !r.modifies && !r.always && r.active(s)
 	})
 }
 
@@ -120,12 +119,13 @@ func (p *Policy) everySettings() []*settings {
 // checkVulnerabilities reports parts of the section that have no effect
 // because nothing limits what they shape.
 func (d *decoder) checkVulnerabilities(p *Policy, key *yaml.Node) {
-	judged, limited := false, map[string]bool{}
+	judged, limited := false, map[evidence.Severity]bool{}
 	for _, s := range p.everySettings() {
-		judged = judged || len(s.max) > 0 || s.deny.set
-		for sev := range s.grace {
+		_, max := s.set(maxKey, denyKey)
+		judged = judged || max
+		for sev := range graceKey.of(s) {
 			if _, _, ok := s.limited(sev); ok {
-				limited[string(sev)] = true
+				limited[sev] = true
 			}
 		}
 	}
@@ -134,9 +134,10 @@ func (d *decoder) checkVulnerabilities(p *Policy, key *yaml.Node) {
 		return
 	}
 	for _, s := range p.everySettings() {
-		for _, sev := range inOrder(s.grace) {
-			if !limited[string(sev)] {
-				d.failPos(s.grace[sev].pos, fmt.Sprintf("add %s to vulnerabilities.max, or remove it here", sev),
+		grace := graceKey.of(s)
+		for _, sev := range inOrder(grace) {
+			if !limited[sev] {
+				d.failPos(grace[sev].pos, fmt.Sprintf("add %s to vulnerabilities.max, or remove it here", sev),
 					"vulnerabilities.grace.%s has no effect: max does not limit %s", sev, sev)
 			}
 		}
@@ -145,25 +146,20 @@ func (d *decoder) checkVulnerabilities(p *Policy, key *yaml.Node) {
 
 // checkLevels reports levels of rules that are set nowhere.
 func (d *decoder) checkLevels(p *Policy) {
-	set := map[string]bool{}
-	for _, r := range Rules() {
+	asked := map[string]bool{ruleExceptionLimits: p.limits.maxDays.set || p.limits.never.set}
+	for _, r := range p.lang.rules {
 		for _, s := range p.everySettings() {
-			if r.where != nil {
-				_, ok := r.where(s)
-				set[r.ID] = set[r.ID] || ok
-			}
+			_, ok := r.asked(s)
+			asked[r.ID] = asked[r.ID] || ok
 		}
 	}
 	for _, s := range p.everySettings() {
-		if s.licenseLevel.set && !set[ruleLicenses] {
-			d.failPos(s.licenseLevel.pos, "add licenses.deny or licenses.allow, or remove it", "licenses.level has no effect without deny or allow")
+		if l := licenseLevelKey.of(s); l.set && !asked[ruleLicenses] {
+			d.failPos(l.pos, "add licenses.deny or licenses.allow, or remove it", "licenses.level has no effect without deny or allow")
 		}
-	}
-	set[ruleExceptionLimits] = p.limits.maxDays.set || p.limits.never.set
-	for _, s := range p.everySettings() {
-		for id, l := range s.levels {
-			if !set[id] {
-				d.failPos(l.pos, "set the rule, or remove its level", "levels.%s has no effect: the policy does not set %s", id, id)
+		for _, r := range p.lang.rules {
+			if l := s.levelOption(r.ID); l.set && !asked[r.ID] {
+				d.failPos(l.pos, "set the rule, or remove its level", "levels.%s has no effect: the policy does not set %s", r.ID, r.ID)
 			}
 		}
 	}

@@ -120,7 +120,7 @@ func (j *judge) isDenied(f *Judged) bool {
 
 // deniedID returns the id of the finding that the policy denies, or "".
 func (j *judge) deniedID(f *evidence.Finding) string {
-	for _, id := range j.s.deny.value {
+	for _, id := range denyKey.value(j.s) {
 		if strings.EqualFold(id, f.ID) || slices.ContainsFunc(f.Aliases, func(a string) bool { return strings.EqualFold(id, a) }) {
 			return id
 		}
@@ -151,7 +151,7 @@ func (j *judge) isIgnoredType(f *Judged) bool {
 // for the package that they made of it. The advisories for the version alone
 // know nothing of that.
 func (j *judge) isDistroOwned(f *Judged) bool {
-	if j.distroOwnedLevel() == levelFail || !j.distroOwned(&f.Package) {
+	if distroOwnedKey.value(j.s) == levelFail || !j.distroOwned(&f.Package) {
 		return false
 	}
 	f.Reason = fmt.Sprintf("installed by the distribution's package %s, whose advisories count instead", f.Package.OwnedBy)
@@ -178,7 +178,7 @@ func (j *judge) distroOwned(p *evidence.Package) bool {
 }
 
 func (j *judge) isUnfixed(f *Judged) bool {
-	if f.FixedVersion != "" || !j.s.unfixed.set || j.s.unfixed.value == levelFail {
+	if f.FixedVersion != "" || unfixedKey.value(j.s) == levelFail {
 		return false
 	}
 	f.Reason = "there is no fixed version"
@@ -188,7 +188,7 @@ func (j *judge) isUnfixed(f *Judged) bool {
 // isInGrace gives grace. A date of publication in the future would give it for
 // as long as the date says, so it gives none.
 func (j *judge) isInGrace(f *Judged) bool {
-	g := j.s.grace[f.Severity]
+	g := graceKey.at(j.s, f.Severity)
 	if !g.set || g.value == 0 || f.Published == nil || f.Published.IsZero() ||
 		f.Published.After(j.now.Add(futureToleranceHours*time.Hour)) {
 		return false
@@ -201,6 +201,3 @@ func (j *judge) isInGrace(f *Judged) bool {
 	f.Reason = fmt.Sprintf("published %s, grace until %s", f.Published.UTC().Format(time.DateOnly), until.UTC().Format("2006-01-02 15:04 UTC"))
 	return true
 }
-
-// distroOwnedLevel is what findings in packages of the distribution do.
-func (j *judge) distroOwnedLevel() string { return levelWarn }

@@ -2,9 +2,7 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -69,7 +67,7 @@ func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
 		return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
 	}
 	s, o := p.settingsFor(img.Reference.Name)
-	j := &judge{policy: p, s: s, img: img, now: now, need: s.needs()}
+	j := &judge{policy: p, s: s, img: img, now: now, need: p.needs(s)}
 	j.classify()
 	v := Verdict{Findings: j.findings}
 	if o != nil {
@@ -110,17 +108,17 @@ func decide(rules []RuleResult) Decision {
 func (j *judge) apply(r *Rule) RuleResult {
 	res := RuleResult{Rule: r.ID}
 	set := true
-	if r.where != nil {
-		res.Position, set = r.where(j.s)
+	if !r.always || len(r.keys) > 0 {
+		res.Position, set = r.asked(j.s)
 	}
 	level := j.s.level(r.ID)
 	var a answer
 	switch {
-	case !set && !r.gap:
+	case !set && !r.always:
 		a = off("the policy does not ask")
 	case level == levelOff:
 		a = off("levels.%s is off", r.ID)
-		res.Position = j.s.levels[r.ID].pos
+		res.Position = j.s.levelOption(r.ID).pos
 	default:
 		a = r.check(j)
 	}
@@ -180,40 +178,4 @@ func needText(n evidence.Need) string {
 		}
 	}
 	return words.And(names)
-}
-
-var digestForm = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
-
-// checkEvidence asks that there is something to judge and that it is about
-// one image.
-func checkEvidence(j *judge) answer {
-	img := j.img
-	var wrong []string
-	add := func(bad bool, format string, args ...any) {
-		if bad {
-			wrong = append(wrong, fmt.Sprintf(format, args...))
-		}
-	}
-	add(img.SchemaVersion != evidence.SchemaVersion, "evidence of schema version %d, this imagegate judges %d", img.SchemaVersion, evidence.SchemaVersion)
-	add(img.Reference.Name == "", "the image has no name")
-	add(!slices.Contains([]evidence.Source{evidence.SourceRegistry, evidence.SourceOCI, evidence.SourceTar}, img.Reference.Source),
-		"the source %q is not known", img.Reference.Source)
-	add(!digestForm.MatchString(img.Digest), "%q is no digest", img.Digest)
-	if want := img.Reference.Digest; want != "" {
-		add(want != img.Digest && want != img.IndexDigest, "digest %s was asked for, but %s was read", want, img.Digest)
-	}
-	add(img.Platform == "" || len(img.Platforms) == 0, "the platform is not known")
-	add(img.Config == nil, "the image config was not read")
-	add(j.now.IsZero(), "the time is not known")
-	add(j.need.Layers() && img.Scan == nil, "the layers were not scanned")
-	if img.Scan != nil {
-		add(!img.Scan.Need.Has(j.need), "the scan did not look for %s", needText(j.need&^img.Scan.Need))
-		add(j.need.Layers() && img.Scan.Coverage.Gaps == nil, "the scan does not say what it could not see")
-	}
-	if len(wrong) > 0 {
-		a := missing(strings.Join(wrong, "; "))
-		a.allowed = "complete evidence about one image"
-		return a
-	}
-	return passing("%s, %s", img.Digest, img.Platform)
 }

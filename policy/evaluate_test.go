@@ -25,8 +25,10 @@ func runRuleCases(t *testing.T, cases map[string]ruleCase) {
 			if c.change != nil {
 				c.change(img)
 			}
-			v := mustParse(t, "version: 1\n"+c.policy+"\n").Evaluate(img, noon())
+			p := mustParse(t, "version: 1\n"+c.policy+"\n")
+			v := p.Evaluate(img, noon())
 			r := result(t, v, c.rule)
+			record(c.rule, r.Result, p)
 			if r.Result != c.want {
 				t.Errorf("%s is %s, want %s: %+v", c.rule, r.Result, c.want, r)
 			}
@@ -263,7 +265,7 @@ func TestCoverageRules(t *testing.T) {
 		"sbom no scan":       {vulns, noScanAt, ruleBundledSBOMs, ResultUndecided, ""},
 		"sbom gaps nil":      {vulns, scan(func(s *evidence.Scan) { s.Coverage.Gaps = nil }), ruleBundledSBOMs, ResultUndecided, ""},
 	}
-	for _, k := range gapKinds() {
+	for _, k := range allGapKinds() {
 		id := ruleCoverage + string(k)
 		want := ResultUndecided
 		if k == evidence.GapNoAdvisories {
@@ -408,22 +410,31 @@ overrides:
   vulnerabilities: {max: {critical: unlimited}}
 `)
 	s, _ := p.settingsFor("registry.example.no/shop/app")
-	if s.user.value != userNonRoot || len(s.denyPorts.value) != 1 || s.unfixed.value != levelWarn {
+	if userKey.value(s) != userNonRoot || len(denyPortsKey.value(s)) != 1 || unfixedKey.value(s) != levelWarn {
 		t.Errorf("keys that the override does not name changed: %+v", s)
 	}
-	if s.max[evidence.SeverityCritical].value != 0 || !s.max[evidence.SeverityCritical].set || s.max[evidence.SeverityHigh].value != 5 {
-		t.Errorf("max = %+v, want critical 0 and high 5", s.max)
+	if maxKey.at(s, evidence.SeverityCritical).value != 0 || !maxKey.at(s, evidence.SeverityCritical).set || maxKey.at(s, evidence.SeverityHigh).value != 5 {
+		t.Errorf("max = %+v, want critical 0 and high 5", maxKey.of(s))
 	}
-	if s.gapLevel(ruleEndOfLife) != levelWarn || s.gapLevel(ruleCoverage+"unknown-os") != levelWarn || s.maxAgeOfDatabase() != 24*time.Hour {
-		t.Errorf("coverage = %+v", s.gaps)
+	if endOfLifeKey.value(s) != levelWarn || gapKeys[evidence.GapUnknownOS].value(s) != levelWarn || databaseAgeKey.value(s) != 24*time.Hour {
+		t.Errorf("coverage = %+v", s.values)
 	}
-	if !s.secrets.per[evidence.SeverityHigh].set || s.secrets.per[evidence.SeverityLow].value != unlimitedMax {
-		t.Errorf("secrets = %+v", s.secrets)
+	if per := secretMaxKey.value(s).per; !per[evidence.SeverityHigh].set || per[evidence.SeverityLow].value != unlimitedMax {
+		t.Errorf("secrets = %+v", secretMaxKey.value(s))
 	}
-	if s, _ := p.settingsFor("registry.example.no/other"); s.max[evidence.SeverityHigh].value != 0 || s.max[evidence.SeverityCritical].value != unlimitedMax {
-		t.Errorf("the second override: max = %+v", s.max)
+	if s, _ := p.settingsFor("registry.example.no/other"); maxKey.at(s, evidence.SeverityHigh).value != 0 || maxKey.at(s, evidence.SeverityCritical).value != unlimitedMax {
+		t.Errorf("the second override: max = %+v", maxKey.of(s))
 	}
-	if s, o := p.settingsFor("other.no/x"); o != nil || s.max[evidence.SeverityHigh].value != 0 {
-		t.Errorf("the base changed: %+v", s.max)
+	if s, o := p.settingsFor("other.no/x"); o != nil || maxKey.at(s, evidence.SeverityHigh).value != 0 {
+		t.Errorf("the base changed: %+v", maxKey.of(s))
 	}
+}
+
+// allGapKinds lists the kinds of gaps in the order of the rules.
+func allGapKinds() []evidence.GapKind {
+	var kinds []evidence.GapKind
+	for _, t := range gapTexts() {
+		kinds = append(kinds, t.kind)
+	}
+	return kinds
 }

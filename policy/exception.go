@@ -171,7 +171,7 @@ func limitFields() []field[*exceptionLimits] {
 					d.fail(n, "write 1 or more; to allow no exception, write none", "%s is 0", name)
 					return
 				}
-				l.maxDays = option[int]{v, d.pos(n), ok}
+				l.maxDays = option[int]{value: v, pos: d.pos(n), set: ok}
 			},
 		},
 		{

@@ -74,7 +74,9 @@ func FuzzLicense(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		j := &judge{s: &settings{licenseDeny: option[[]string]{value: []string{"*"}, set: true}}}
+		s := &settings{}
+		s.put(licenseDenyKey.path, &option[[]string]{value: []string{"*"}, set: true})
+		j := &judge{s: s}
 		if j.licenseFine(name) {
 			t.Errorf("%q is fine although everything is denied", name)
 		}

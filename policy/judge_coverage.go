@@ -75,7 +75,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 	if len(cures) == 1 {
 		a.cure = cures[0] // "" leaves it to the rule
 	}
-	if j.s.gapLevel(id) == levelWarn {
+	if gapKeys[kind].value(j.s) == levelWarn {
 		a.result = ResultWarn
 	}
 	return a
@@ -89,7 +89,7 @@ func whole(p *Policy, os *evidence.OS, kind evidence.GapKind) answer {
 	if kind == evidence.GapUnknownOS {
 		return passing("%s", strings.TrimSpace(os.Family+" "+os.Release))
 	}
-	title := titleOf(p.rules, ruleCoverage+string(kind))
+	title := p.lang.lookup(ruleCoverage + string(kind)).Title
 	return passing("%s", strings.ToLower(title[:1])+strings.TrimSuffix(title[1:], "."))
 }
 
@@ -163,7 +163,7 @@ func checkEndOfLife(j *judge) answer {
 		return a
 	}
 	a.allowed = "an operating system that is supported"
-	if a.result == ResultFail && j.s.gapLevel(ruleEndOfLife) == levelWarn {
+	if a.result == ResultFail && endOfLifeKey.value(j.s) == levelWarn {
 		a.result = ResultWarn
 	}
 	return a
@@ -172,7 +172,7 @@ func checkEndOfLife(j *judge) answer {
 func endOfLife(j *judge, sc *evidence.Scan) answer {
 	os := sc.OS
 	if os == nil || os.Family == "" {
-		if sc.Coverage.SelfContained || j.s.gapLevel(ruleCoverage+string(evidence.GapUnknownOS)) == levelWarn {
+		if sc.Coverage.SelfContained || gapKeys[evidence.GapUnknownOS].value(j.s) == levelWarn {
 			return passing("there is no operating system that could end")
 		}
 		// One cause is reported once.
@@ -198,7 +198,7 @@ func checkDatabaseAge(j *judge) answer {
 	if lack != nil {
 		return *lack
 	}
-	limit := j.s.maxAgeOfDatabase()
+	limit := databaseAgeKey.value(j.s)
 	db := sc.Database
 	if db == nil {
 		return missing("no advisory database was used")
@@ -229,24 +229,24 @@ func checkUnattributed(j *judge) answer {
 	}
 	n := max(sc.Coverage.UnattributedCount, len(sc.Coverage.Unattributed))
 	found := fmt.Sprintf("%d of %s accounted for by no package, build info or owner", n, words.Plural(max(n, sc.Coverage.Executables), "executable"))
-	if !j.s.unattributed.set {
+	if !unattributedKey.of(j.s).set {
 		return off("%s; the policy sets no limit", found)
 	}
 	a := passing("%s", found)
-	a.allowed = fmt.Sprintf("at most %d", j.s.unattributed.value)
+	a.allowed = fmt.Sprintf("at most %d", unattributedKey.value(j.s))
 	switch {
 	case sc.Coverage.Gaps == nil:
 		return missing("the scan does not say what it could not see")
 	case sc.Coverage.UnattributedCount < 0:
 		return undecided("the number of executables is not known")
-	case n > j.s.unattributed.value:
+	case n > unattributedKey.value(j.s):
 		a.result, a.details = ResultFail, append([]string(nil), sc.Coverage.Unattributed...)
 	}
 	return a
 }
 
 func checkBundledSBOMs(j *judge) answer {
-	level := j.s.gapLevel(ruleBundledSBOMs)
+	level := bundledKey.value(j.s)
 	if !j.asksFor(ruleBundledSBOMs) || level == levelIgnore {
 		return off("the policy does not ask")
 	}

@@ -61,29 +61,28 @@ func (j *judge) weigh(sev evidence.Severity) weighed {
 // severity returns the severity that the policy goes by.
 func (j *judge) severity(f *evidence.Finding) evidence.Severity {
 	own := normalSeverity(f.Severity)
-	if !j.s.sources.set || j.s.sources.value[0] == wordAuto {
-		return own
-	}
-	if j.s.sources.value[0] == wordHighest {
+	switch sources := sourcesKey.value(j.s); sources[0] {
+	case wordAuto:
+	case wordHighest:
 		for _, v := range f.VendorSeverity {
 			if v = normalSeverity(v); rank(v) > rank(own) {
 				own = v
 			}
 		}
-		return own
-	}
-	for _, source := range j.s.sources.value {
-		if v := normalSeverity(f.VendorSeverity[source]); rank(v) > 0 {
-			return v
+	default:
+		for _, source := range sources {
+			if v := normalSeverity(f.VendorSeverity[source]); rank(v) > 0 {
+				return v
+			}
 		}
 	}
 	return own
 }
 
 func checkMax(j *judge) answer {
-	over := overLimit(j.s.max, j.buckets)
-	a := passing("%s", foundText(j.s.max, j.buckets))
-	a.allowed = limitText(j.s.max)
+	over := overLimit(maxKey.of(j.s), j.buckets)
+	a := passing("%s", foundText(maxKey.of(j.s), j.buckets))
+	a.allowed = limitText(maxKey.of(j.s))
 	if len(over) > 0 {
 		a.result, a.details = ResultFail, over
 		a.cure = j.updateCure()
@@ -163,7 +162,7 @@ func foundText(limits map[evidence.Severity]option[int], counts map[evidence.Sev
 }
 
 func checkUnfixed(j *judge) answer {
-	level := j.s.unfixed.value
+	level := unfixedKey.value(j.s)
 	n := 0
 	for i := range j.findings {
 		_, _, limited := j.s.limited(j.findings[i].Severity)
@@ -201,7 +200,7 @@ func checkDeny(j *judge) answer {
 	}
 	if len(found) > 0 {
 		a := failing("%s of denied vulnerabilities", words.Plural(len(found), "finding"))
-		a.details, a.allowed = found, "none of "+words.And(j.s.deny.value)
+		a.details, a.allowed = found, "none of "+words.And(denyKey.value(j.s))
 		return a
 	}
 	if sc, lack := j.scanned(evidence.NeedPackages); lack != nil {
@@ -209,5 +208,5 @@ func checkDeny(j *judge) answer {
 	} else if sc.Database == nil {
 		return missing("no advisory database was used")
 	}
-	return passing("no finding is %s", words.Or(j.s.deny.value))
+	return passing("no finding is %s", words.Or(denyKey.value(j.s)))
 }

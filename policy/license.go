@@ -30,14 +30,14 @@ func checkLicenses(j *judge) answer {
 	a := failing("%s that may not ship", words.Plural(len(bad), "licence"))
 	a.details = bad
 	var allowed []string
-	if j.s.licenseDeny.set {
-		allowed = append(allowed, "none of "+words.And(j.s.licenseDeny.value))
+	if licenseDenyKey.of(j.s).set {
+		allowed = append(allowed, "none of "+words.And(licenseDenyKey.value(j.s)))
 	}
-	if j.s.licenseAllow.set {
-		allowed = append(allowed, "only "+words.Or(j.s.licenseAllow.value))
+	if licenseAllowKey.of(j.s).set {
+		allowed = append(allowed, "only "+words.Or(licenseAllowKey.value(j.s)))
 	}
 	a.allowed = strings.Join(allowed, "; ")
-	if j.s.licenseLevel.value == levelWarn {
+	if licenseLevelKey.value(j.s) == levelWarn {
 		a.result = ResultWarn
 	}
 	return a
@@ -54,7 +54,7 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 			bad = append(bad, strings.TrimSpace(fmt.Sprintf("%s in %s", orText(l.Name, unknownLicense), orText(l.Package, l.Path))))
 		}
 	}
-	if j.s.licenseAllow.set && !j.licenseFine(unknownLicense) {
+	if licenseAllowKey.of(j.s).set && !j.licenseFine(unknownLicense) {
 		for _, p := range sc.Packages {
 			if !licensed[p.Name] {
 				licensed[p.Name] = true
@@ -73,8 +73,8 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 // may ship.
 func (j *judge) licenseFine(expression string) bool {
 	fine := func(id string) bool {
-		return !licenseListed(j.s.licenseDeny.value, id) &&
-			(!j.s.licenseAllow.set || licenseListed(j.s.licenseAllow.value, id))
+		return !licenseListed(licenseDenyKey.value(j.s), id) &&
+			(!licenseAllowKey.of(j.s).set || licenseListed(licenseAllowKey.value(j.s), id))
 	}
 	if strings.TrimSpace(expression) == "" {
 		return fine(unknownLicense)
@@ -88,7 +88,7 @@ func (j *judge) licenseFine(expression string) bool {
 	// No expression: then every name in it has to be fine, and the whole too,
 	// which may be a plain name such as "BSD 3-Clause".
 	return fine(expression) && !slices.ContainsFunc(words, func(w string) bool {
-		return licenseListed(j.s.licenseDeny.value, w)
+		return licenseListed(licenseDenyKey.value(j.s), w)
 	})
 }
 

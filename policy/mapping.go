@@ -18,25 +18,9 @@ type field[T any] struct {
 	required bool
 	cure     string // what to do when it is required and missing
 	schema   object
-	// fields makes this key a mapping of its own; then decode is nil, and
-	// enter, if set, is told where the mapping begins.
+	// fields makes this key a mapping of its own; then decode is nil.
 	fields []field[T]
-	enter  func(p Position, target T)
 	decode func(d *decoder, n *yaml.Node, name string, target T)
-}
-
-// option is a value and the place where the policy sets it.
-type option[T any] struct {
-	value T
-	pos   Position
-	set   bool
-}
-
-// override lets a value that is set replace this one.
-func (o *option[T]) override(by option[T]) {
-	if by.set {
-		*o = by
-	}
 }
 
 // bind makes a field's decode function from a reader and the place in the
@@ -100,9 +84,6 @@ func mapping[T any](d *decoder, n *yaml.Node, name string, fields []field[T], ta
 		case isNull(v) && !d.bad[v]:
 			d.fail(k, "give it a value, or leave the key out", "%s has no value", full)
 		case f.fields != nil:
-			if f.enter != nil {
-				f.enter(d.pos(k), target)
-			}
 			mapping(d, v, full, f.fields, target)
 		default:
 			f.decode(d, v, full, target)
@@ -152,7 +133,7 @@ func unknownKeyCure[T any](key, name string, fields []field[T]) string {
 	if s := words.Nearest(key, keys); s != "" {
 		return "did you mean " + s + "?"
 	}
-	for _, id := range keyPaths() {
+	for _, id := range newLanguage().paths() {
 		if section, last := splitPath(id); last == flattenKey(key) && section != name {
 			return fmt.Sprintf("%s belongs into %s", last, orTop(section))
 		}
@@ -173,7 +154,7 @@ func severities[V any](d *decoder, n *yaml.Node, name string, leaf func(d *decod
 			return
 		}
 		if x, ok := leaf(d, v, name+"."+k.Value); ok {
-			out[evidence.Severity(k.Value)] = option[V]{value: x, pos: d.pos(v), set: true}
+			out[evidence.Severity(k.Value)] = option[V]{value: x, pos: d.pos(v), set: true, node: v}
 		}
 	})
 	return out

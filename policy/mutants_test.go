@@ -19,7 +19,7 @@ func judgeOf(t *testing.T, src string, change func(*evidence.Image)) *judge {
 	change(img)
 	p := mustParse(t, "version: 1\n"+src+"\n")
 	s, _ := p.settingsFor(img.Reference.Name)
-	return &judge{policy: p, s: s, img: img, now: noon(), need: s.needs()}
+	return &judge{policy: p, s: s, img: img, now: noon(), need: p.needs(s)}
 }
 
 // What was not collected is marked as missing: no level may make a warning of

@@ -129,7 +129,7 @@ func badPolicies() map[string]string {
 		ok + "coverage: {unknown-os: off}\n":                         `3:24: coverage.unknown-os is the text "off" (use fail or warn)`,
 		ok + "coverage: {unattributed: {}}\n":                        "3:26: coverage.unattributed is an empty mapping",
 		ok + "levels: {config.user: warn}\n":                         "3:10: levels.config.user has no effect",
-		ok + "levels: {coverage.end-of-life: warn}\n":                "3:10: levels cannot set \"coverage.end-of-life\" (set it where the rule stands",
+		ok + "levels: {coverage.end-of-life: warn}\n":                "3:10: levels cannot set \"coverage.end-of-life\" (set it at its own key",
 		ok + "levels: {evidence: off}\n":                             "3:10: levels cannot set \"evidence\" (without it there is no verdict",
 		ok + "levels: {coverage.database-max-age: off}\n":            "3:10: levels cannot set \"coverage.database-max-age\" (without it there is no verdict",
 		ok + "levels: {licenses: warn}\n":                            "(set licenses.level instead)",

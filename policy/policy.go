@@ -29,6 +29,7 @@ type Policy struct {
 	overrides  []*override
 	exceptions []*exception
 	limits     exceptionLimits
+	lang       *language
 	rules      []*Rule // nil until the policy was parsed without a mistake
 	// exceptionIDs tells the places in exceptions by id, in upper case, and
 	// exceptionKinds those of exceptions for something other than an id, by kind.
@@ -58,11 +59,11 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 			p, err = nil, &Error{Diagnostics: sortDiagnostics(d.diags)}
 		}
 	}()
-	p = &Policy{}
+	p = &Policy{lang: newLanguage()}
 	if root := d.load(src); root != nil {
 		seen := d.read(root, p)
 		for _, o := range p.overrides {
-			o.settings = p.base.with(&o.changes)
+			o.settings = *p.base.with(&o.changes, p.lang.leaves)
 		}
 		if len(d.diags) == 0 {
 			d.check(p, root, seen)
@@ -74,7 +75,7 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 		return nil, &Error{Diagnostics: sortDiagnostics(d.diags)}
 	}
 	p.indexExceptions()
-	p.rules = Rules()
+	p.rules = p.lang.rules
 	return p, nil
 }
 
@@ -119,7 +120,7 @@ func policyFields() []field[*Policy] {
 		key: "version", doc: "The version of the policy language.", required: true, cure: "begin the policy with version: 1",
 		schema: object{"const": 1}, decode: decodeVersion,
 	}}
-	fields = append(fields, lift(settingFields(), func(p *Policy) *settings { return &p.base })...)
+	fields = append(fields, lift(newLanguage().fields(false), func(p *Policy) *settings { return &p.base })...)
 	return append(fields,
 		field[*Policy]{
 			key: "exceptions", doc: "Findings that may ship for now, each with a reason and an end.",
@@ -150,9 +151,6 @@ func lift[P, T any](fields []field[T], part func(P) T) []field[P] {
 		if f.fields != nil {
 			g.fields = lift(f.fields, part)
 		}
-		if f.enter != nil {
-			g.enter = func(p Position, whole P) { f.enter(p, part(whole)) }
-		}
 		if f.decode != nil {
 			g.decode = func(d *decoder, n *yaml.Node, name string, whole P) { f.decode(d, n, name, part(whole)) }
 		}
@@ -173,7 +171,7 @@ func overrideFields() []field[*override] {
 			}
 		},
 	}
-	return append([]field[*override]{images}, lift(settingFields(), func(o *override) *settings { return &o.changes })...)
+	return append([]field[*override]{images}, lift(newLanguage().fields(true), func(o *override) *settings { return &o.changes })...)
 }
 
 func decodeOverrides(d *decoder, n *yaml.Node, name string, p *Policy) {
@@ -219,11 +217,25 @@ func (p *Policy) Exceptions() []*Exception {
 	return out
 }
 
+// needs returns what has to be collected to judge by these settings.
+func (p *Policy) needs(s *settings) evidence.Need {
+	var n evidence.Need
+	for _, r := range p.lang.rules {
+		if r.needs != nil && r.active(s) {
+			n |= r.needs(s)
+		}
+	}
+	if s.asksCoverage() {
+		n |= needFindings(s)
+	}
+	return n
+}
+
 // Needs returns what has to be collected to judge any image by this policy.
 func (p *Policy) Needs() evidence.Need {
-	n := p.base.needs()
-	for _, o := range p.overrides {
-		n |= o.settings.needs()
+	var n evidence.Need
+	for _, s := range p.everySettings() {
+		n |= p.needs(s)
 	}
 	return n
 }
@@ -231,15 +243,15 @@ func (p *Policy) Needs() evidence.Need {
 // NeedsFor returns what has to be collected to judge this image.
 func (p *Policy) NeedsFor(ref evidence.Reference) evidence.Need {
 	s, _ := p.settingsFor(ref.Name)
-	return s.needs()
+	return p.needs(s)
 }
 
 // DatabaseMaxAge returns how old the advisory database may be for every image
 // to be judged: the smallest age that the policy or an override sets.
 func (p *Policy) DatabaseMaxAge() time.Duration {
-	ages := []time.Duration{p.base.maxAgeOfDatabase()}
-	for _, o := range p.overrides {
-		ages = append(ages, o.settings.maxAgeOfDatabase())
+	var ages []time.Duration
+	for _, s := range p.everySettings() {
+		ages = append(ages, databaseAgeKey.value(s))
 	}
 	return slices.Min(ages)
 }

@@ -37,6 +37,11 @@ func (p portRange) overlaps(q portRange) bool {
 	return p.from <= q.to && q.from <= p.to && (p.protocol == "" || q.protocol == "" || p.protocol == q.protocol)
 }
 
+// covers reports whether p contains all of q.
+func (p portRange) covers(q portRange) bool {
+	return p.from <= q.from && q.to <= p.to && (p.protocol == "" || p.protocol == q.protocol)
+}
+
 // String returns the range the way a policy spells it.
 func (p portRange) String() string {
 	s := strconv.Itoa(p.from)

@@ -134,7 +134,7 @@ func randomImage(r *rand.Rand) *evidence.Image {
 		img.Scan.Findings = append(img.Scan.Findings, f)
 	}
 	for range r.IntN(2) {
-		gap(gapKinds()[r.IntN(len(gapKinds()))])(img)
+		gap(allGapKinds()[r.IntN(len(allGapKinds()))])(img)
 	}
 	for _, change := range []func(){
 		func() { img.Config = nil }, func() { img.Scan.OS = nil }, func() { img.Scan.Database = nil }, func() { img.Reference.Tag = "1" },
@@ -222,7 +222,7 @@ func gapsOnlyHurt(t *testing.T, name string, p *Policy, img *evidence.Image, v V
 	if v.Decision == Passed {
 		return
 	}
-	for _, k := range append(gapKinds(), "brand-new") {
+	for _, k := range append(allGapKinds(), "brand-new") {
 		worse := *img
 		sc := *img.Scan
 		sc.Coverage.Gaps = append(slices.Clone(sc.Coverage.Gaps), evidence.Gap{Kind: k, Detail: "x"})

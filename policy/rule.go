@@ -3,16 +3,20 @@ package policy
 import (
 	"strings"
 
+	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
+// sinceFirst is the version of imagegate that brought the first rules.
+const sinceFirst = "0.1.0"
+
 // Rule is one thing a policy can ask of an image, with everything a person
-// needs to know about it. `imagegate policy explain` and the reference are made
-// from it.
+// needs to know about it and everything the program needs to judge it. A rule
+// is written in one place, and [sections] puts it into the language.
 type Rule struct {
 	ID       string // as in a policy file and in reports: "vulnerabilities.max"
 	Title    string // what it asks, one line
-	Why      string // why anyone would ask
+	Why      string // why a policy would ask
 	How      string // what to do with an image that does not meet it
 	Settings string // the values it takes
 	Default  string // what applies when the policy does not set it
@@ -23,42 +27,52 @@ type Rule struct {
 	Setting bool
 	// Levels is true when the levels section can make it warn or turn it off.
 	Levels bool
+	// NoLevel says what to write instead where Levels is false. "" is the text that
+	// is right for most rules.
+	NoLevel string
 
-	gap   bool // a coverage rule: it applies without being set
-	where func(s *settings) (Position, bool)
+	// keys are the keys of the policy file that set the rule.
+	keys []key
+	// always is true for a rule that applies without being set.
+	always bool
+	// modifies is true for a rule that asks for nothing by itself.
+	modifies bool
+	// on reports whether settings ask for the rule although one of its keys is
+	// set. nil means that they do.
+	on func(s *settings) bool
+	// needs returns what has to be collected to judge by the rule. nil means the
+	// image config alone.
+	needs func(s *settings) evidence.Need
 	check func(j *judge) answer
 }
 
-// Rules lists every rule, in the order of reports.
-func Rules() []*Rule {
-	var all []*Rule
-	all = append(all, referenceRules()...)
-	all = append(all, configRules()...)
-	all = append(all, vulnerabilityRules()...)
-	all = append(all, contentRules()...)
-	all = append(all, coverageRules()...)
-	all = append(all, exceptionRules()...)
-	for _, r := range all {
-		r.Since = sinceFirst
+// asked returns where the rule is set, and whether settings ask for it.
+func (r *Rule) asked(s *settings) (Position, bool) {
+	p, ok := s.set(r.keys...)
+	if ok && r.on != nil {
+		ok = r.on(s)
 	}
-	return all
+	return p, ok
+}
+
+// active reports whether the rule can keep an image from passing.
+func (r *Rule) active(s *settings) bool {
+	_, asked := r.asked(s)
+	return asked && s.level(r.ID) != levelOff
 }
 
 // Lookup returns the rule with this id, or nil.
-func Lookup(id string) *Rule {
-	for _, r := range Rules() {
-		if r.ID == id {
-			return r
-		}
-	}
-	return nil
-}
+func Lookup(id string) *Rule { return newLanguage().lookup(id) }
+
+// Rules lists every rule, in the order of reports.
+func Rules() []*Rule { return newLanguage().rules }
 
 // Suggest returns the id of the rule that was probably meant, or "". The last
 // part of an id will do: "pin" is reference.pin.
 func Suggest(id string) string {
 	var all []string
-	for _, r := range Rules() {
+	rules := Rules()
+	for _, r := range rules {
 		if _, last := splitPath(r.ID); last == flattenKey(id) {
 			return r.ID
 		}
@@ -67,33 +81,12 @@ func Suggest(id string) string {
 	if s := words.Nearest(id, all); s != "" {
 		return s
 	}
-	for _, r := range Rules() {
+	for _, r := range rules {
 		if _, last := splitPath(r.ID); words.Nearest(id, []string{last}) != "" {
 			return r.ID
 		}
 	}
 	return ""
-}
-
-func ruleTitle(id string) string { return titleOf(coverageRules(), id) }
-
-func titleOf(rules []*Rule, id string) string {
-	for _, r := range rules {
-		if r.ID == id {
-			return r.Title
-		}
-	}
-	return ""
-}
-
-// keyPaths lists the keys of a policy file by their full names.
-func keyPaths() []string {
-	var out []string
-	for _, r := range Rules() {
-		out = append(out, r.ID)
-	}
-	return append(out, "version", "vulnerabilities", "reference", "config", "coverage", "licenses.deny", "licenses.allow",
-		"licenses.level", "exception-limits.max-days", "exception-limits.require", "exception-limits.never")
 }
 
 // splitPath cuts "a.b.c" into "a.b" and "c".
@@ -121,12 +114,4 @@ func orTop(section string) string {
 		return "the top level of the policy"
 	}
 	return "section " + section
-}
-
-// optionAt makes the where function of a rule that is set by one option.
-func optionAt[V any](of func(s *settings) *option[V]) func(*settings) (Position, bool) {
-	return func(s *settings) (Position, bool) {
-		o := of(s)
-		return o.pos, o.set
-	}
 }

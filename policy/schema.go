@@ -75,11 +75,3 @@ func severitySchema(value object) object {
 	}
 	return object{"type": "object", "additionalProperties": false, "minProperties": 1, "properties": properties}
 }
-
-func levelsSchema() object {
-	properties := object{}
-	for _, id := range levelRules() {
-		properties[id] = enum(levelWords()...)
-	}
-	return object{"type": "object", "additionalProperties": false, "minProperties": 1, "properties": properties}
-}

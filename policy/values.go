@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
-	"github.com/imagegate/imagegate/policy/words"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -52,16 +50,6 @@ func limit(d *decoder, n *yaml.Node, name string) (int, bool) {
 		return 0, false
 	}
 	return d.count(n, name)
-}
-
-func decodeSecretMax(d *decoder, n *yaml.Node, name string, s *settings) {
-	if n.Kind == yaml.MappingNode {
-		s.secrets.per = severities(d, n, name, limit)
-		return
-	}
-	if v, ok := d.count(n, name); ok {
-		s.secrets.total = option[int]{v, d.pos(n), true}
-	}
 }
 
 var platformForm = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`)
@@ -128,52 +116,6 @@ func (d *decoder) id(n *yaml.Node, name string) (string, bool) {
 }
 
 func ids(d *decoder, n *yaml.Node, name string) ([]string, bool) { return list(d, n, name, true, d.id) }
-
-// decodeLevels reads the mapping from rule id to level.
-func decodeLevels(d *decoder, n *yaml.Node, name string, s *settings) {
-	all := levelRules()
-	d.entries(n, name, "write rules and levels, such as {config.user: warn}", func(k, v *yaml.Node) {
-		if r := Lookup(k.Value); r == nil || !r.Levels {
-			d.fail(k, levelCure(k.Value, r, all), "%s cannot set %q", name, clip(k.Value))
-			return
-		}
-		if isNull(v) && !d.bad[v] {
-			d.fail(k, "give it a level: "+words.Or(levelWords()), "%s.%s has no value", name, k.Value)
-			return
-		}
-		if w, ok := d.choice(v, fmt.Sprintf("%s.%s", name, k.Value), levelWords()); ok {
-			s.levels = merge(s.levels, map[string]option[string]{k.Value: {w, d.pos(k), true}})
-		}
-	})
-}
-
-func levelWords() []string { return []string{levelFail, levelWarn, levelOff} }
-
-// levelRules lists the rules whose level the levels section sets.
-func levelRules() []string {
-	var out []string
-	for _, r := range Rules() {
-		if r.Levels {
-			out = append(out, r.ID)
-		}
-	}
-	return out
-}
-
-func levelCure(key string, r *Rule, all []string) string {
-	switch {
-	case r == nil:
-		return words.DidYouMean(key, all)
-	case key == ruleLicenses:
-		return "set licenses.level instead"
-	case key == ruleDatabaseAge || key == ruleEvidence:
-		return "without it there is no verdict, so it has no level"
-	case r.Setting:
-		return "it shapes another rule and has no level of its own"
-	default:
-		return "set it where the rule stands: " + key + ": " + levelWarn
-	}
-}
 
 // dayOf returns midnight UTC of the day that t falls on.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

@@ -26,8 +26,8 @@ import (
 
 // defaultFiles are the files that decide.
 const defaultFiles = "gate/result.go,gate/check.go,gate/collect.go," +
-	"policy/verdict.go,policy/evaluate.go,policy/judge_user.go,policy/judge_coverage.go,policy/judge_config.go," +
-	"policy/judge_reference.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/tag.go,policy/version/version.go"
+	"policy/verdict.go,policy/evaluate.go," +
+	"policy/class.go,policy/order.go,policy/setting.go,policy/judge_coverage.go,policy/rule_user.go,policy/rule_pin.go,policy/rule_deny_tags.go,policy/rule_allow.go,policy/rule_platforms.go,policy/rule_ports.go,policy/rule_labels.go,policy/rule_max_age.go,policy/rule_max_size.go,policy/rule_secrets.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/tag.go,policy/version/version.go"
 
 // equivalents are mutants that do the same as the code: file, function, line
 // before, line after and reason, separated by tabs.

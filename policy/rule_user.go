@@ -9,6 +9,33 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
+const ruleUser = "config.user"
+
+// The words for the user that an image runs as.
+const (
+	userNonRoot = "non-root"
+	userNumeric = "numeric"
+)
+
+var userKey = &setting[string]{
+	path: ruleUser, doc: "Who the image may run as.",
+	schema: enum(userNonRoot, userNumeric, wordAny), read: oneOf(userNonRoot, userNumeric, wordAny),
+	order: strictest(userNumeric, userNonRoot, wordAny),
+}
+
+func userRule() *Rule {
+	return &Rule{
+		ID: ruleUser, Title: "The image does not run as root.",
+		Why: "A process that breaks out of a container has on the host the rights that it had inside.",
+		How: "end the Dockerfile with a user that is not root, written as a number: USER 10001",
+		Settings: "non-root (uid other than 0, as a runtime resolves USER through the image's /etc/passwd), numeric (also written as a number, which is what " +
+			"Kubernetes runAsNonRoot can verify), any. Group 0 alone is not root, but it is mentioned.",
+		Default: "not asked", Example: "config: {user: non-root}\n", Levels: true,
+		keys: []key{userKey}, on: func(s *settings) bool { return userKey.value(s) != wordAny },
+		needs: func(*settings) evidence.Need { return evidence.NeedUser }, check: checkUser,
+	}
+}
+
 // maxUID is the largest uid that is one: 1<<32 wraps to root in runtimes that
 // do not look, and 1<<32-1 means "leave as it is".
 const maxUID = 1<<32 - 2
@@ -21,7 +48,7 @@ var digitsOnly = regexp.MustCompile(`^[0-9]+$`)
 func checkUser(j *judge) answer {
 	a := userAnswer(j)
 	a.allowed = "any user but root"
-	if j.s.user.value == userNumeric {
+	if userKey.value(j.s) == userNumeric {
 		a.allowed = "a user that is not root, written as a number"
 	}
 	return a
@@ -57,7 +84,7 @@ func userAnswer(j *judge) answer {
 		return failing("runs as root: USER %q is uid 0 (%s)", c.User, orText(u.Via, "resolved in the image"))
 	case *u.UID < 0 || *u.UID > maxUID || numeric && *u.UID != number:
 		return answer{message: fmt.Sprintf("USER %q resolves to %d, which is no user", c.User, *u.UID), cure: "write the user as a number: USER 10001"}
-	case j.s.user.value == userNumeric && !(u.Numeric && digitsOnly.MatchString(user)):
+	case userKey.value(j.s) == userNumeric && !(u.Numeric && digitsOnly.MatchString(user)):
 		return failing("runs as uid %d, but USER %q is a name, which Kubernetes cannot verify", *u.UID, c.User)
 	}
 	a := passing("runs as uid %d (USER %q)", *u.UID, c.User)

@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+const (
+	ruleCoverage     = "coverage."
+	ruleEndOfLife    = "coverage.end-of-life"
+	ruleDatabaseAge  = "coverage.database-max-age"
+	ruleUnattributed = "coverage.unattributed"
+	ruleBundledSBOMs = "coverage.bundled-sboms"
+)
+
+const maxDatabaseAge = 5 * 24 * time.Hour
+
+var (
+	endOfLifeKey   = coverageLevel(ruleEndOfLife, levelFail, levelFail, levelWarn)
+	bundledKey     = coverageLevel(ruleBundledSBOMs, levelWarn, levelFail, levelWarn, levelIgnore)
+	databaseAgeKey = &setting[time.Duration]{
+		path: ruleDatabaseAge, doc: "How old the advisory database may be, by its build date.",
+		schema: durationSchema(), read: someTime, order: smaller[time.Duration], unset: new(maxDatabaseAge),
+	}
+	unattributedKey = &setting[int]{
+		path: ruleUnattributed + ".max", doc: "How many of them are allowed.", schema: numberSchema(),
+		required: true, cure: "write unattributed: {max: 0}", read: (*decoder).count, order: smaller[int],
+	}
+	gapKeys = func() map[evidence.GapKind]*setting[string] {
+		keys := map[evidence.GapKind]*setting[string]{}
+		for _, t := range gapTexts() {
+			keys[t.kind] = coverageLevel(ruleCoverage+string(t.kind), t.level, levelFail, levelWarn)
+		}
+		return keys
+	}()
+)
+
+// coverageLevel makes the key of a coverage rule whose value is its level.
+func coverageLevel(id, unset string, levels ...string) *setting[string] {
+	return &setting[string]{
+		path: id, schema: enum(levels...), read: oneOf(levels...), order: strictest(levels...), unset: &unset,
+	}
+}
+
+func coverageSection() section {
+	s := section{name: "coverage", doc: "What the scan must have seen for a verdict."}
+	for _, t := range gapTexts() {
+		s.rules = append(s.rules, t.rule())
+	}
+	s.rules = append(s.rules, otherCoverageRules()...)
+	for _, r := range s.rules {
+		r.always = true
+		for _, k := range r.keys {
+			if l, ok := k.(*setting[string]); ok {
+				l.doc = r.Title
+			}
+		}
+	}
+	return s
+}
+
+// gapText is a kind of gap and the rule that judges it.
+type gapText struct {
+	kind            evidence.GapKind
+	level           string // without a word of the policy
+	title, why, how string
+}
+
+func (t gapText) rule() *Rule {
+	id := ruleCoverage + string(t.kind)
+	values := "fail (no verdict) or warn"
+	if blinding(id) {
+		values += "; warn only in an override that names its images"
+	}
+	return &Rule{
+		ID: id, Title: t.title, Why: t.why, How: t.how, Settings: values, Default: t.level,
+		Example: t.example(id), keys: []key{gapKeys[t.kind]},
+		check: func(j *judge) answer { return checkGaps(j, t.kind) },
+	}
+}
+
+func (t gapText) example(id string) string {
+	_, last := splitPath(id)
+	switch {
+	case blinding(id):
+		return "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {" + last + ": warn}\n"
+	case t.level == levelWarn:
+		return "coverage: {" + last + ": fail}\n"
+	}
+	return "coverage: {" + last + ": warn}\n"
+}
+
+// gapRule returns the id of the coverage rule that judges a kind of gap. A
+// kind this version does not know is judged as a scanner error, so that a new
+// kind can never be overlooked.
+func gapRule(k evidence.GapKind) string {
+	if gapKeys[k] == nil {
+		k = evidence.GapScannerErrors
+	}
+	return ruleCoverage + string(k)
+}
+
+// blinding reports the coverage rules without which an empty list of findings
+// says nothing: only an override that names its images may soften them.
+func blinding(id string) bool {
+	switch id {
+	case ruleCoverage + string(evidence.GapUnknownOS), ruleCoverage + string(evidence.GapUnsupportedOS),
+		ruleCoverage + string(evidence.GapOSMismatch), ruleCoverage + string(evidence.GapPackageDatabase):
+		return true
+	}
+	return false
+}
+
+// asksCoverage reports whether any key of the coverage section is set.
+func (s *settings) asksCoverage() bool {
+	for _, r := range coverageSection().rules {
+		if _, set := s.set(r.keys...); set {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,57 @@
+package policy
+
+const (
+	ruleExceptions      = "exceptions"
+	ruleExceptionLimits = "exception-limits"
+	ruleOverrides       = "overrides"
+	ruleLevels          = "levels"
+)
+
+func exceptionsRule() *Rule {
+	return &Rule{
+		ID: ruleExceptions, Title: "What became of the exceptions.",
+		Why: "An exception is a promise to come back. It ends at the end of its last day, UTC, and is reported before and after.",
+		How: "fix the finding, or decide again and write a new date",
+		Settings: "a list of id, reason and expires (required), package (a name, or a purl with a version range such as pkg:npm/lodash@>=4.17.0 <4.17.21), " +
+			"images, paths (globs) and owner. An exception covers one id, matched with every alias, and never coverage, secrets or config.",
+		Default: "none",
+		Example: "exceptions:\n  - id: CVE-2026-12345\n    package: pkg:deb/debian/zlib1g\n    reason: minizip is not built\n    owner: team-shop\n    expires: 2027-01-31\n",
+		check:   checkExceptionUse,
+		always:  true,
+	}
+}
+
+func exceptionLimitSection() section {
+	return section{rules: []*Rule{{
+		ID: ruleExceptionLimits, Title: "Exceptions stay within what the policy allows.",
+		Why: "Without limits an exception until 2099 is a policy change that nobody decided.",
+		How: "shorten the exception, or fix the finding", Default: "not asked", Levels: true,
+		Settings: "max-days: how many days ahead an exception may end; a later one does not apply, and it fails an image that needs it. " +
+			"require: keys every exception must have (owner, package, images). never: {severity: high}: findings of this severity or worse are covered by no exception; unknown counts as high.",
+		Example: "exception-limits: {max-days: 90, require: [owner], never: {severity: critical}}\n",
+		check:   checkExceptionLimits,
+		always:  true,
+	}}}
+}
+
+func overridesRule() *Rule {
+	return &Rule{
+		ID: ruleOverrides, Title: "Other settings for images with certain names.", Setting: true,
+		Why:      "One policy for all, and the differences in one place.",
+		How:      "put the override for the narrower name first",
+		Settings: "a list of images (globs on registry/repository, required) and any of the sections reference, config, platforms, vulnerabilities, secrets, licenses, coverage, levels. The first override that matches applies, and only that one. It replaces key by key: a key it does not name stays as it is. Inside max and grace it replaces severity by severity, and lists are replaced whole.",
+		Default:  "none",
+		Example:  "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n",
+	}
+}
+
+func levelsRule() *Rule {
+	return &Rule{
+		ID: ruleLevels, Title: "What a rule does when it is not met.", Setting: true,
+		Why:      "A new rule is better introduced as a warning.",
+		How:      "remove the level once every image meets the rule",
+		Settings: "a mapping from rule id to fail (the default), warn or off. Rules whose own value is a level (coverage, unfixed, licenses.level) are set there. Warn never covers evidence that was not collected.",
+		Default:  "fail",
+		Example:  "levels: {config.require-labels: warn}\n",
+	}
+}
