@@ -4,6 +4,7 @@
 //   - imagetest builds images, layouts and archives;
 //   - rootfs makes the files in them: distributions, libraries, programs;
 //   - sampletest has images with a known answer;
+//   - shapes has images as people ship them, with the right verdicts;
 //   - disguise hides findings from a scanner;
 //   - registrytest is a registry on loopback, with faults;
 //   - dbtest makes advisory databases;

@@ -26,8 +26,12 @@ func Wheel(name, version string) imagetest.Layer {
 
 // Gem is an installed Ruby gem.
 func Gem(name, version string) imagetest.Layer {
-	return imagetest.Files(imagetest.Text(fmt.Sprintf("usr/lib/ruby/gems/3.3.0/specifications/%s-%s.gemspec", name, version),
-		fmt.Sprintf("# -*- encoding: utf-8 -*-\nGem::Specification.new do |s|\n  s.name = %q.freeze\n  s.version = %q\n  s.licenses = [\"MIT\".freeze]\nend\n", name, version)))
+	return imagetest.Files(imagetest.Text(fmt.Sprintf("usr/lib/ruby/gems/3.3.0/specifications/%s-%s.gemspec", name, version), GemSpec(name, version)))
+}
+
+// GemSpec is the description of a Ruby gem.
+func GemSpec(name, version string) string {
+	return fmt.Sprintf("# -*- encoding: utf-8 -*-\nGem::Specification.new do |s|\n  s.name = %q.freeze\n  s.version = %q\n  s.licenses = [\"MIT\".freeze]\nend\n", name, version)
 }
 
 // Jar is a Java archive that carries its own pom.properties.

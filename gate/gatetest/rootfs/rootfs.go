@@ -1,7 +1,12 @@
 package rootfs
 
 import (
+	"cmp"
+	"crypto/md5"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
@@ -12,6 +17,21 @@ type Pkg struct {
 	Name, Version string
 	Source        string // source package, "" is Name
 	Epoch         int32  // RPM only
+	// Maintainer is dpkg's maintainer, apk's maintainer or rpm's vendor; "" is
+	// the distribution's own.
+	Maintainer string
+	// Files are installed with the package: they are part of the layer, and the
+	// package's database lists them with their hashes.
+	Files []imagetest.File
+}
+
+// files lists the files of all packages.
+func files(packages []Pkg) []imagetest.File {
+	var all []imagetest.File
+	for _, p := range packages {
+		all = append(all, p.Files...)
+	}
+	return all
 }
 
 func (p Pkg) source() string {
@@ -35,7 +55,7 @@ func users() []imagetest.File {
 func Alpine(release string, packages ...Pkg) imagetest.Layer {
 	parts := strings.SplitN(release, ".", 3)
 	branch := strings.Join(parts[:min(2, len(parts))], ".")
-	return imagetest.Layer{Files: append(users(),
+	return imagetest.Layer{Files: append(append(users(), files(packages)...),
 		imagetest.Text("etc/alpine-release", release+"\n"),
 		imagetest.Text("etc/os-release", fmt.Sprintf("NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=%s\nPRETTY_NAME=\"Alpine Linux v%s\"\n", release, branch)),
 		imagetest.Text("etc/apk/repositories", fmt.Sprintf("https://dl-cdn.alpinelinux.org/alpine/v%[1]s/main\nhttps://dl-cdn.alpinelinux.org/alpine/v%[1]s/community\n", branch)),
@@ -47,15 +67,37 @@ func Alpine(release string, packages ...Pkg) imagetest.Layer {
 func APKInstalled(packages ...Pkg) string {
 	var b strings.Builder
 	for _, p := range packages {
-		fmt.Fprintf(&b, "C:Q1%028s=\nP:%s\nV:%s\nA:x86_64\nS:1024\nI:4096\nT:%s\nL:MIT\no:%s\nm:Natanael Copa <ncopa@alpinelinux.org>\n\n",
-			strings.Repeat("A", 27), p.Name, p.Version, p.Name, p.source())
+		fmt.Fprintf(&b, "C:Q1%028s=\nP:%s\nV:%s\nA:x86_64\nS:1024\nI:4096\nT:%s\nL:MIT\no:%s\nm:%s\n",
+			strings.Repeat("A", 27), p.Name, p.Version, p.Name, p.source(), cmp.Or(p.Maintainer, "Natanael Copa <ncopa@alpinelinux.org>"))
+		for _, f := range p.Files {
+			sum := sha1.Sum(f.Body)
+			fmt.Fprintf(&b, "F:%s\nR:%s\nZ:Q1%s\n", path.Dir(f.Path), path.Base(f.Path), base64.StdEncoding.EncodeToString(sum[:]))
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
 
 // Debian is the root file system of a Debian release such as "13".
 func Debian(release string, packages ...Pkg) imagetest.Layer {
-	return imagetest.Layer{Files: append(debianFiles(release), imagetest.Text("var/lib/dpkg/status", DpkgStatus(packages...)))}
+	return imagetest.Layer{Files: append(append(debianFiles(release), DpkgFiles(packages...)...), imagetest.Text("var/lib/dpkg/status", DpkgStatus(packages...)))}
+}
+
+// DpkgFiles are the files of packages and dpkg's lists of them.
+func DpkgFiles(packages ...Pkg) []imagetest.File {
+	all := files(packages)
+	for _, p := range packages {
+		if len(p.Files) == 0 {
+			continue
+		}
+		list, sums := "/.\n", ""
+		for _, f := range p.Files {
+			list += "/" + f.Path + "\n"
+			sums += fmt.Sprintf("%x  %s\n", md5.Sum(f.Body), f.Path)
+		}
+		all = append(all, imagetest.Text("var/lib/dpkg/info/"+p.Name+".list", list), imagetest.Text("var/lib/dpkg/info/"+p.Name+".md5sums", sums))
+	}
+	return all
 }
 
 // Distroless is Debian with one file per package, as distroless images have it.
@@ -88,7 +130,7 @@ func DpkgStatus(packages ...Pkg) string {
 	var b strings.Builder
 	for _, p := range packages {
 		fmt.Fprintf(&b, "Package: %s\nStatus: install ok installed\nPriority: optional\nSection: libs\n"+
-			"Maintainer: Debian Maintainers <maintainers@debian.org>\nArchitecture: amd64\n", p.Name)
+			"Maintainer: %s\nArchitecture: amd64\n", p.Name, cmp.Or(p.Maintainer, "Debian Maintainers <maintainers@debian.org>"))
 		if p.Source != "" {
 			fmt.Fprintf(&b, "Source: %s\n", p.Source)
 		}
@@ -100,16 +142,11 @@ func DpkgStatus(packages ...Pkg) string {
 // Alma is the root file system of an AlmaLinux release such as "9.6", with an
 // SQLite package database. Versions are "1.2.3-4.el9".
 func Alma(release string, packages ...Pkg) (imagetest.Layer, error) {
-	var rpms []RPM
-	for _, p := range packages {
-		version, rel, _ := strings.Cut(p.Version, "-")
-		rpms = append(rpms, RPM{Name: p.Name, Version: version, Release: rel, Epoch: p.Epoch, Vendor: "AlmaLinux"})
-	}
-	db, err := RPMDatabase(rpms...)
+	db, err := RPMDatabase(rpms("AlmaLinux", packages)...)
 	if err != nil {
 		return imagetest.Layer{}, err
 	}
-	return imagetest.Layer{Files: append(users(),
+	return imagetest.Layer{Files: append(append(users(), files(packages)...),
 		imagetest.Text("etc/os-release", fmt.Sprintf("NAME=\"AlmaLinux\"\nID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=%q\n", release)),
 		imagetest.Text("etc/almalinux-release", fmt.Sprintf("AlmaLinux release %s (Sage Margay)\n", release)),
 		imagetest.Text("etc/redhat-release", fmt.Sprintf("AlmaLinux release %s (Sage Margay)\n", release)),
@@ -121,4 +158,37 @@ func Alma(release string, packages ...Pkg) (imagetest.Layer, error) {
 // and is not at its end of life.
 func Base() imagetest.Layer {
 	return Alpine("3.23.0", Pkg{Name: "zlib", Version: "1.3.2-r0"}, Pkg{Name: "gnutls", Version: "3.8.12-r0"})
+}
+
+// rpms makes RPM packages of vendor.
+func rpms(vendor string, packages []Pkg) []RPM {
+	var out []RPM
+	for _, p := range packages {
+		version, release, _ := strings.Cut(p.Version, "-")
+		r := RPM{Name: p.Name, Version: version, Release: release, Epoch: p.Epoch, Vendor: cmp.Or(p.Maintainer, vendor), Files: map[string]string{}}
+		if p.Name == "gpg-pubkey" {
+			r.Key, r.Vendor = true, ""
+		}
+		for _, f := range p.Files {
+			r.Files[f.Path] = imagetest.HashOf(f.Body).Hex
+		}
+		if p.Source != "" {
+			r.SourceRPM = fmt.Sprintf("%s-%s-%s.src.rpm", p.Source, version, release)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// RPMSystem is the root file system of a distribution with RPM packages, given
+// its os-release.
+func RPMSystem(osRelease, vendor string, packages ...Pkg) (imagetest.Layer, error) {
+	db, err := RPMDatabase(rpms(vendor, packages)...)
+	if err != nil {
+		return imagetest.Layer{}, err
+	}
+	return imagetest.Layer{Files: append(append(users(), files(packages)...),
+		imagetest.Text("etc/os-release", osRelease),
+		imagetest.File{Path: "var/lib/rpm/rpmdb.sqlite", Body: db},
+	)}, nil
 }

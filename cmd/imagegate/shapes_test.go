@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/shapes"
+)
+
+// openShapes are shapes whose verdict is not right yet, with the policies it is
+// wrong under. The list only shrinks: a shape that is judged rightly and still
+// listed fails the test.
+var openShapes = map[string]string{
+	"scratch-go":                    "built-in team",
+	"scratch-go-with-data":          "built-in team",
+	"scratch-two-programs":          "built-in team",
+	"scratch-rust":                  "built-in team",
+	"scratch-attack-program-beside": "built-in team",
+	"scratch-attack-script-beside":  "built-in team",
+	"hardlink-pnpm":                 "built-in team",
+	"hardlink-perl":                 "built-in team",
+	"hardlink-store-deleted":        "built-in team",
+	"hardlink-attack-pnpm":          "built-in team",
+	"hardlink-attack-store-deleted": "built-in team",
+	"history-longer":                "built-in team",
+	"lastlog-high-uid":              "built-in team",
+	"secret-stripe-publishable":     "built-in",
+	"secret-facebook-app":           "built-in",
+	"secret-asana-client":           "built-in",
+	"message-same-entry-twice":      "built-in team",
+	"message-no-debian-version":     "built-in team",
+	"message-version":               "built-in team",
+	"message-windows":               "built-in team",
+}
+
+// TestShapes judges images in the shapes that people ship, all in one run for
+// each policy. It counts apart what is refused wrongly, what passes wrongly,
+// and what is refused in another way than is right: all have to be none.
+func TestShapes(t *testing.T) {
+	all, err := shapes.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newShapeRun(t, all)
+	team := filepath.Join(t.TempDir(), "team.yaml")
+	if err := os.WriteFile(team, []byte(shapes.TeamPolicy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong := map[string]string{}
+	refused, passed, otherwise := 0, 0, 0
+	for _, policy := range []string{"built-in", "team"} {
+		var args []string
+		if policy == "team" {
+			args = []string{"-p", team}
+		}
+		results := s.judge(args...)
+		for _, shape := range all {
+			want, got := shape.Team, results[shape.Name]
+			if policy == "built-in" {
+				want = shape.BuiltIn
+			}
+			if got.verdict == string(want) && got.names(shape.Names) {
+				continue
+			}
+			wrong[shape.Name] = strings.TrimSpace(wrong[shape.Name] + " " + policy)
+			if strings.Contains(openShapes[shape.Name], policy) {
+				continue
+			}
+			switch {
+			case want == shapes.Pass:
+				refused++
+			case got.verdict == string(shapes.Pass):
+				passed++
+			default:
+				otherwise++
+			}
+			t.Errorf("%s, %s policy: %s, want %s (naming %q) because %s\n%s", shape.Name, policy, got.verdict, want, shape.Names, shape.Why, got.text)
+		}
+	}
+	t.Logf("%d shapes under 2 policies: %d refused wrongly, %d passed wrongly, %d wrong otherwise", len(all), refused, passed, otherwise)
+	for name, policies := range openShapes {
+		if wrong[name] != policies {
+			t.Errorf("%s is wrong under %q, and openShapes says %q", name, wrong[name], policies)
+		}
+	}
+}
+
+// Every shape has a name of its own, a reason, and each family an attack.
+func TestShapesAreComplete(t *testing.T) {
+	all, err := shapes.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ordinary, attacks := map[string]int{}, map[string]int{}
+	seen := map[string]bool{}
+	for _, s := range all {
+		family, _, _ := strings.Cut(s.Name, "-")
+		if s.Attack {
+			attacks[family]++
+		} else {
+			ordinary[family]++
+		}
+		if seen[s.Name] || s.Why == "" || s.Image == nil {
+			t.Errorf("shape %q is there twice or lacks something", s.Name)
+		}
+		seen[s.Name] = true
+		if s.Attack && (s.BuiltIn == shapes.Pass || s.BuiltIn == "") {
+			t.Errorf("%s is an attack that passes", s.Name)
+		}
+	}
+	for _, family := range []string{"owned", "key", "npm", "vendor", "apk", "scratch", "conda", "hardlink", "chainguard", "history", "secret", "message"} {
+		if ordinary[family] < 3 || attacks[family] < 1 {
+			t.Errorf("%s has %d ordinary images and %d attacks, want 3 and 1", family, ordinary[family], attacks[family])
+		}
+	}
+}
+
+type shapeRun struct {
+	t    *testing.T
+	dir  string
+	refs map[string]string // reference to name
+	args []string
+}
+
+// newShapeRun pushes the images to a registry on loopback.
+func newShapeRun(t *testing.T, all []shapes.Shape) *shapeRun {
+	t.Helper()
+	reg := registrytest.Registry(t)
+	s := &shapeRun{t: t, dir: t.TempDir(), refs: map[string]string{}}
+	cache := dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now(), Extra: shapes.Advisories()})
+	s.args = []string{"check", "--ci", "none", "--offline", "--cache-dir", cache, "--tmp-dir", s.dir, "--quiet", "-o", "json"}
+	for _, shape := range all {
+		ref := reg.MustPush(t, shape.Image, "shapes/"+shape.Name+":1.0.0")
+		s.refs[ref.Tagged] = shape.Name
+	}
+	return s
+}
+
+// shapeResult is the verdict on one image, with everything the report says.
+type shapeResult struct{ verdict, text string }
+
+func (r shapeResult) names(texts []string) bool {
+	for _, text := range texts {
+		if !strings.Contains(r.text, text) {
+			return false
+		}
+	}
+	return true
+}
+
+// judge judges every image in one run.
+func (s *shapeRun) judge(args ...string) map[string]shapeResult {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Minute)
+	defer cancel()
+	argv := append(s.args[:len(s.args):len(s.args)], args...)
+	for ref := range s.refs {
+		argv = append(argv, ref)
+	}
+	cmd := exec.CommandContext(ctx, "imagegate", argv...)
+	cmd.Dir = s.dir
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		s.t.Fatal(err)
+	}
+	var report struct{ Results []json.RawMessage }
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		s.t.Fatalf("no report: %v\n%s%s", err, out.Bytes(), stderr.Bytes())
+	}
+	results := map[string]shapeResult{}
+	for _, raw := range report.Results {
+		results[s.refs[reference(s.t, raw)]] = s.result(raw)
+	}
+	return results
+}
+
+func reference(t *testing.T, raw []byte) string {
+	t.Helper()
+	var r struct{ Reference string }
+	if err := json.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r.Reference
+}
+
+// result takes from a report what a reader of a refusal looks at.
+func (s *shapeRun) result(raw []byte) shapeResult {
+	s.t.Helper()
+	var r struct {
+		Verdict  string
+		Error    json.RawMessage
+		Rules    []struct{ Rule, Result, Message string }
+		Coverage struct{ Gaps json.RawMessage }
+		Findings []struct {
+			ID, Class, Severity string
+			Package             struct{ Name, Version, Path string }
+		}
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		s.t.Fatal(err)
+	}
+	var b strings.Builder
+	for name, value := range map[string]json.RawMessage{"error": r.Error, "gaps": r.Coverage.Gaps} {
+		b.WriteString("  " + name + " ")
+		var line bytes.Buffer
+		if json.Compact(&line, value) == nil {
+			b.Write(line.Bytes())
+		}
+		b.WriteString("\n")
+	}
+	for _, rule := range r.Rules {
+		if rule.Result != "pass" && rule.Result != "off" {
+			b.WriteString("  " + rule.Rule + " " + rule.Result + ": " + rule.Message + "\n")
+		}
+	}
+	for i, f := range r.Findings {
+		if i < 5 {
+			b.WriteString("  " + strings.Join([]string{f.ID, f.Severity, f.Class, f.Package.Name, f.Package.Version, f.Package.Path}, " ") + "\n")
+		}
+	}
+	return shapeResult{r.Verdict, b.String()}
+}

@@ -1,0 +1,90 @@
+package shapes
+
+import (
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
+)
+
+const (
+	dist       = "usr/lib/python3/dist-packages/"
+	urllibInfo = dist + "urllib3-1.26.12.egg-info/PKG-INFO"
+	acme       = "ACME Packaging <packages@acme.example>"
+	rockyOS    = "NAME=\"Rocky Linux\"\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.6\"\n"
+)
+
+// urllib is Debian's own package of a library that upstream's advisories call
+// vulnerable in this version: Debian has mended it without a new version.
+func urllib() rootfs.Pkg {
+	return rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.12-1+deb12u1", Source: "python-urllib3",
+		Files: []imagetest.File{pythonPackage(urllibInfo, "urllib3", "1.26.12")}}
+}
+
+// distroOwned are language packages that the distribution installed and mends
+// (row 1): upstream's advisories know nothing of its fixes.
+func distroOwned() ([]Shape, error) {
+	python := debian(urllib())
+	node := debian(rootfs.Pkg{Name: "node-lodash", Version: "4.17.21+dfsg+~cs8.31.198.20210220-9",
+		Files: []imagetest.File{npmPackage("usr/share/nodejs/lodash", "lodash", "4.17.20")}})
+	ruby := debian(rootfs.Pkg{Name: "rake", Version: "13.0.6-3", Files: []imagetest.File{
+		imagetest.Text("usr/share/rubygems-integration/all/specifications/rake-12.3.2.gemspec", rootfs.GemSpec("rake", "12.3.2"))}})
+	jar, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
+	if err != nil {
+		return nil, err
+	}
+	jar.Files[0].Path = "usr/share/java/log4j-core-2.14.1.jar"
+	java := debian(rootfs.Pkg{Name: "liblog4j2-java", Version: "2.19.0-2", Source: "apache-log4j2", Files: jar.Files})
+	site := pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")
+	rpm := rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.5-6.el9_7.1", Source: "python-urllib3", Files: []imagetest.File{site}}
+	rocky, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", rpm)
+	if err != nil {
+		return nil, err
+	}
+	foreign := rpm
+	foreign.Maintainer, foreign.Source = "ACME", "acme-billing"
+	rockyForeign, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", foreign)
+	if err != nil {
+		return nil, err
+	}
+	apk := rootfs.Alpine("3.23.2", rootfs.Pkg{Name: "py3-urllib3", Version: "1.26.20-r0",
+		Files: []imagetest.File{pythonPackage("usr/lib/python3.12/site-packages/urllib3-1.26.12.dist-info/METADATA", "urllib3", "1.26.12")}})
+	const mended = "the distribution installed it, lists its hash and mends it under its own version"
+	shapes := []Shape{
+		ordinary("owned-debian-python", mended, python),
+		ordinary("owned-debian-node", mended, node),
+		ordinary("owned-debian-ruby", mended, ruby),
+		ordinary("owned-debian-java", mended, java),
+		ordinary("owned-rocky-python", mended, rocky),
+		ordinary("owned-alpine-python", mended, apk),
+		ordinary("owned-other-layer-above", mended+"; a layer above changes other files", python, imagetest.Files(imagetest.Text("app/config", "x"))),
+	}
+	for i := range shapes {
+		shapes[i].Names = []string{"distro-owned"} // upstream's finding is there, in this class
+	}
+	return append(shapes, disowned(python, rockyForeign)...), nil
+}
+
+// disowned are the attacks: each breaks one condition of ownership.
+func disowned(python, rockyForeign imagetest.Layer) []Shape {
+	const sums, list = "var/lib/dpkg/info/python3-urllib3.md5sums", "var/lib/dpkg/info/python3-urllib3.list"
+	vendored := func(name, dir, maintainer string) imagetest.Layer {
+		return debian(rootfs.Pkg{Name: name, Version: "1.4.2", Maintainer: maintainer,
+			Files: []imagetest.File{pythonPackage(dir+"urllib3-1.26.12.dist-info/METADATA", "urllib3", "1.26.12")}})
+	}
+	changed := imagetest.Text(urllibInfo, "Metadata-Version: 2.1\nName: urllib3\nVersion: 1.26.12\nSummary: changed\n\n")
+	stray := pythonPackage("opt/vendor/urllib3-1.26.12.egg-info/PKG-INFO", "urllib3", "1.26.12")
+	return []Shape{
+		attack("owned-attack-pip", "pip installed it, no package lists it", Fail, debian(), imagetest.Files(
+			pythonPackage("usr/local/lib/python3.11/site-packages/urllib3-1.26.12.dist-info/METADATA", "urllib3", "1.26.12"))),
+		attack("owned-attack-own-deb", "an own package vendors the library below /opt", Fail, vendored("acme-billing", "opt/acme/lib/", acme)),
+		attack("owned-attack-own-deb-dist-packages", "an own package installs it where Debian's packages do", Fail, vendored("acme-billing", dist, acme)),
+		attack("owned-attack-forged-vendor", "an own package calls itself Debian's, and Debian has no such source", Fail, vendored("acme-billing", "usr/lib/acme/", "")),
+		attack("owned-attack-forged-vendor-usr-local", "distributions install nothing below /usr/local", Fail, vendored("python3-urllib3", "usr/local/lib/python3/dist-packages/", "")),
+		attack("owned-attack-changed-later", "the file was changed after the installation", Fail, python, imagetest.Files(changed)),
+		attack("owned-attack-wrong-hash", "the list names another hash", Fail, replaced(python, sums, "00000000000000000000000000000000  "+urllibInfo+"\n")),
+		attack("owned-attack-no-hash", "the list has no hash: anything may have been put there", Fail, without(python, sums)),
+		attack("owned-attack-list-deleted-later", "a later layer deleted the list and the hashes", Fail, python, imagetest.Files(imagetest.Whiteout(sums), imagetest.Whiteout(list))),
+		attack("owned-attack-symlink", "the listed directory became a link to another tree", Fail, python,
+			imagetest.Files(imagetest.Whiteout(dist[:len(dist)-1]), stray), imagetest.Files(imagetest.Symlink(dist[:len(dist)-1], "/opt/vendor"))),
+		attack("owned-attack-rpm-vendor", "the package is not of the distribution", Fail, rockyForeign),
+	}
+}

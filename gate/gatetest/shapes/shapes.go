@@ -1,0 +1,151 @@
+// Package shapes has images in the shapes that people ship, each with the
+// verdict that a competent user agrees with and the reason for it. A gate that
+// refuses ordinary images is switched off, and then it stops no attack either:
+// so beside every shape there is an attack that differs in as little as
+// possible and must not pass.
+package shapes
+
+import (
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
+)
+
+// Verdict is the word for it in a JSON report.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass      Verdict = "pass"
+	Fail      Verdict = "fail"
+	NoVerdict Verdict = "no-verdict"
+)
+
+// Shape is one image.
+type Shape struct {
+	Name  string // "hardlink-pnpm"
+	Image v1.Image
+	// BuiltIn and Team are the right verdicts under the built-in policy and
+	// under [TeamPolicy].
+	BuiltIn, Team Verdict
+	Why           string
+	// Attack says that the image differs from an ordinary one in as little as
+	// possible, and must not pass.
+	Attack bool
+	// Names are texts that the report has to contain: the package, the file.
+	Names []string
+}
+
+// TeamPolicy is what most teams write first.
+const TeamPolicy = `version: 1
+vulnerabilities:
+  max: {critical: 0, high: 0}
+  unfixed: warn
+coverage:
+  end-of-life: warn
+`
+
+// All returns every shape.
+func All() ([]Shape, error) {
+	var all []Shape
+	for _, family := range []func() ([]Shape, error){
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages,
+	} {
+		list, err := family()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// Advisories adds to the database of the tests what the shapes need: the
+// distributions know the sources of their packages, and nothing in the shapes
+// is older than the fix.
+func Advisories() []dbtest.Advisory {
+	var all []dbtest.Advisory
+	for bucket, sources := range map[string][]string{
+		"debian 12":         {"python-urllib3", "node-lodash", "rake", "apache-log4j2", "perl", "base-files"},
+		"rocky 9":           {"python-urllib3", "bash"},
+		"alma 9":            {"python-urllib3"},
+		"Oracle Linux 9":    {"bash"},
+		"amazon linux 2023": {"bash"},
+		"alpine 3.23":       {"py3-urllib3", "musl"},
+		"chainguard":        {"glibc", "openssl"},
+		"wolfi":             {"glibc", "openssl"},
+	} {
+		for _, source := range sources {
+			all = append(all, dbtest.Advisory{Bucket: bucket, Package: source, ID: "CVE-2020-0001", Entry: map[string]any{"FixedVersion": "0.0.1"}})
+		}
+	}
+	return all
+}
+
+// ordinary is an image that everyone agrees to ship.
+func ordinary(name, why string, layers ...imagetest.Layer) Shape {
+	return Shape{Name: name, Why: why, Image: built(layers...), BuiltIn: Pass, Team: Pass}
+}
+
+// refused is an image that is rightly refused with a verdict.
+func refused(name, why string, verdict Verdict, layers ...imagetest.Layer) Shape {
+	return Shape{Name: name, Why: why, Image: built(layers...), BuiltIn: verdict, Team: verdict}
+}
+
+// attack is a refused image that somebody made on purpose.
+func attack(name, why string, verdict Verdict, layers ...imagetest.Layer) Shape {
+	s := refused(name, why, verdict, layers...)
+	s.Attack = true
+	return s
+}
+
+func (s Shape) naming(texts ...string) Shape {
+	s.Names = texts
+	return s
+}
+
+func built(layers ...imagetest.Layer) v1.Image {
+	return imagetest.Spec{Layers: layers, User: "65532:65532", Entrypoint: []string{"/app/run"}}.Image()
+}
+
+// debian is Debian 12 with packages, its own ones complete.
+func debian(packages ...rootfs.Pkg) imagetest.Layer {
+	return rootfs.Debian("12", append([]rootfs.Pkg{{Name: "base-files", Version: "12.4+deb12u12"}}, packages...)...)
+}
+
+// with adds files to a layer.
+func with(l imagetest.Layer, files ...imagetest.File) imagetest.Layer {
+	l.Files = append(l.Files[:len(l.Files):len(l.Files)], files...)
+	return l
+}
+
+// without leaves a file out of a layer.
+func without(l imagetest.Layer, path string) imagetest.Layer {
+	var files []imagetest.File
+	for _, f := range l.Files {
+		if f.Path != path {
+			files = append(files, f)
+		}
+	}
+	l.Files = files
+	return l
+}
+
+// replaced gives a file of a layer another content.
+func replaced(l imagetest.Layer, path, body string) imagetest.Layer {
+	return with(without(l, path), imagetest.Text(path, body))
+}
+
+// pythonPackage is the description of an installed Python package.
+func pythonPackage(path, name, version string) imagetest.File {
+	return imagetest.Text(path, fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n\n", name, version))
+}
+
+// npmPackage is an installed Node.js package.
+func npmPackage(dir, name, version string) imagetest.File {
+	return imagetest.Text(dir+"/package.json", fmt.Sprintf("{\"name\":%q,\"version\":%q}\n", name, version))
+}
