@@ -4,6 +4,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 	"github.com/imagegate/imagegate/gate/gatetest/trivytest"
+	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -115,11 +117,38 @@ func TestParityWithTrivyOnSharedData(t *testing.T) {
 	}
 }
 
-// matcher is a worker with a database.
+// asWorker in the environment makes the test binary a worker.
+const asWorker = "IMAGEGATE_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asWorker) != "" {
+		os.Exit(Serve(context.Background(), os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
+
+// matcher is a worker with a database, in a process of its own: Trivy's
+// temporary directory can be had once in each process.
 func matcher(t *testing.T, cacheDir string) *conversation {
 	t.Helper()
-	c, ready := converse(t, cacheDir)
-	if ready.Problem != "" {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), asWorker+"=1", "TMPDIR="+t.TempDir())
+	cmd.Stderr = t.Output()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() })
+	t.Cleanup(func() { _ = in.Close() })
+	c := &conversation{t: t, send: wire.NewWriter(in), recv: wire.NewReader(out)}
+	if ready := c.open(cacheDir); ready.Problem != "" {
 		t.Fatal(ready.Problem)
 	}
 	return c

@@ -34,31 +34,50 @@ type conversation struct {
 func converse(t *testing.T, cacheDir string) (*conversation, wire.Ready) {
 	t.Helper()
 	inR, inW := io.Pipe()
-	outR, outW := io.Pipe()
+	// The system's pipe has room for a failure that nobody waits for yet.
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan int, 1)
 	go func() {
 		done <- Serve(context.Background(), inR, outW)
 		_ = outW.Close()
+		_ = inR.CloseWithError(errEnded)
 	}()
 	c := &conversation{t: t, send: wire.NewWriter(inW), recv: wire.NewReader(outR)}
 	t.Cleanup(func() {
 		_ = inW.Close()
 		<-done
+		_ = outR.Close()
 	})
+	return c, c.open(cacheDir)
+}
+
+// open begins the conversation.
+func (c *conversation) open(cacheDir string) wire.Ready {
+	c.t.Helper()
 	c.must(c.send.JSON(wire.TypeOpen, wire.Open{CacheDir: cacheDir, Parallel: 2}))
 	c.must(c.send.Flush())
 	kind, payload, err := c.recv.Next()
 	c.must(err)
 	if kind != wire.TypeReady {
-		t.Fatalf("frame %q instead of Ready", kind)
+		c.t.Fatalf("frame %q instead of Ready", kind)
 	}
 	var ready wire.Ready
 	c.must(strictjson.Unmarshal(payload, &ready))
-	return c, ready
+	return ready
 }
+
+// errEnded says that the worker ended while something was sent to it.
+var errEnded = errors.New("the worker ended")
 
 func (c *conversation) must(err error) {
 	c.t.Helper()
+	if errors.Is(err, errEnded) {
+		kind, payload, _ := c.recv.Next() // what it said last
+		c.t.Fatalf("%v: frame %q: %s", err, kind, payload)
+	}
 	if err != nil {
 		c.t.Fatal(err)
 	}
