@@ -76,7 +76,7 @@ func runCheck(p *program, c *cli.Context) error {
 		return err
 	}
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
-		return openScanner(p, o, report.Bills(run.outputs))
+		return openScanner(p, o, report.SBOMFormats(run.outputs))
 	})}
 	if !run.policy.Needs().Layers() {
 		ahead.Discard()

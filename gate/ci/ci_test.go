@@ -136,13 +136,6 @@ func TestDigestIsOneOrNone(t *testing.T) {
 		if got := ci.Digest(run); got != c.want {
 			t.Errorf("%s: digest %q, want %q", name, got, c.want)
 		}
-		var b bytes.Buffer
-		if err := ci.Dotenv(&b, run, 0); err != nil {
-			t.Fatal(err)
-		}
-		if !regexp.MustCompile(`^(IMAGEGATE_[A-Z_]+=[a-z0-9:-]+\n)+$`).MatchString(b.String()) || strings.Contains(b.String(), "DIGEST") != (c.want != "") {
-			t.Errorf("%s: dotenv is\n%s", name, b.String())
-		}
 	}
 }
 

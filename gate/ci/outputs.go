@@ -102,18 +102,6 @@ func Digest(run *gate.Run) string {
 	return digest
 }
 
-// Dotenv writes a run as a GitLab dotenv report: verdict, exit code and, where
-// there is one, the digest. A variable that has no value is left out, so that a
-// script with "set -u" stops instead of deploying nothing in particular.
-func Dotenv(w io.Writer, run *gate.Run, exitCode int) error {
-	s := fmt.Sprintf("IMAGEGATE_VERDICT=%s\nIMAGEGATE_EXIT_CODE=%d\n", run.Outcome(), exitCode)
-	if d := Digest(run); d != "" {
-		s += "IMAGEGATE_DIGEST=" + d + "\n"
-	}
-	_, err := io.WriteString(w, s)
-	return err
-}
-
 // Section begins a part of the log that readers can fold, and returns what ends
 // it. Without a CI system that folds, both write nothing. The name must be the
 // same in no other section of the job.

@@ -29,6 +29,14 @@ type (
 	}
 )
 
+func codeQualityFormat() Format {
+	return Format{
+		Name: "codequality", Title: "Code Quality report",
+		Where: "GitLab: artifacts:reports:codequality", Extension: ".json",
+		write: whole(renderCodeQuality),
+	}
+}
+
 func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
 	issues := []qualityIssue{}
 	ids := &identity{}

@@ -30,6 +30,14 @@ type annotation struct {
 	on    []string
 }
 
+func githubFormat() Format {
+	return Format{
+		Name: "github", Title: "annotations, at most 10",
+		Where: "GitHub: the job log (by itself)", Extension: ".txt", Stdout: true,
+		write: whole(renderGitHub),
+	}
+}
+
 // renderGitHub writes workflow commands: the most severe first, at most nine,
 // and one that counts the rest.
 func renderGitHub(run *gate.Run, o Options) ([]byte, error) {

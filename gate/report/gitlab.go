@@ -101,6 +101,14 @@ type (
 	}
 )
 
+func gitlabFormat() Format {
+	return Format{
+		Name: "gitlab", Title: "container scanning report (schema 15.2.1)",
+		Where: "GitLab: artifacts:reports:container_scanning", Extension: ".json",
+		write: writeGitLab,
+	}
+}
+
 // writeGitLab writes the report finding by finding, for the same reason as
 // writeJSON.
 func writeGitLab(w io.Writer, run *gate.Run, o Options) error {

@@ -21,6 +21,14 @@ const (
 	pageSections = 50 // images with a section of their own
 )
 
+func htmlFormat() Format {
+	return Format{
+		Name: "html", Title: "a page to open, mail, archive and print; needs no network",
+		Where: "a browser, a mail, a job artifact", Extension: ".html",
+		write: whole(renderHTML),
+	}
+}
+
 // renderHTML writes one page that needs no other file and makes no request.
 func renderHTML(run *gate.Run, o Options) ([]byte, error) {
 	outcome := run.Outcome()

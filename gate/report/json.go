@@ -20,6 +20,14 @@ var reportSchema []byte
 // ReportSchema returns the JSON Schema of the JSON report.
 func ReportSchema() []byte { return slices.Clone(reportSchema) }
 
+func jsonFormat() Format {
+	return Format{
+		Name: "json", Title: "everything, for programs; has a JSON Schema",
+		Where: "a file, jq, your own tools", Extension: ".json",
+		write: writeJSON,
+	}
+}
+
 // writeJSON writes the report image by image: with all findings of a thousand
 // images, the document is larger than the memory that it should take.
 func writeJSON(w io.Writer, run *gate.Run, _ Options) error {

@@ -62,6 +62,14 @@ type (
 // rulesClass is the class of the cases that are rules.
 const rulesClass = "imagegate.rules"
 
+func junitFormat() Format {
+	return Format{
+		Name: "junit", Title: "a test case per rule and blocking finding",
+		Where: "GitLab: artifacts:reports:junit; Jenkins: junit step", Extension: ".xml",
+		write: whole(renderJUnit),
+	}
+}
+
 func renderJUnit(run *gate.Run, _ Options) ([]byte, error) {
 	doc := junitSuites{}
 	budget := junitCases

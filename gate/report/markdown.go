@@ -22,8 +22,24 @@ const (
 // cellRunes bounds one cell, so that no single name can fill the document.
 const cellRunes = 160
 
+func markdownFormat() Format {
+	return Format{
+		Name: "markdown", Title: "summary with tables, at most 1 MiB",
+		Where: "GitHub: job summary (by itself); wikis, e-mail", Extension: ".md", Stdout: true,
+		write: whole(renderSummary),
+	}
+}
+
 func renderSummary(run *gate.Run, o Options) ([]byte, error) {
 	return markdownOf(run, cmp.Or(o.MaxBytes, summaryBytes)), nil
+}
+
+func markdownCommentFormat() Format {
+	return Format{
+		Name: "markdown-comment", Title: "the same, at most 65,536 characters",
+		Where: "a comment on a pull or merge request", Extension: ".md", Stdout: true,
+		write: whole(renderComment),
+	}
 }
 
 // renderComment writes the same document with a marker on its first line, by
@@ -36,7 +52,7 @@ func renderComment(run *gate.Run, o Options) ([]byte, error) {
 // markdownOf writes the verdict, then what blocks, then the rest, and cuts by
 // whole rows to the limit.
 func markdownOf(run *gate.Run, limit int) []byte {
-	d := &sheet{}
+	d := &markdownDocument{}
 	outcome := run.Outcome()
 	d.text("## imagegate: " + word(outcome) + "\n\n" + safe.Markdown(advice(run)) + "\n\n")
 	if run.Saved {
@@ -83,7 +99,7 @@ func cell(s string) string {
 
 // markdownResult writes one image; one that passed without a remark is in the
 // table above already.
-func markdownResult(d *sheet, r *gate.Result) {
+func markdownResult(d *markdownDocument, r *gate.Result) {
 	img := imageOf(r)
 	rules := stopping(r)
 	f := failureOf(r)
@@ -109,7 +125,7 @@ func markdownResult(d *sheet, r *gate.Result) {
 	markdownFindings(d, findings)
 }
 
-func markdownFindings(d *sheet, findings []*policy.Judged) {
+func markdownFindings(d *markdownDocument, findings []*policy.Judged) {
 	blocking := ofClass(findings, policy.ClassBlocking)
 	if len(blocking) > 0 {
 		d.text(fmt.Sprintf("Blocking: %s (%s)\n\n", words.Plural(len(blocking), "finding"), bySeverity(blocking)))
@@ -128,7 +144,7 @@ func markdownFindings(d *sheet, findings []*policy.Judged) {
 }
 
 // markdownExceptions lists the exceptions that someone has to do something about.
-func markdownExceptions(d *sheet, run *gate.Run) {
+func markdownExceptions(d *markdownDocument, run *gate.Run) {
 	var rows [][]string
 	quiet := 0
 	for _, use := range exceptionsOf(run.Results) {

@@ -38,18 +38,18 @@ type Format struct {
 // Formats returns every format, the most common ones first.
 func Formats() []Format {
 	return []Format{
-		{"text", "the verdict and what to do next, for people", "the terminal, the job log", ".txt", true, whole(renderText)},
-		{"json", "everything, for programs; has a JSON Schema", "a file, jq, your own tools", ".json", false, writeJSON},
-		{"sarif", "code scanning alerts (SARIF 2.1.0)", "GitHub: github/codeql-action/upload-sarif", ".sarif", false, whole(renderSARIF)},
-		{"junit", "a test case per rule and blocking finding", "GitLab: artifacts:reports:junit; Jenkins: junit step", ".xml", false, whole(renderJUnit)},
-		{"gitlab", "container scanning report (schema 15.2.1)", "GitLab: artifacts:reports:container_scanning", ".json", false, writeGitLab},
-		{"codequality", "Code Quality report", "GitLab: artifacts:reports:codequality", ".json", false, whole(renderCodeQuality)},
-		{"markdown", "summary with tables, at most 1 MiB", "GitHub: job summary (by itself); wikis, e-mail", ".md", true, whole(renderSummary)},
-		{"markdown-comment", "the same, at most 65,536 characters", "a comment on a pull or merge request", ".md", true, whole(renderComment)},
-		{"cyclonedx", "bill of materials of one image (CycloneDX, by Trivy)", "a file, an attestation, Dependency-Track", ".cdx.json", false, whole(renderBill("cyclonedx"))},
-		{"spdx", "bill of materials of one image (SPDX 2.3, by Trivy)", "a file, an attestation", ".spdx.json", false, whole(renderBill("spdx"))},
-		{"html", "a page to open, mail, archive and print; needs no network", "a browser, a mail, a job artifact", ".html", false, whole(renderHTML)},
-		{"github", "annotations, at most 10", "GitHub: the job log (by itself)", ".txt", true, whole(renderGitHub)},
+		textFormat(),
+		jsonFormat(),
+		sarifFormat(),
+		junitFormat(),
+		gitlabFormat(),
+		codeQualityFormat(),
+		markdownFormat(),
+		markdownCommentFormat(),
+		cycloneDXFormat(),
+		spdxFormat(),
+		htmlFormat(),
+		githubFormat(),
 	}
 }
 

@@ -33,6 +33,14 @@ const (
 	noVerdictRule  = "no-verdict"
 )
 
+func sarifFormat() Format {
+	return Format{
+		Name: "sarif", Title: "code scanning alerts (SARIF 2.1.0)",
+		Where: "GitHub: github/codeql-action/upload-sarif", Extension: ".sarif",
+		write: whole(renderSARIF),
+	}
+}
+
 // renderSARIF writes one run per image and platform. It shrinks the number of
 // results until the file is small enough to be uploaded.
 func renderSARIF(run *gate.Run, o Options) ([]byte, error) {

@@ -14,13 +14,21 @@ import (
 // textReport writes a run for a person who must decide what to do next. What
 // keeps the image from passing comes first and in full; what passed is one line.
 type textReport struct {
-	*paper
+	*textWriter
 	run *gate.Run
 	o   Options
 }
 
+func textFormat() Format {
+	return Format{
+		Name: "text", Title: "the verdict and what to do next, for people",
+		Where: "the terminal, the job log", Extension: ".txt", Stdout: true,
+		write: whole(renderText),
+	}
+}
+
 func renderText(run *gate.Run, o Options) ([]byte, error) {
-	t := &textReport{&paper{color: o.Color, width: o.Width}, run, o}
+	t := &textReport{&textWriter{color: o.Color, width: o.Width}, run, o}
 	images := groups(run.Results)
 	t.headline(images)
 	for _, g := range images {

@@ -113,7 +113,7 @@ func (t *textReport) oneByOne(r *gate.Result, findings []*policy.Judged) {
 		tab.add(severityTint(f.Severity), f.ID, string(severity(f.Severity)), f.Package.Name,
 			f.Package.Version+" -> "+fixed(f), origin(r, &f.Package))
 	}
-	tab.print(t.paper, 4)
+	tab.print(t.textWriter, 4)
 }
 
 func fixed(f *policy.Judged) string { return cmp.Or(f.FixedVersion, "no fix") }
@@ -253,7 +253,7 @@ func (t *textReport) byPackage(r *gate.Result, findings []*policy.Judged, limit 
 		tab.add(severityTint(worst), f.Package.Name, f.Package.Version+" -> "+b.fixes(),
 			bySeverity(b.findings), f.ID, origin(r, &f.Package))
 	}
-	tab.print(t.paper, 4)
+	tab.print(t.textWriter, 4)
 	if morePackages > 0 {
 		t.line("    ", fmt.Sprintf("… and %s in %s: use -o json=FILE for all of them",
 			more(moreFindings, "finding"), words.Plural(morePackages, "package")))

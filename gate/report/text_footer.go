@@ -168,7 +168,7 @@ func (t *textReport) summary() {
 		tab.add(decisionTint(r.Decision()), r.Decision().String(), cmp.Or(img.platform, "-"), blocking,
 			cmp.Or(short(img.digest), "-"), img.ref)
 	}
-	tab.print(t.paper, 2)
+	tab.print(t.textWriter, 2)
 }
 
 // footer tells what judged: policy, database and tools. The last line repeats

@@ -7,10 +7,10 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// sheet is a Markdown document that can be cut: its tables give way row by row,
+// markdownDocument is a Markdown document that can be cut: its tables give way row by row,
 // the last ones first, and each says how many rows it lost. A document cut in
 // the middle of a row, or not at all, would lose the verdict with it.
-type sheet struct{ blocks []block }
+type markdownDocument struct{ blocks []block }
 
 // block is a piece of text, or a table.
 type block struct {
@@ -20,10 +20,10 @@ type block struct {
 	rows []string
 }
 
-func (d *sheet) text(s string) { d.blocks = append(d.blocks, block{text: s}) }
+func (d *markdownDocument) text(s string) { d.blocks = append(d.blocks, block{text: s}) }
 
 // table adds a table whose cells are encoded already.
-func (d *sheet) table(noun string, head []string, rows [][]string) {
+func (d *markdownDocument) table(noun string, head []string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
@@ -46,7 +46,7 @@ func slicesOf(s string, n int) []string {
 
 // render writes the document in at most limit bytes. What comes first is kept;
 // the last line of a document that was cut says so.
-func (d *sheet) render(limit int) []byte {
+func (d *markdownDocument) render(limit int) []byte {
 	const reserve = 120 // for the last line and one line about lost rows
 	whole := d.size() <= limit
 	var b strings.Builder
@@ -64,7 +64,7 @@ func (d *sheet) render(limit int) []byte {
 	return []byte(b.String())
 }
 
-func (d *sheet) size() int {
+func (d *markdownDocument) size() int {
 	n := 0
 	for _, b := range d.blocks {
 		n += len(b.text) + len(b.head) + 1

@@ -10,10 +10,10 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// OwnFormats are the formats that this package renders itself. Bills of
+// OwnFormats are the formats that this package renders itself. SBOMFormats of
 // materials are the scanner's documents, and not every run has one.
 func OwnFormats() []Format {
-	return slices.DeleteFunc(Formats(), func(f Format) bool { return slices.Contains(bills, f.Name) })
+	return slices.DeleteFunc(Formats(), func(f Format) bool { return slices.Contains(sbomFormats, f.Name) })
 }
 
 func TestBills(t *testing.T) {
@@ -70,7 +70,7 @@ func TestBillsAreAskedForOnce(t *testing.T) {
 		}
 		outputs = append(outputs, o)
 	}
-	if got := Bills(outputs); !slices.Equal(got, []string{"cyclonedx", "spdx"}) {
-		t.Errorf("Bills = %v", got)
+	if got := SBOMFormats(outputs); !slices.Equal(got, []string{"cyclonedx", "spdx"}) {
+		t.Errorf("SBOMFormats = %v", got)
 	}
 }
