@@ -81,6 +81,19 @@ func TestOrdinary(t *testing.T) {
 		{"apk/tagged-repository-on-vulnerable", repositories(tagged, badApk), exitFail},
 		{"apk/only-edge-on-vulnerable", repositories("https://dl-cdn.alpinelinux.org/alpine/edge/main\n", badApk), exitFail},
 
+		{"link/store-before-the-name", onCleanBase(imagetest.Text("a/store/cd12", `{"name":"lodash","version":"4.18.1"}`), imagetest.Hardlink(manifestAt, "a/store/cd12")), exitPass},
+		{"link/store-before-two-names", onCleanBase(imagetest.Text("a/store/cd12", badManifest), imagetest.Hardlink(manifestAt, "a/store/cd12"),
+			imagetest.Hardlink("app2/node_modules/lodash/package.json", "a/store/cd12")), exitFail},
+		{"link/link-to-a-link", onCleanBase(imagetest.Text("a/store/cd12", badManifest), imagetest.Hardlink("a/x", "a/store/cd12"), imagetest.Hardlink(manifestAt, "a/x")), exitFail},
+		{"link/metadata-of-python", onCleanBase(imagetest.Text("a/store/cd12", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n"), imagetest.Hardlink(packagesAt+"Flask-2.2.3.dist-info/METADATA", "a/store/cd12")), exitFail},
+		{"link/package-database", unprivileged(imagetest.Files(imagetest.Text("a/status", rootfs.DpkgStatus(badDeb))), hardStatus()), exitNoVerdict},
+		{"link/package-database-of-one-layer", hardDebian(badDeb), exitFail},
+		{"link/clean-package-database-of-one-layer", hardDebian(pkg("base-files", "13")), exitPass},
+		{"link/second-name-after-the-first-was-deleted", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Text("app/node_modules/a/package.json", badManifest), imagetest.Hardlink(manifestAt, "app/node_modules/a/package.json")),
+			imagetest.Files(imagetest.Whiteout("app/node_modules/a"))), exitFail},
+		{"link/program-whose-first-name-was-deleted", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("usr/bin/perl", []byte("\x7fELF perl")), imagetest.Hardlink("usr/bin/perl5", "usr/bin/perl")),
+			imagetest.Files(imagetest.Whiteout("usr/bin/perl"))), exitPass},
+
 		{"conda/base", onCleanBase(imagetest.Text("opt/conda/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/environment", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/record-with-another-name", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/x.json", record)), exitNoVerdict},
@@ -96,6 +109,26 @@ func TestOrdinary(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hardDebian is Debian whose package database is a hard link, as in images that
+// are made of an ostree repository.
+func hardDebian(packages ...rootfs.Pkg) imagetest.Spec {
+	l := rootfs.Debian("13", packages...)
+	files := []imagetest.File{imagetest.Text("a/status", rootfs.DpkgStatus(packages...)), imagetest.Hardlink("var/lib/dpkg/status", "a/status")}
+	for _, f := range l.Files {
+		if f.Path != "var/lib/dpkg/status" {
+			files = append(files, f)
+		}
+	}
+	return unprivileged(imagetest.Layer{Files: files})
+}
+
+// hardStatus is Debian whose package database is a hard link to a file of a lower
+// layer.
+func hardStatus() imagetest.Layer {
+	l := hardDebian().Layers[0]
+	return imagetest.Layer{Files: l.Files[1:]}
 }
 
 func hashOf(text string) string {

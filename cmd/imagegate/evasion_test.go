@@ -149,9 +149,9 @@ func linkEvasions() []evasion {
 	return []evasion{
 		{"link/npm-directory", onCleanBase(imagetest.Text("opt/lodash/package.json", badManifest), imagetest.Symlink("app/node_modules/lodash", "/opt/lodash")), exitFail},
 		{"link/npm-file", onCleanBase(imagetest.Text("opt/p.json", badManifest), imagetest.Symlink(manifestAt, "/opt/p.json")), exitNoVerdict},
-		{"link/npm-hard", onCleanBase(imagetest.Text("opt/p.json", badManifest), imagetest.Hardlink(manifestAt, "opt/p.json")), exitNoVerdict},
+		{"link/npm-hard", onCleanBase(imagetest.Text("opt/p.json", badManifest), imagetest.Hardlink(manifestAt, "opt/p.json")), exitFail},
 		{"link/npm-hard-from-lower-layer", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Text("opt/p.json", badManifest)), imagetest.Files(imagetest.Hardlink(manifestAt, "opt/p.json"))), exitNoVerdict},
-		{"link/go-first-name-deleted", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("a", program), imagetest.Hardlink("b", "a")), imagetest.Files(imagetest.Whiteout("a"))), exitNoVerdict},
+		{"link/go-first-name-deleted", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("a", program), imagetest.Hardlink("b", "a")), imagetest.Files(imagetest.Whiteout("a"))), exitFail},
 		{"link/go-moved-by-upper-layer", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("a", program)), imagetest.Files(imagetest.Hardlink("b", "a"), imagetest.Whiteout("a"))), exitNoVerdict},
 		{"link/go-deleted-through-link", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("d/a", program), imagetest.Symlink("e", "d")), imagetest.Files(imagetest.Whiteout("e/a"))), exitFail},
 		{"link/dpkg-directory", unprivileged(rootfs.Debian("13"), imagetest.Files(imagetest.Whiteout("var/lib/dpkg")), imagetest.Files(imagetest.Symlink("var/lib/dpkg", "/opt/dpkg"), imagetest.Text("opt/dpkg/status", rootfs.DpkgStatus(badDeb)))), exitNoVerdict},

@@ -50,6 +50,13 @@ type Entry struct {
 	Xattrs map[string]string
 }
 
+// Named returns the entry of a file under another name, that of a hard link to it.
+func (e *Entry) Named(name string) *Entry {
+	named := *e
+	named.Name, named.Raw = name, name
+	return &named
+}
+
 // Stats is what reading one layer has shown.
 type Stats struct {
 	Compression  string // "gzip", "zstd" or "none": by content, not by media type

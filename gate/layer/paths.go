@@ -2,6 +2,7 @@ package layer
 
 import (
 	"strings"
+	"sync"
 )
 
 // class is why a file matters.
@@ -106,6 +107,15 @@ func (p *decidingPaths) classify(path string) class {
 	}
 	return languageClass(base)
 }
+
+// Decides reports whether the file at path says which packages there are or what
+// the operating system is.
+func Decides(path string) bool {
+	c := decidingOnce().classify(path)
+	return c != classNone && c < classOSTarget && c != classAccounts
+}
+
+var decidingOnce = sync.OnceValue(newDecidingPaths)
 
 func classifyDpkg(rest string) class {
 	dir, base, ok := strings.Cut(rest, "/")

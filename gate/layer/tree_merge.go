@@ -220,7 +220,20 @@ func (m *merge) hardlink(n *node) error {
 		return nil
 	}
 	n.kind, n.link, n.file = target.kind, target.link, target.file
+	m.alias(n.file)
 	return nil
+}
+
+// alias notes that the scanner knows a file of this layer by the name of a hard
+// link, too: programs, and metadata that has the same base name. Links with names
+// that mean more to it come as files, see package scan.
+func (m *merge) alias(f *file) {
+	if f == nil || f.layer != m.layer || m.t.paths.relevant(m.path()) {
+		return
+	}
+	if f.program.compiled() || f.class == classLanguage {
+		m.t.seen.put(m.dir, m.base, f)
+	}
 }
 
 // duplicate looks at a name that the layer has twice. Runtimes keep the last

@@ -37,6 +37,13 @@ func (r *reader) Read(ctx context.Context) (*store.Layer, error) {
 		if err != nil {
 			return err
 		}
+		err = r.readLinks(ctx, t)
+		if werr := w.Failure(); werr != nil {
+			return werr
+		}
+		if err != nil {
+			return err
+		}
 		l = &store.Layer{Head: store.Head{DiffID: b.DiffID, Blobs: []store.Blob{blob}, Jars: t.jars}, Contents: t.recorder.Finish(stats)}
 		return r.analysis(ctx, w, l)
 	})

@@ -20,13 +20,14 @@ type transfer struct {
 	limits   layer.Limits
 	recorder *layer.Recorder
 	wants    func(name string, mode fs.FileMode, size int64) bool
+	links    hardLinks
 	jars     bool // there was one
 	body     peeked
 	buf      []byte
 }
 
 func newTransfer(w *worker.Worker, limits layer.Limits, wants func(string, fs.FileMode, int64) bool) *transfer {
-	return &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, buf: make([]byte, 128<<10)}
+	return &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, links: hardLinks{wants: wants}, buf: make([]byte, 128<<10)}
 }
 
 // entry hands over one entry.
@@ -43,6 +44,11 @@ func (t *transfer) entry(e *layer.Entry, body io.Reader) error {
 		return errors.Join(t.recorder.Visit(e, nil), t.worker.Entry(&wire.Entry{Type: wire.EntryOpaque, Name: spelled(e.Name)}))
 	case layer.File:
 		return t.file(e, body)
+	case layer.Hardlink:
+		if t.links.add(e) {
+			return nil // when its content is there
+		}
+		return t.link(e)
 	default:
 		return t.recorder.Visit(e, nil)
 	}

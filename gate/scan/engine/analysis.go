@@ -40,6 +40,8 @@ type analysis struct {
 	Own ownFacts `json:"own"`
 	// Contents are the hashes of the files that hold secrets, by path.
 	Contents map[string]string `json:"contents,omitempty"`
+	// Links are further names of files of the layer in which something was found.
+	Links []link `json:"links,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
 	Gaps []evidence.Gap `json:"gaps,omitempty"`
 	// Skipped are files that have the name of a package's metadata and describe no
@@ -130,6 +132,9 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 		return nil
 	case wire.EntryOpaque:
 		l.opaque = append(l.opaque, entry.Name)
+		return nil
+	case wire.EntryLink:
+		l.links = append(l.links, link{entry.Name, entry.Target})
 		return nil
 	}
 	body := e.in.Body(entry.Size)

@@ -56,6 +56,7 @@ var severitySources = []dbtypes.SourceID{"auto"}
 func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, error) {
 	ctx = clock.With(ctx, s.begin.Now)
 	d := &detection{detail: applier.ApplyLayers(s.main)}
+	oneName(&d.detail, s.links)
 	report.OS = settleOS(&d.detail)
 	settleRepository(&d.detail)
 	s.describeFeeds(&d.detail, report)

@@ -27,6 +27,7 @@ type session struct {
 	sbom   []ftypes.BlobInfo
 	counts map[string][]string // package database -> name@version, of the topmost layer that has it
 	own    []ownLayer
+	links  map[string]string // further name of a file -> its first name
 	gaps   []evidence.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
 	contents map[string]string
@@ -88,6 +89,9 @@ func (s *session) layer(head wire.Layer) error {
 			s.contents = map[string]string{}
 		}
 		s.contents[head.DiffID+" "+path] = hash
+	}
+	for _, l := range a.Links {
+		put(&s.links, l.Name, l.Target)
 	}
 	s.gaps, s.skipped = append(s.gaps, a.Gaps...), append(s.skipped, a.Skipped...)
 	s.own = append(s.own, ownLayer{a.Own, a.Main.OpaqueDirs, a.Main.WhiteoutFiles})

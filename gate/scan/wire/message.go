@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -195,9 +196,10 @@ const (
 	EntryFile EntryType = iota
 	EntryWhiteout
 	EntryOpaque
+	EntryLink // Target is the name under which the layer has the file
 )
 
-// Entry is one whiteout of a layer, or one file that an analyzer asks for. Size
+// Entry is one whiteout or hard link of a layer, or one file that an analyzer asks for. Size
 // bytes of Data frames follow.
 type Entry struct {
 	Type EntryType
@@ -206,6 +208,7 @@ type Entry struct {
 	// Modified is in seconds since 1970.
 	Modified int64
 	Name     string
+	Target   string // of a link
 }
 
 // Append appends e's binary form to b.
@@ -214,12 +217,16 @@ func (e *Entry) Append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(e.Mode))
 	b = binary.AppendVarint(b, e.Size)
 	b = binary.AppendVarint(b, e.Modified)
-	return append(b, e.Name...)
+	b = append(b, e.Name...)
+	if e.Type == EntryLink {
+		b = append(append(b, 0), e.Target...) // no name has a NUL
+	}
+	return b
 }
 
 // ParseEntry is the reverse of Append.
 func ParseEntry(b []byte) (Entry, error) {
-	if len(b) < 1 || b[0] > byte(EntryOpaque) {
+	if len(b) < 1 || b[0] > byte(EntryLink) {
 		return Entry{}, errors.New("malformed entry")
 	}
 	e := Entry{Type: EntryType(b[0])}
@@ -236,7 +243,14 @@ func ParseEntry(b []byte) (Entry, error) {
 	if e.Modified, n = binary.Varint(b); n <= 0 {
 		return Entry{}, errors.New("malformed entry: time")
 	}
-	if e.Name = string(b[n:]); e.Name == "" {
+	e.Name = string(b[n:])
+	if e.Type == EntryLink {
+		e.Name, e.Target, _ = strings.Cut(e.Name, "\x00")
+		if e.Target == "" {
+			return Entry{}, errors.New("malformed entry: no target")
+		}
+	}
+	if e.Name == "" {
 		return Entry{}, fmt.Errorf("malformed entry: no name")
 	}
 	return e, nil

@@ -1,0 +1,128 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+)
+
+// A hard link is a file like any other, but an archive has its content only once,
+// at the first name. Stores of package managers (pnpm, uv, ostree) sort before the
+// names that mean something to an analyzer, so that the content has passed by
+// when such a name comes.
+//
+// Where an analyzer would read the link and did not read the file under its first
+// name, the layer is read once more and the content handed over under the name of
+// the link. All other links only tell the worker that a file has one more name.
+
+// maxAliased is the largest file that is held in memory because it has several
+// names.
+const maxAliased = 64 << 20
+
+// hardLinks are the hard links of one layer.
+type hardLinks struct {
+	wants func(name string, mode fs.FileMode, size int64) bool
+	// first has the first name of every link.
+	first map[string]string
+	// again are the links that need the content of a first name.
+	again map[string][]*layer.Entry
+}
+
+// add notes a link and reports whether its content has to be read again.
+func (h *hardLinks) add(e *layer.Entry) bool {
+	target := e.Linkname
+	if first, ok := h.first[target]; ok {
+		target = first
+	}
+	if h.first == nil {
+		h.first, h.again = make(map[string]string), make(map[string][]*layer.Entry)
+	}
+	h.first[e.Name] = target
+	if !h.gains(spelled(e.Name), spelled(target), layer.Decides(e.Name)) {
+		return false
+	}
+	link := *e
+	h.again[target] = append(h.again[target], &link)
+	return true
+}
+
+// gains reports whether an analyzer would read a file under the name of a link
+// that none reads under its first name. Programs are read whatever they are
+// called: a mode without x leaves their analyzers out. A size below ten bytes
+// leaves out the one for secrets.
+func (h *hardLinks) gains(name, first string, decides bool) bool {
+	const plain, tiny, small = 0o644, 4, 1 << 10
+	if h.wants(name, plain, tiny) && (decides || path.Base(name) != path.Base(first) || !h.wants(first, plain, tiny)) {
+		return true
+	}
+	return h.wants(name, plain, small) && !h.wants(first, plain, small)
+}
+
+// readLinks reads the layer once more for the links that need it.
+func (r *reader) readLinks(ctx context.Context, t *transfer) error {
+	if len(t.links.again) == 0 {
+		return nil
+	}
+	body, err := r.target.Layers[r.i].Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	// It is the same archive, so it counts only once for the limits of the image.
+	budget := layer.NewBudget(r.scanner.opt.Limits)
+	if _, err := layer.Read(ctx, body, r.spec(r.i), budget, t.linked); err != nil {
+		return err
+	}
+	return t.unlinked()
+}
+
+// linked hands over the content of a file under the names of its links.
+func (t *transfer) linked(e *layer.Entry, body io.Reader) error {
+	links := t.links.again[e.Name]
+	if e.Type != layer.File || len(links) == 0 {
+		return nil
+	}
+	if len(links) == 1 {
+		delete(t.links.again, e.Name)
+		return t.file(e.Named(links[0].Name), body)
+	}
+	if e.Size > maxAliased {
+		return nil
+	}
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	delete(t.links.again, e.Name)
+	for _, link := range links {
+		if err := t.file(e.Named(link.Name), bytes.NewReader(content)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlinked hands over the links whose files are not in this layer.
+func (t *transfer) unlinked() error {
+	for _, links := range t.links.again {
+		for _, link := range links {
+			if err := t.link(link); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// link hands over a further name of a file.
+func (t *transfer) link(e *layer.Entry) error {
+	if err := t.recorder.Visit(e, nil); err != nil {
+		return err
+	}
+	return t.worker.Entry(&wire.Entry{Type: wire.EntryLink, Name: spelled(e.Name), Target: spelled(t.links.first[e.Name])})
+}
