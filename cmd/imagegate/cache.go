@@ -134,8 +134,7 @@ func cacheInfo(p *program, c *cli.Context) error {
 		return err
 	}
 	defer store.Close()
-	ctx, cancel := p.deadline(c)
-	defer cancel()
+	ctx := c.Context
 	info, err := store.Info(ctx)
 	if err != nil {
 		return err
@@ -173,8 +172,7 @@ func cachePrune(p *program, c *cli.Context) error {
 		return err
 	}
 	defer store.Close()
-	ctx, cancel := p.deadline(c)
-	defer cancel()
+	ctx := c.Context
 	done, err := store.Prune(ctx, what)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func checkCommand(p *program) *cli.Command {
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
 		&cli.IntFlag{Name: "jobs", Usage: "let `N` scan workers work at once, each on one layer or image (default: what processors and memory allow)"},
 		&cli.StringFlag{Name: "memory", Usage: "give each scan worker `SIZE` of memory, such as 2GiB (default: what the machine allows)"},
-		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "end the whole run after `DURATION` (default: 15m)"},
+		timeoutFlag(),
 		&cli.DurationFlag{Name: "scan-timeout", Value: defaultScanTimeout, Usage: "end the scan of one image after `DURATION` (default: 10m)"},
 	}
 	flags = slices.Concat(policyFlags(), flags, reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
@@ -55,7 +55,7 @@ The policy is the file of --policy, else of the variable IMAGEGATE_POLICY, else
 
 // check is the command "check".
 func runCheck(p *program, c *cli.Context) error {
-	run, err := prepare(p, c)
+	run, err := prepare(p, c, c.String("images"))
 	if err != nil {
 		return err
 	}
@@ -68,8 +68,7 @@ func runCheck(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := p.deadline(c)
-	defer cancel()
+	ctx := c.Context
 
 	resolver, err := o.resolver(c.StringSlice("platform"))
 	if err != nil {
@@ -106,7 +105,7 @@ func runCheck(p *program, c *cli.Context) error {
 func imagesOf(p *program, c *cli.Context) ([]string, error) {
 	refs := c.Args().Slice()
 	if name := c.String("images"); name != "" {
-		more, err := readImages(p, name)
+		more, err := readImages(c.Context, p, name)
 		if err != nil {
 			return nil, err
 		}

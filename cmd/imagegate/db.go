@@ -31,7 +31,7 @@ func dbCommand(p *program) *cli.Command {
 // patience are the flags of a command that can take long.
 func patience() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "give up after `DURATION` (default: 15m)"},
+		timeoutFlag(),
 		&cli.BoolFlag{Name: "quiet", Usage: "print no progress and no warnings"},
 	}
 }
@@ -94,8 +94,7 @@ func dbUpdate(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := p.deadline(c)
-	defer cancel()
+	ctx := c.Context
 	kinds := []database.Kind{database.Vulnerability}
 	if c.Bool("java") {
 		kinds = append(kinds, database.Java)
@@ -123,8 +122,7 @@ func dbImport(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := p.deadline(c)
-	defer cancel()
+	ctx := c.Context
 	kind, db, err := store.Import(ctx, c.Args().First())
 	progress.Finish()
 	if err != nil {
@@ -143,8 +141,7 @@ func dbExport(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := p.deadline(c)
-	defer cancel()
+	ctx := c.Context
 	kind := database.Vulnerability
 	if c.Bool("java") {
 		kind = database.Java

@@ -19,14 +19,14 @@ func evalCommand(p *program) *cli.Command {
 use. Exceptions, grace periods and ages count from now, not from the day of the
 scan; advisories that came out since are not known. Each EVIDENCE is a file that
 may hold many images.`,
-		Flags:  slices.Concat(policyFlags(), []cli.Flag{shardFlag()}, reportFlags()),
+		Flags:  slices.Concat(policyFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, reportFlags()),
 		Action: p.action(runEval),
 	}
 }
 
 // eval is the command "eval".
 func runEval(p *program, c *cli.Context) error {
-	run, err := prepare(p, c)
+	run, err := prepare(p, c, c.Args().Slice()...)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"gopkg.in/yaml.v3"
 
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -79,13 +81,13 @@ func exceptionList(p *program, c *cli.Context) error {
 		}
 		images, _ = apart(all)
 	}
-	paths, err := policyFilesIn(c.Args().Slice())
+	paths, err := policyFilesIn(c.Context, c.Args().Slice())
 	if err != nil {
 		return err
 	}
 	var out []listed
 	for _, path := range paths {
-		pol, _, err := choosePolicy(p, path, "")
+		pol, _, err := choosePolicy(c.Context, p, path, "")
 		if err != nil {
 			return err
 		}
@@ -99,7 +101,7 @@ func exceptionList(p *program, c *cli.Context) error {
 
 // policyFilesIn returns the files that are named and the policies in the
 // directories that are named.
-func policyFilesIn(args []string) ([]string, error) {
+func policyFilesIn(ctx context.Context, args []string) ([]string, error) {
 	var out []string
 	for _, arg := range args {
 		info, err := os.Stat(arg)
@@ -118,7 +120,7 @@ func policyFilesIn(args []string) ([]string, error) {
 			if ext := filepath.Ext(path); !d.Type().IsRegular() || ext != ".yaml" && ext != ".yml" {
 				return nil
 			}
-			src, err := readFileUpTo(path, maxPolicy)
+			src, err := input.ReadFile(ctx, path, maxPolicy)
 			if err != nil {
 				return err
 			}

@@ -1,32 +1,55 @@
 package main
 
 import (
-	"io"
+	"context"
+	"io/fs"
+	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/imagegate/imagegate/policy/words"
+	"github.com/imagegate/imagegate/gate/input"
 )
 
 // maxImages bounds the list that --images reads.
 const maxImages = 4 << 20
 
+// checkReadOnce refuses names of files of which two are one pipe: what the first
+// reads of it, the second cannot.
+func checkReadOnce(p *program, names ...string) error {
+	var pipes []fs.FileInfo
+	for _, name := range names {
+		var info fs.FileInfo
+		var err error
+		if f, ok := p.stdin.(*os.File); ok && name == "-" {
+			info, err = f.Stat()
+		} else {
+			info, err = os.Stat(name)
+		}
+		if err != nil || info.Mode().Type() != fs.ModeNamedPipe {
+			continue // an error comes up again where the file is read
+		}
+		if slices.ContainsFunc(pipes, func(other fs.FileInfo) bool { return os.SameFile(info, other) }) {
+			return usagef("%s would be read twice, and a pipe can be read only once", name).WithHint("write one of the inputs to a file and name that")
+		}
+		pipes = append(pipes, info)
+	}
+	return nil
+}
+
 // readImages reads a list of images: one on each line, blank lines and
 // comments left out. name "-" is standard input.
-func readImages(p *program, name string) ([]string, error) {
+func readImages(ctx context.Context, p *program, name string) ([]string, error) {
 	var data []byte
 	var err error
 	if name == "-" {
-		data, err = io.ReadAll(io.LimitReader(p.stdin, maxImages+1))
+		data, err = input.ReadAll(ctx, p.stdin, "the list", maxImages)
 	} else {
-		data, err = readFileUpTo(name, maxImages)
+		data, err = input.ReadFile(ctx, name, maxImages)
 	}
 	if err != nil {
 		return nil, fileError("read the list of images", err)
-	}
-	if len(data) > maxImages {
-		return nil, usagef("the list of images %s is larger than %s", name, words.BinarySize(maxImages))
 	}
 	return parseImages(name, string(data))
 }

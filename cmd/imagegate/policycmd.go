@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/policy"
 )
 
@@ -70,7 +71,7 @@ func policyValidate(p *program, c *cli.Context) error {
 	var mistakes policy.Error
 	var unreadable error
 	for _, path := range c.Args().Slice() {
-		src, err := readFileUpTo(path, maxPolicy)
+		src, err := input.ReadFile(c.Context, path, maxPolicy)
 		if err != nil {
 			unreadable = fileError("read the policy", err)
 			p.complain(unreadable)

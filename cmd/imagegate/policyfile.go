@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -14,8 +14,8 @@ import (
 
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/policy"
-	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 // choosePolicy finds, reads and parses the policy: the flag's, else the
 // variable's, else the working directory's, else the built-in one. The bytes
 // are read once, so those that are hashed are those that decide.
-func choosePolicy(p *program, flag, wantSHA256 string) (*policy.Policy, gate.PolicySource, error) {
+func choosePolicy(ctx context.Context, p *program, flag, wantSHA256 string) (*policy.Policy, gate.PolicySource, error) {
 	path, err := policyPath(p, flag)
 	if err != nil {
 		return nil, gate.PolicySource{}, err
@@ -42,7 +42,7 @@ func choosePolicy(p *program, flag, wantSHA256 string) (*policy.Policy, gate.Pol
 		source := sourceOf(builtIn, policy.DefaultSource())
 		return policy.Default(), source, requireSHA256(source, wantSHA256)
 	}
-	src, err := readFileUpTo(path, maxPolicy)
+	src, err := input.ReadFile(ctx, path, maxPolicy)
 	if err != nil {
 		return nil, gate.PolicySource{}, fileError("read the policy", err)
 	}
@@ -118,30 +118,16 @@ func requireSHA256(source gate.PolicySource, want string) error {
 }
 
 // fileError wraps the failure to read a file that the user named. It is a
-// mistake of the command line, unless the machine is what failed: then the same
-// command may work at another time, and there is no verdict.
+// mistake of the command line, unless the machine failed or the run had to end:
+// then the same command may work at another time, and there is no verdict.
 func fileError(what string, err error) error {
+	if _, ended := errors.AsType[*input.EndedError](err); ended {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	for _, machine := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
 		if errors.Is(err, machine) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	return usagef("%s: %w", what, err)
-}
-
-// readFileUpTo reads a file of at most limit bytes.
-func readFileUpTo(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s is larger than %s", path, words.BinarySize(limit))
-	}
-	return data, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
@@ -74,7 +75,7 @@ func tellTest(p *program, path string, t *policytest.Test, differences []string)
 
 // readTests reads a file of tests and the policy that it is about.
 func readTests(p *program, c *cli.Context, path string) (*policytest.File, *policy.Policy, error) {
-	src, err := readFileUpTo(path, maxPolicy)
+	src, err := input.ReadFile(c.Context, path, maxPolicy)
 	if err != nil {
 		return nil, nil, fileError("read the tests", err)
 	}
@@ -86,7 +87,7 @@ func readTests(p *program, c *cli.Context, path string) (*policytest.File, *poli
 	if flag == "" && tests.Policy != "" {
 		flag = beside(path, tests.Policy)
 	}
-	pol, _, err := choosePolicy(p, flag, c.String("require-policy-sha256"))
+	pol, _, err := choosePolicy(c.Context, p, flag, c.String("require-policy-sha256"))
 	return tests, pol, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -71,13 +72,22 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 	return exitCode(err)
 }
 
-// action makes a command's function one for urfave/cli.
+// action makes a command's function one for urfave/cli. --timeout, where a
+// command has it, ends all that the command does.
 func (p *program) action(command func(*program, *cli.Context) error) cli.ActionFunc {
-	return func(c *cli.Context) error { return command(p, c) }
+	return func(c *cli.Context) error {
+		ctx, cancel := p.deadline(c)
+		defer cancel()
+		c.Context = ctx
+		return command(p, c)
+	}
 }
 
-// deadline returns the context of a command that has --timeout.
+// deadline returns the context of a command.
 func (p *program) deadline(c *cli.Context) (context.Context, func()) {
+	if !slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "timeout") }) {
+		return c.Context, func() {}
+	}
 	timeout := c.Duration("timeout")
 	ctx, cancel := context.WithTimeoutCause(c.Context, timeout, &gate.Fault{
 		Err:  fmt.Errorf("imagegate %s did not end within %s", c.Command.Name, timeout),

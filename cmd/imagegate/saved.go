@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -79,8 +79,8 @@ func (f *savedFiles) work(ctx context.Context) {
 // readSaved reads one file. One that does not exist is a mistake of the command
 // line; any other trouble means that there is no evidence.
 func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedImage, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	file, err := input.Open(ctx, path)
+	if _, wrong := errors.AsType[*input.KindError](err); wrong || errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("read evidence: %w", err)
 	}
 	if err != nil {
@@ -90,9 +90,6 @@ func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedI
 	var images []savedImage
 	missing, err := reader.Read(&limitedFile{file, maxEvidence}, func(img *evidence.Image) error {
 		images = append(images, savedImage{ref: img.Reference.Asked, image: img})
-		if ctx.Err() != nil {
-			return fmt.Errorf("cancelled: %w", context.Cause(ctx))
-		}
 		return nil
 	})
 	if err != nil {

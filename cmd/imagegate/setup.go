@@ -31,8 +31,9 @@ type setup struct {
 	share    *gate.Shard // what that held, nil for everything
 }
 
-// prepare reads the policy and the flags about reports.
-func prepare(p *program, c *cli.Context) (*setup, error) {
+// prepare reads the policy and the flags about reports. inputs are the other
+// files that the command will read.
+func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	s := &setup{
 		started:  p.now().UTC().Truncate(time.Second),
 		evidence: c.String("evidence"),
@@ -49,7 +50,14 @@ func prepare(p *program, c *cli.Context) (*setup, error) {
 	if s.shard, err = parseShard(c.String("shard")); err != nil {
 		return nil, err
 	}
-	s.policy, s.source, err = choosePolicy(p, c.String("policy"), c.String("require-policy-sha256"))
+	path, err := policyPath(p, c.String("policy"))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkReadOnce(p, append([]string{path}, inputs...)...); err != nil {
+		return nil, err
+	}
+	s.policy, s.source, err = choosePolicy(c.Context, p, c.String("policy"), c.String("require-policy-sha256"))
 	return s, err
 }
 

@@ -32,16 +32,28 @@ type runningProgram struct {
 // startProgram starts imagegate in a directory and with an environment of its own.
 func startProgram(t *testing.T, args ...string) *runningProgram {
 	t.Helper()
+	p := prepareProgram(t, args...)
+	p.start(t)
+	return p
+}
+
+// prepareProgram does everything that startProgram does but starting it.
+func prepareProgram(t *testing.T, args ...string) *runningProgram {
+	t.Helper()
 	p := &runningProgram{Cmd: exec.Command("imagegate", args...)}
 	p.Dir = t.TempDir()
 	p.tmp = t.TempDir()
 	p.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + p.tmp}
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	return p
+}
+
+func (p *runningProgram) start(t *testing.T) {
+	t.Helper()
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Process.Kill() })
-	return p
 }
 
 // wait returns the exit code, and fails the test when the process does not end.

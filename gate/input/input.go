@@ -23,6 +23,14 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("%s is %s, and not a file or a pipe", e.Name, e.Kind)
 }
 
+// EndedError says that the context ended before the input did.
+type EndedError struct{ Cause error }
+
+func (e *EndedError) Error() string { return "reading was ended: " + e.Cause.Error() }
+
+// Unwrap returns the cause of the context.
+func (e *EndedError) Unwrap() error { return e.Cause }
+
 // checkKind returns a [*KindError] for everything but regular files and pipes.
 func checkKind(name string, mode fs.FileMode) error {
 	kind := "a special file"
@@ -41,7 +49,7 @@ func checkKind(name string, mode fs.FileMode) error {
 
 // Open opens a regular file or a pipe for reading. It waits for a process to
 // open the other end of a named pipe. When ctx ends, Open and the methods of the
-// reader return the cause.
+// reader return an [*EndedError].
 func Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -78,8 +86,8 @@ func ReadFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 }
 
 // ReadAll reads r, which is called name in messages, to its end. It must have at
-// most limit bytes. When ctx ends, ReadAll returns the cause, and a Read of r can
-// go on in the background: use it for standard input.
+// most limit bytes. When ctx ends, ReadAll returns an [*EndedError], and a Read of
+// r can go on in the background: use it for standard input.
 func ReadAll(ctx context.Context, r io.Reader, name string, limit int64) ([]byte, error) {
 	return readAll(&reader{ctx: ctx, r: r}, name, limit)
 }
@@ -103,7 +111,7 @@ type file struct {
 
 func (f *file) Read(p []byte) (int, error) {
 	if f.ctx.Err() != nil {
-		return 0, context.Cause(f.ctx)
+		return 0, &EndedError{context.Cause(f.ctx)}
 	}
 	return f.f.Read(p)
 }
@@ -133,7 +141,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return copy(p, buf[:n]), err
 }
 
-// wait returns what f returns, or the cause when ctx ends earlier. drop gets a
+// wait returns what f returns, or an [*EndedError] when ctx ends earlier. drop gets a
 // result that comes too late.
 func wait[T any](ctx context.Context, f func() (T, error), drop func(T) error) (T, error) {
 	type result struct {
@@ -143,7 +151,7 @@ func wait[T any](ctx context.Context, f func() (T, error), drop func(T) error) (
 	done := make(chan result, 1)
 	var none T
 	if ctx.Err() != nil {
-		return none, context.Cause(ctx)
+		return none, &EndedError{context.Cause(ctx)}
 	}
 	go func() {
 		value, err := f()
@@ -161,5 +169,5 @@ func wait[T any](ctx context.Context, f func() (T, error), drop func(T) error) (
 			}
 		}()
 	}
-	return none, context.Cause(ctx)
+	return none, &EndedError{context.Cause(ctx)}
 }
