@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -111,7 +110,7 @@ var boundForm = regexp.MustCompile(`^(<=|>=|!=|==|=|<|>)?\s*([^\s<>=!|,^*]+)$`)
 
 // OneVersion reports whether the range is a single version.
 func (r Range) OneVersion() bool {
-	return len(r) == 1 && len(r[0]) == 1 && slices.Contains([]string{"", "=", "=="}, r[0][0].op)
+	return len(r) == 1 && len(r[0]) == 1 && r[0][0].exact()
 }
 
 // ParseRange reads ">=4.17.0 <4.17.21 || =5.0.0" for the ecosystem of a purl
@@ -151,23 +150,45 @@ func splitBounds(s string) []string {
 // Holds reports whether a version is in the range. A version that cannot be
 // compared is not.
 func (r Range) Holds(purlType, version string) bool {
-	for _, all := range r {
-		ok := true
-		for _, b := range all {
-			ok = ok && b.holds(purlType, version)
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
+	in, _ := r.Contains(purlType, version)
+	return in
 }
 
-func (b bound) holds(purlType, version string) bool {
+// Contains reports whether a version is in the range. known is false when it may
+// be, because a comparison that decides cannot be made: a rule that denies the
+// range must not take that for a no.
+func (r Range) Contains(purlType, version string) (in, known bool) {
+	known = true
+	for _, all := range r {
+		no, unclear := false, false
+		for _, b := range all {
+			holds, sure := b.holds(purlType, version)
+			no = no || sure && !holds
+			unclear = unclear || !sure
+		}
+		if !no && !unclear {
+			return true, true
+		}
+		known = known && no
+	}
+	return false, known
+}
+
+// exact reports whether the bound names one version.
+func (b bound) exact() bool { return b.op == "" || b.op == "=" || b.op == "==" }
+
+func (b bound) holds(purlType, version string) (holds, known bool) {
 	order, ok := Compare(purlType, version, b.version)
 	if !ok {
-		return (b.op == "" || b.op == "=" || b.op == "==") && version == b.version && version != ""
+		// Two texts that are equal are the same version, whatever it means.
+		same := b.exact() && version == b.version && version != ""
+		return same, same
 	}
+	return b.orders(order), true
+}
+
+// orders reports whether the bound takes a version that compares so with its own.
+func (b bound) orders(order int) bool {
 	switch b.op {
 	case "<":
 		return order < 0

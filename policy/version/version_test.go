@@ -82,9 +82,38 @@ func TestBoundsOfVersionsThatCannotBeCompared(t *testing.T) {
 		{"<", digits, "1", false}, {">", "1", digits, false}, {"<", long, "1", false}, {">", "1", long, false}, {"<", "", "1", false},
 	} {
 		for _, ecosystem := range []string{"pypi", "deb"} {
-			if got := (bound{op: tt.op, version: tt.bound}).holds(ecosystem, tt.version); got != tt.want {
+			if got, _ := (bound{op: tt.op, version: tt.bound}).holds(ecosystem, tt.version); got != tt.want {
 				t.Errorf("%s: %q %s %q: %t, want %t", ecosystem, tt.version, tt.op, tt.bound, got, tt.want)
 			}
+		}
+	}
+}
+
+// A range that denies must not take "it cannot be told" for a no.
+func TestContains(t *testing.T) {
+	for _, tt := range []struct {
+		ranges, version string
+		in, known       bool
+	}{
+		{"<2.0.0", "1.0.0", true, true},
+		{"<2.0.0", "2.0.0", false, true},
+		{"<2.0.0", "four", false, false},
+		{"=four", "four", true, true},
+		{"=four", "five", false, false},
+		{">1.0.0 <2.0.0", "four", false, false},
+		{"<2.0.0 || =four", "four", true, true},
+		{"<2.0.0 || >3.0.0", "2.5.0", false, true},
+		{"<2.0.0 || >3.0.0", "", false, false},
+	} {
+		r, err := ParseRange("npm", tt.ranges)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in, known := r.Contains("npm", tt.version); in != tt.in || known != tt.known {
+			t.Errorf("%q in %q: %v, known %v", tt.version, tt.ranges, in, known)
+		}
+		if r.Holds("npm", tt.version) != tt.in {
+			t.Errorf("%q in %q: Holds differs from Contains", tt.version, tt.ranges)
 		}
 	}
 }
