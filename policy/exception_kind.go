@@ -73,7 +73,7 @@ func exceptableGaps() []string {
 func exceptableRules() []string {
 	return []string{
 		rulePin, ruleDenyTags, ruleAllow,
-		ruleUser, ruleDenyPorts, ruleLabels, ruleMaxAge, ruleMaxSize, ruleHealthcheck, ruleDenyEnv,
+		ruleUser, ruleDenyPorts, ruleLabels, ruleMaxAge, ruleMaxSize, ruleMaxLayers, ruleDenyHistory, ruleHealthcheck, ruleDenyEnv,
 		rulePlatforms,
 	}
 }

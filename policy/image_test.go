@@ -36,7 +36,7 @@ func goodImage() *evidence.Image {
 				"org.opencontainers.image.revision": "3f2a9bc",
 			},
 			Healthcheck: true, Created: ptr(noon().AddDate(0, 0, -3)), Size: 50e6,
-			Layers: []evidence.Layer{{Digest: digestA, DiffID: digestB, Size: 50e6}},
+			Layers: []evidence.Layer{{Digest: digestA, DiffID: digestB, Size: 50e6, CreatedBy: "COPY app /app # buildkit"}},
 		},
 		Scan: &evidence.Scan{
 			Engine: "trivy 0.74.0", Need: allNeed,

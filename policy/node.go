@@ -179,6 +179,16 @@ func (d *decoder) duration(n *yaml.Node, name string, zero bool) (time.Duration,
 
 var sizeForm = regexp.MustCompile(`^([1-9][0-9]{0,8})\s?(B|kB|KB|MB|GB|KiB|MiB|GiB)$`)
 
+// countFromOne reads a whole number that is not 0.
+func (d *decoder) countFromOne(n *yaml.Node, name string) (int, bool) {
+	v, ok := d.count(n, name)
+	if ok && v == 0 {
+		d.fail(n, "write 1 or more", "%s is 0", name)
+		return 0, false
+	}
+	return v, ok
+}
+
 // size reads 500MB or 1GiB.
 func (d *decoder) size(n *yaml.Node, name string) (int64, bool) {
 	if d.bad[n] {

@@ -96,7 +96,7 @@ func TestHollowEvidenceNeverPasses(t *testing.T) {
 func TestGoodImagePasses(t *testing.T) {
 	for name, p := range samplePolicies(t) {
 		switch name {
-		case ruleAllow, rulePlatforms, "all off by name":
+		case ruleAllow, rulePlatforms, rulePackagesRequire, "all off by name":
 			continue
 		}
 		img := goodImage()

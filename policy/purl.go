@@ -6,14 +6,16 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/package-url/packageurl-go"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/version"
 )
 
-// packageMatcher decides whether a package is the one an exception names.
+// packageMatcher decides whether a package is one that a policy names.
 type packageMatcher struct {
+	text string // as the policy spells it
 	name string // plain name, "" when purl is set
 	purl *packageurl.PackageURL
 	// versions is nil when any version will do.
@@ -21,10 +23,21 @@ type packageMatcher struct {
 }
 
 // parsePackage reads a package name or a purl with an optional version range.
+// Patterns are refused: an exception is for what its author has seen.
 func parsePackage(s string) (*packageMatcher, error) {
-	if strings.ContainsAny(s, "*?[") && !strings.HasPrefix(s, "pkg:") {
+	name, _, _ := strings.Cut(s, "?")
+	if !strings.HasPrefix(s, "pkg:") {
+		name = s
+	}
+	if strings.ContainsAny(name, "*?[") {
 		return nil, errors.New("patterns are refused; name one package, or leave package out")
 	}
+	return parsePackageGlob(s)
+}
+
+// parsePackageGlob reads a package name or a purl that may have globs in its
+// name.
+func parsePackageGlob(s string) (*packageMatcher, error) {
 	if !strings.HasPrefix(s, "pkg:") {
 		if i := strings.LastIndex(s, "@"); i > 0 {
 			return nil, errors.New("a version needs a purl, because each ecosystem orders versions differently: pkg:TYPE/" + s)
@@ -32,7 +45,7 @@ func parsePackage(s string) (*packageMatcher, error) {
 		if strings.ContainsAny(s, " \t") {
 			return nil, errors.New("a package name has no spaces")
 		}
-		return &packageMatcher{name: s}, nil
+		return &packageMatcher{text: s, name: s}, soundName(s)
 	}
 	base, versions, err := splitPURL(s)
 	if err != nil {
@@ -42,19 +55,27 @@ func parsePackage(s string) (*packageMatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsAny(p.Name+p.Namespace, "*?[") {
-		return nil, errors.New("patterns are refused; name one package, or leave package out")
-	}
 	if p.Namespace == "" && (p.Type == "deb" || p.Type == "apk" || p.Type == "rpm") {
 		return nil, fmt.Errorf("it has no distribution, so it matches no package; write pkg:%s/DISTRIBUTION/%s", p.Type, p.Name)
 	}
-	m := &packageMatcher{purl: &p}
+	m := &packageMatcher{text: s, purl: &p}
 	if versions != "" {
 		if m.versions, err = version.ParseRange(p.Type, versions); err != nil {
 			return nil, err
 		}
 	}
-	return m, nil
+	return m, soundName(p.Name)
+}
+
+// soundName refuses a glob that is none and one that matches every package.
+func soundName(name string) error {
+	if wrong, cure := soundGlob(name); wrong != "" {
+		return fmt.Errorf("it %s: %s", wrong, cure)
+	}
+	if strings.Trim(name, "*?") == "" {
+		return errors.New("it matches every package")
+	}
+	return nil
 }
 
 // oneVersion reports whether it names one version of a package.
@@ -107,4 +128,38 @@ func (m *packageMatcher) matches(p *evidence.Package) bool {
 		}
 	}
 	return m.versions == nil || m.versions.Holds(m.purl.Type, p.Version)
+}
+
+// judges reports whether p is a package that a rule names. known is false when
+// it may be: without a purl its type is not known, and a version may have a form
+// that cannot be compared.
+func (m *packageMatcher) judges(p *evidence.Package) (is, known bool) {
+	if m.purl == nil {
+		return matchName(m.name, p.Name), true
+	}
+	got, err := packageurl.FromString(p.PURL)
+	if err != nil {
+		return false, !matchName(m.purl.Name, p.Name)
+	}
+	if got.Type != m.purl.Type || got.Namespace != m.purl.Namespace || !matchName(m.purl.Name, got.Name) {
+		return false, true
+	}
+	have := got.Qualifiers.Map()
+	for k, v := range m.purl.Qualifiers.Map() {
+		if have[k] != v {
+			return false, true
+		}
+	}
+	if m.versions == nil {
+		return true, true
+	}
+	return m.versions.Contains(m.purl.Type, p.Version)
+}
+
+// matchName matches a glob with the name of a package, in which slashes mean
+// nothing.
+func matchName(glob, name string) bool {
+	clean := strings.NewReplacer("/", "\x00")
+	ok, err := doublestar.Match(clean.Replace(glob), clean.Replace(name))
+	return err == nil && ok && name != ""
 }
