@@ -54,9 +54,6 @@ func (o *obtained) current() *evidence.Database {
 // open obtains the vulnerability database.
 func (d *databases) open(ctx context.Context) error {
 	_, err := d.main.once(ctx, func() (*evidence.Database, error) {
-		if err := os.MkdirAll(d.dir, 0o700); err != nil {
-			return nil, worker.DatabaseFault(err)
-		}
 		facts, err := d.obtain(ctx, database.Vulnerability, d.opt.MaxAge)
 		if err != nil {
 			return nil, worker.DatabaseFault(err)
@@ -73,6 +70,9 @@ func (d *databases) openJava(ctx context.Context) (*evidence.Database, error) {
 }
 
 func (d *databases) obtain(ctx context.Context, kind database.Kind, maxAge time.Duration) (*evidence.Database, error) {
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return nil, err
+	}
 	if _, err := d.opt.Databases.Ensure(ctx, kind, d.opt.Offline, maxAge); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
@@ -157,7 +158,9 @@ func TestPanicsLeaveNothing(t *testing.T) {
 // hooked is a cache that keeps nothing and calls a function when it should.
 type hooked struct{ put func() }
 
-func (hooked) Get(context.Context, string) ([]byte, error) { return nil, errNothing }
+func (hooked) Finish() {}
+
+func (hooked) Get(context.Context, string, time.Duration) ([]byte, error) { return nil, errNothing }
 
 func (h hooked) Put(context.Context, string, []byte) error {
 	h.put()

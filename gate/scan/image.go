@@ -38,6 +38,9 @@ func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := im.scanner.Open(ctx); err != nil {
+		return nil, err
+	}
 	if im.jars = slices.ContainsFunc(all, func(l *store.Layer) bool { return l.Jars }); im.jars && im.wantsJava() {
 		_, im.javaErr = im.scanner.databases.openJava(ctx)
 	}

@@ -20,6 +20,9 @@ type reader struct {
 // Read fetches, verifies and lints the layer and has a worker analyse it.
 func (r *reader) Read(ctx context.Context) (*store.Layer, error) {
 	s, b := r.scanner, &r.target.Layers[r.i]
+	if err := s.Open(ctx); err != nil {
+		return nil, err
+	}
 	wants, err := s.opt.Analyzers.Wants(r.need)
 	if err != nil {
 		return nil, err
@@ -70,6 +73,9 @@ func (r *reader) analysis(ctx context.Context, w *worker.Worker, l *store.Layer)
 // Verify reads the layer only to see that it is the archive that its diffID
 // names.
 func (r *reader) Verify(ctx context.Context) (store.Blob, error) {
+	if err := r.scanner.Open(ctx); err != nil { // without it there is no verdict
+		return store.Blob{}, err
+	}
 	var blob store.Blob
 	err := r.scanner.pool.Wait(ctx, r.target.Layers[r.i].Size, func() error {
 		var err error

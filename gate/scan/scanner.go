@@ -141,12 +141,12 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 			Hint: "raise it with --scan-timeout"})
 		defer cancel()
 	}
-	if err := s.Open(ctx); err != nil {
-		return nil, err
-	}
 	if err := checkSpace(s.opt.TempDir, t); err != nil {
 		return nil, err
 	}
+	// The database is obtained while the layers are looked up. What needs it waits
+	// for it, and gets the error.
+	go func() { _ = s.Open(ctx) }()
 	scan, err := newImage(s, t, need).scan(ctx)
 	if err != nil {
 		return nil, err

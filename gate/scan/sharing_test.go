@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -64,7 +65,7 @@ type mapCache struct {
 var errNothing = errors.New("nothing")
 
 // Get implements store.Cache.
-func (s *mapCache) Get(_ context.Context, key string) ([]byte, error) {
+func (s *mapCache) Get(_ context.Context, key string, _ time.Duration) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b, ok := s.entries[key]; ok && s.fault == nil {
@@ -86,6 +87,9 @@ func (s *mapCache) Put(_ context.Context, key string, data []byte) error {
 	s.entries[key] = data
 	return nil
 }
+
+// Finish implements store.Cache.
+func (s *mapCache) Finish() {}
 
 // on returns a change of options that puts the cache to use.
 func on(c store.Cache) func(*scan.Options) {

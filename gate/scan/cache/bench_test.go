@@ -28,7 +28,7 @@ func benchmark(b *testing.B, place string, o Options) {
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.Get(context.Background(), keyOf(1)); err != nil {
+				if _, err := s.Get(context.Background(), keyOf(1), saves); err != nil {
 					b.Fatal(err)
 				}
 			}

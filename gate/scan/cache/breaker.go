@@ -11,7 +11,10 @@ import (
 // asked any more: each of them may have waited for a timeout.
 const maxFailures = 3
 
-var errOff = errors.New("it is off for the rest of this run")
+var (
+	errOff  = errors.New("it is off for the rest of this run")
+	errLate = errors.New("it did not answer in time")
+)
 
 // breaker switches a server off that does not work.
 type breaker struct {

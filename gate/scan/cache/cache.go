@@ -38,10 +38,15 @@ const (
 // use.
 type Store interface {
 	// Get returns the entry. Every error is ErrMissing: the caller does without.
-	Get(ctx context.Context, key string) ([]byte, error)
+	// saves is about how long that takes: a server is not waited for much longer
+	// than a small part of what it can save.
+	Get(ctx context.Context, key string, saves time.Duration) ([]byte, error)
 	// Put keeps data. Its error has been told to Options.Warn where that is of
 	// use, so a caller may ignore it.
 	Put(ctx context.Context, key string, data []byte) error
+	// Finish says that the run has ended but for the entries that are being put. A
+	// server is not waited for much longer.
+	Finish()
 	// Info tells what is in the cache. A cache that does not exist yet is empty.
 	Info(ctx context.Context) (Info, error)
 	// Prune deletes entries, while others read and write.
@@ -210,8 +215,9 @@ func (p Prune) choose(entries []entry, now time.Time) []entry {
 // nothing is the cache that is switched off.
 type nothing struct{}
 
-func (nothing) Get(context.Context, string) ([]byte, error)           { return nil, ErrMissing }
-func (nothing) Put(context.Context, string, []byte) error             { return nil }
-func (nothing) Info(context.Context) (Info, error)                    { return Info{Place: None}, nil }
-func (nothing) Prune(context.Context, Prune) (pruned Pruned, _ error) { return pruned, nil }
-func (nothing) Close() error                                          { return nil }
+func (nothing) Get(context.Context, string, time.Duration) ([]byte, error) { return nil, ErrMissing }
+func (nothing) Put(context.Context, string, []byte) error                  { return nil }
+func (nothing) Finish()                                                    {}
+func (nothing) Info(context.Context) (Info, error)                         { return Info{Place: None}, nil }
+func (nothing) Prune(context.Context, Prune) (pruned Pruned, _ error)      { return pruned, nil }
+func (nothing) Close() error                                               { return nil }

@@ -117,7 +117,7 @@ func (d *directory) shelf(root *os.Root, entry string) (string, error) {
 }
 
 // Get implements Store.
-func (d *directory) Get(ctx context.Context, key string) ([]byte, error) {
+func (d *directory) Get(ctx context.Context, key string, _ time.Duration) ([]byte, error) {
 	if err := errors.Join(checkKey(key), ctx.Err()); err != nil {
 		return nil, missing(key, err)
 	}
@@ -286,6 +286,9 @@ func (d *directory) write(root *os.Root, name string, frame []byte) (err error) 
 	}
 	return err
 }
+
+// Finish implements Store.
+func (d *directory) Finish() {}
 
 // Close implements Store.
 func (d *directory) Close() error {

@@ -77,7 +77,7 @@ func TestNothingIsKeptNowhere(t *testing.T) {
 	if err := s.Put(t.Context(), keyOf(1), []byte("data")); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+	if _, err := s.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 		t.Errorf("error %v, want ErrMissing", err)
 	}
 }
@@ -87,7 +87,7 @@ func TestDirectoryKeeps(t *testing.T) {
 	for _, o := range []Options{{Warn: n.add}, {Warn: n.add, Key: testSecret}} {
 		dir := filepath.Join(t.TempDir(), "not", "there", "yet")
 		s := mustOpen(t, dir, o)
-		if _, err := s.Get(t.Context(), keyOf(7)); !errors.Is(err, ErrMissing) {
+		if _, err := s.Get(t.Context(), keyOf(7), saves); !errors.Is(err, ErrMissing) {
 			t.Errorf("an empty cache: error %v, want ErrMissing", err)
 		}
 		for i := range 300 {
@@ -97,7 +97,7 @@ func TestDirectoryKeeps(t *testing.T) {
 		}
 		again := mustOpen(t, dir, o)
 		for i := range 300 {
-			got, err := again.Get(t.Context(), keyOf(i))
+			got, err := again.Get(t.Context(), keyOf(i), saves)
 			if err != nil || !bytes.Equal(got, dataOf(i, 1000+i)) {
 				t.Fatalf("entry %d: %d bytes, error %v", i, len(got), err)
 			}
@@ -117,7 +117,7 @@ func TestKeysAreNoPaths(t *testing.T) {
 		if err := s.Put(t.Context(), key, nil); err == nil {
 			t.Errorf("Put takes the key %q", key)
 		}
-		if _, err := s.Get(t.Context(), key); !errors.Is(err, ErrMissing) {
+		if _, err := s.Get(t.Context(), key, saves); !errors.Is(err, ErrMissing) {
 			t.Errorf("Get(%q): error %v, want ErrMissing", key, err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestDamagedEntriesAreMisses(t *testing.T) {
 			if err := os.WriteFile(fileOf(dir, keyOf(1)), content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if data, err := s.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) || data != nil {
+			if data, err := s.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) || data != nil {
 				t.Fatalf("position %d: %d bytes, error %v, want ErrMissing", i, len(data), err)
 			}
 		}
@@ -155,7 +155,7 @@ func TestDamagedEntriesAreMisses(t *testing.T) {
 	if err := s.Put(t.Context(), keyOf(1), []byte("anew")); err != nil {
 		t.Fatal(err)
 	}
-	if data, err := s.Get(t.Context(), keyOf(1)); err != nil || string(data) != "anew" {
+	if data, err := s.Get(t.Context(), keyOf(1), saves); err != nil || string(data) != "anew" {
 		t.Errorf("%q, error %v: a damaged entry cannot be replaced", data, err)
 	}
 }
@@ -193,7 +193,7 @@ func TestOddEntriesAreMisses(t *testing.T) {
 				t.Fatal(err)
 			}
 			plant(t, fileOf(dir, keyOf(1)))
-			if data, err := s.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+			if data, err := s.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 				t.Errorf("%d bytes, error %v, want ErrMissing", len(data), err)
 			}
 			n.want(t, "does not help with every layer")
@@ -217,7 +217,7 @@ func TestLastUse(t *testing.T) {
 		if err := os.Chtimes(fileOf(dir, keyOf(1)), test.written, test.written); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mustOpen(t, dir, Options{Now: at(test.now)}).Get(t.Context(), keyOf(1)); err != nil {
+		if _, err := mustOpen(t, dir, Options{Now: at(test.now)}).Get(t.Context(), keyOf(1), saves); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(fileOf(dir, keyOf(1)))
@@ -236,7 +236,7 @@ func TestMaintenanceBelievesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := mustOpen(t, dir, Options{Maintenance: true})
-	if _, err := s.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+	if _, err := s.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 		t.Errorf("Get: error %v, want ErrMissing", err)
 	}
 	if err := s.Put(t.Context(), keyOf(2), nil); err == nil {
@@ -252,7 +252,7 @@ func TestCancelledContexts(t *testing.T) {
 	s := mustOpen(t, dir, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, getErr := s.Get(ctx, keyOf(1))
+	_, getErr := s.Get(ctx, keyOf(1), saves)
 	_, infoErr := s.Info(ctx)
 	_, pruneErr := s.Prune(ctx, Prune{All: true})
 	for name, err := range map[string]error{"Get": getErr, "Put": s.Put(ctx, keyOf(9), nil), "Info": infoErr, "Prune": pruneErr} {

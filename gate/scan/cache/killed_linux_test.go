@@ -19,7 +19,7 @@ func TestKilledWriters(t *testing.T) {
 		}
 		s := mustOpen(t, dir, Options{Warn: func(text string) { t.Error(text) }})
 		for i := range 8 {
-			if data, err := s.Get(t.Context(), keyOf(i)); err == nil && !bytes.Equal(data, noise(i)) {
+			if data, err := s.Get(t.Context(), keyOf(i), saves); err == nil && !bytes.Equal(data, noise(i)) {
 				t.Errorf("entry %d is not what was put", i)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // roleVariable makes the test binary play another process's part: what is true
@@ -89,6 +90,9 @@ func mustOpen(t testing.TB, place string, o Options) Store {
 	return s
 }
 
+// saves is what an entry of the tests saves: enough to wait for a busy machine.
+const saves = time.Hour
+
 // keyOf is the key of the nth layer; neighbours are in different shelves.
 func keyOf(n int) string { return fmt.Sprintf("%02x%062x", n%256, n) }
 
@@ -112,7 +116,7 @@ func sideBySide(t *testing.T, place string) {
 		}
 	}
 	for _, secret := range secrets {
-		data, err := mustOpen(t, place, Options{Key: secret, Warn: n.add}).Get(t.Context(), keyOf(1))
+		data, err := mustOpen(t, place, Options{Key: secret, Warn: n.add}).Get(t.Context(), keyOf(1), saves)
 		if err != nil || !bytes.Equal(data, secret) {
 			t.Errorf("with %q: %q, error %v", secret, data, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -26,18 +27,21 @@ var quiet = sync.OnceFunc(logging.Disable)
 // redisStore is a cache in Redis. Entries end by themselves after Options.TTL
 // without use.
 type redisStore struct {
-	server   server
-	options  Options
-	sealer   *sealer
-	warnings *warnings
-	breaker  breaker
-	client   *redis.Client
-	life     context.Context // ends with Close
-	end      context.CancelFunc
-	gets     batcher[*redisGet]
-	sets     batcher[*redisSet]
-	readOnly atomic.Bool
-	late     atomic.Int64 // operations that were given up before they were answered
+	server    server
+	options   Options
+	sealer    *sealer
+	warnings  *warnings
+	breaker   breaker
+	patience  *patience
+	client    *redis.Client
+	life      context.Context // ends with Close
+	end       context.CancelFunc
+	gets      batcher[*redisGet]
+	sets      batcher[*redisSet]
+	finishing chan struct{} // closed by Finish
+	finish    func()
+	readOnly  atomic.Bool
+	late      atomic.Int64 // operations that were given up before they were answered
 }
 
 func newRedis(place string, o Options) (*redisStore, error) {
@@ -54,7 +58,9 @@ func newRedis(place string, o Options) (*redisStore, error) {
 			"set IMAGEGATE_CACHE_KEY to the same %d bytes or more wherever the cache is used", s, MinKey))
 	}
 	quiet()
-	r := &redisStore{server: s, options: o, sealer: newSealer(o.Key), warnings: newWarnings(o.Warn)}
+	r := &redisStore{server: s, options: o, sealer: newSealer(o.Key), warnings: newWarnings(o.Warn),
+		patience: newPatience(), finishing: make(chan struct{})}
+	r.finish = sync.OnceFunc(func() { close(r.finishing) })
 	r.life, r.end = context.WithCancel(context.Background())
 	r.gets = batcher[*redisGet]{run: r.runGets, size: func(*redisGet) int { return firstPart }}
 	r.sets = batcher[*redisSet]{run: r.runSets, size: func(s *redisSet) int { return len(s.frame) }}
@@ -70,6 +76,13 @@ func newRedis(place string, o Options) (*redisStore, error) {
 		MaxRetries: 1,
 		PoolSize:   2 * maxBatches, PoolTimeout: 2 * o.Timeout,
 	})
+	if !o.Maintenance {
+		// The first connection is made while the images are resolved, and not while
+		// a layer waits for it. What is wrong with it shows when it is used.
+		go func() {
+			_ = r.exchange(func(ctx context.Context, p redis.Pipeliner) { getPart(ctx, p, keyPrefix, 0, 1) })
+		}()
+	}
 	return r, nil
 }
 
@@ -86,7 +99,7 @@ func dialer(config *tls.Config, o Options) func(ctx context.Context, network, ad
 }
 
 // Get implements Store.
-func (r *redisStore) Get(ctx context.Context, key string) ([]byte, error) {
+func (r *redisStore) Get(ctx context.Context, key string, saves time.Duration) ([]byte, error) {
 	if err := errors.Join(checkKey(key), ctx.Err()); err != nil {
 		return nil, missing(key, err)
 	}
@@ -97,6 +110,7 @@ func (r *redisStore) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, missing(key, errOff)
 	}
 	g := &redisGet{operation: newOperation(keyPrefix + r.sealer.name(key))}
+	r.patience.expect(saves)
 	r.gets.add(g)
 	err := r.await(ctx, &g.operation)
 	if err != nil && !errors.Is(err, errLarge) {
@@ -108,6 +122,7 @@ func (r *redisStore) Get(ctx context.Context, key string) ([]byte, error) {
 	}
 	switch {
 	case err == nil:
+		r.patience.found(saves)
 		return data, nil
 	case !errors.Is(err, errOlder):
 		r.warnings.once("read", fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: entry %s: %v", r.server, g.name, err))
@@ -133,21 +148,30 @@ func (r *redisStore) Put(ctx context.Context, key string, data []byte) error {
 	}
 	s := &redisSet{operation: newOperation(keyPrefix + r.sealer.name(key)), frame: frame}
 	r.sets.add(s)
-	return r.await(ctx, &s.operation)
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-r.finishing:
+		return r.await(ctx, &s.operation)
+	}
 }
 
-// await waits for an operation. go-redis looks at the deadline of a context and
-// not at its end, so it would keep a cancelled run waiting.
+// Finish implements Store.
+func (r *redisStore) Finish() { r.finish() }
+
+// await waits for an operation as long as the run's patience lasts. go-redis looks at the deadline of a context and not at its end, so it
+// would keep a cancelled run waiting.
 func (r *redisStore) await(ctx context.Context, o *operation) error {
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			r.late.Add(1)
-		}
-		return context.Cause(ctx)
+	err := r.patience.await(ctx, o.done)
+	if errors.Is(err, errLate) {
+		r.late.Add(1)
 	}
+	if err != nil {
+		return err
+	}
+	return o.err
 }
 
 // failure notes a failed operation and returns its error without secrets.
@@ -181,7 +205,7 @@ func (r *redisStore) Close() error {
 		r.warnings.once("off", fmt.Sprintf("the layer cache %s did not help with every layer, which took longer: %v", r.server, err))
 	}
 	if n := r.late.Load(); n > 0 {
-		r.warnings.once("late", fmt.Sprintf("the layer cache %s answers slowly, so the run went on without %d of its answers", r.server, n))
+		r.warnings.once("late", fmt.Sprintf("the layer cache %s is too slow for this run, which did without %d of its answers", r.server, n))
 	}
 	r.end()
 	return r.client.Close()

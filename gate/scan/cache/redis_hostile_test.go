@@ -93,7 +93,7 @@ func TestHostileServers(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			for i := range 5 {
-				if data, err := s.Get(t.Context(), keyOf(i)); !errors.Is(err, ErrMissing) || strings.Contains(err.Error(), "hunter2") {
+				if data, err := s.Get(t.Context(), keyOf(i), saves); !errors.Is(err, ErrMissing) || strings.Contains(err.Error(), "hunter2") {
 					t.Errorf("Get: %d bytes, error %v", len(data), err)
 				}
 			}
@@ -140,7 +140,7 @@ func TestSilentServer(t *testing.T) {
 	s := mustOpen(t, place, Options{Key: testSecret, Warn: n.add, Timeout: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
-	if _, err := s.Get(ctx, keyOf(1)); !errors.Is(err, ErrMissing) || !errors.Is(err, context.Canceled) {
+	if _, err := s.Get(ctx, keyOf(1), saves); !errors.Is(err, ErrMissing) || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want a cancelled miss", err)
 	}
 	n.want(t, "")
@@ -148,7 +148,7 @@ func TestSilentServer(t *testing.T) {
 	// And one that is silent for too long is left alone.
 	s = mustOpen(t, place, Options{Key: testSecret, Warn: n.add, Timeout: time.Millisecond})
 	for i := range 5 {
-		if _, err := s.Get(t.Context(), keyOf(i)); !errors.Is(err, ErrMissing) {
+		if _, err := s.Get(t.Context(), keyOf(i), saves); !errors.Is(err, ErrMissing) {
 			t.Errorf("error %v, want ErrMissing", err)
 		}
 	}

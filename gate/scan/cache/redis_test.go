@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,14 +27,14 @@ func keeps(t *testing.T, place string, o Options) {
 	var n notes
 	o.Warn = n.add
 	s := mustOpen(t, place, o)
-	if _, err := s.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+	if _, err := s.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 		t.Errorf("an empty cache: error %v, want ErrMissing", err)
 	}
 	for i, size := range []int{0, 1, 10 << 10, 3 << 20} {
 		if err := s.Put(t.Context(), keyOf(i), dataOf(i, size)); err != nil {
 			t.Fatal(err)
 		}
-		got, err := mustOpen(t, place, o).Get(t.Context(), keyOf(i))
+		got, err := mustOpen(t, place, o).Get(t.Context(), keyOf(i), saves)
 		if err != nil || !bytes.Equal(got, dataOf(i, size)) {
 			t.Errorf("%d bytes come back as %d, error %v", size, len(got), err)
 		}
@@ -61,7 +62,7 @@ func TestRedisWithPassword(t *testing.T) {
 	} {
 		var n notes
 		c := mustOpen(t, place, Options{Key: testSecret, Warn: n.add})
-		_, err := c.Get(t.Context(), keyOf(1))
+		_, err := c.Get(t.Context(), keyOf(1), saves)
 		if !errors.Is(err, ErrMissing) || strings.Contains(err.Error(), "wrongword") {
 			t.Errorf("%s: error %v, want a miss", name, err)
 		}
@@ -94,7 +95,7 @@ func TestRedisWithTLS(t *testing.T) {
 		var n notes
 		c := mustOpen(t, test.place, Options{Key: testSecret, Warn: n.add, CACerts: test.certs, DialTimeout: test.dial})
 		for range maxFailures {
-			if _, err := c.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+			if _, err := c.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 				t.Errorf("%s: error %v, want ErrMissing", name, err)
 			}
 		}
@@ -112,7 +113,7 @@ func TestRedisDies(t *testing.T) {
 	}
 	s.kill()
 	for i := range 50 {
-		if _, err := c.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+		if _, err := c.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 			t.Errorf("error %v, want ErrMissing", err)
 		}
 		if err := c.Put(t.Context(), keyOf(i), nil); err == nil {
@@ -131,7 +132,7 @@ func TestRedisDies(t *testing.T) {
 func TestRedisFailsOnce(t *testing.T) {
 	var n notes
 	c := mustOpen(t, "redis://127.0.0.1:"+freePort(t), Options{Key: testSecret, Warn: n.add})
-	if _, err := c.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+	if _, err := c.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 		t.Errorf("error %v, want ErrMissing", err)
 	}
 	n.want(t, "")
@@ -161,7 +162,7 @@ func TestRedisThatOnlyReads(t *testing.T) {
 			if err := c.Put(t.Context(), keyOf(2), []byte("new")); err == nil {
 				t.Errorf("%s: Put works", name)
 			}
-			if data, err := c.Get(t.Context(), keyOf(1)); err != nil || string(data) != "data" {
+			if data, err := c.Get(t.Context(), keyOf(1), saves); err != nil || string(data) != "data" {
 				t.Errorf("%s: %q, error %v", name, data, err)
 			}
 		}
@@ -199,7 +200,7 @@ func TestRedisEntriesOfOthers(t *testing.T) {
 		}
 		var n notes
 		c := mustOpen(t, s.url(), Options{Key: testSecret, Warn: n.add})
-		if data, err := c.Get(t.Context(), keyOf(1)); !errors.Is(err, ErrMissing) {
+		if data, err := c.Get(t.Context(), keyOf(1), saves); !errors.Is(err, ErrMissing) {
 			t.Errorf("%s: %q, error %v, want ErrMissing", name, data, err)
 		}
 		_ = c.Close()
@@ -229,7 +230,7 @@ func TestRedisExpiry(t *testing.T) {
 		if err := admin.Expire(t.Context(), entryName(keyOf(1)), time.Hour).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Get(t.Context(), keyOf(1)); err != nil {
+		if _, err := c.Get(t.Context(), keyOf(1), saves); err != nil {
 			t.Fatal(err)
 		}
 		if d := left(); d < 29*24*time.Hour {
@@ -315,7 +316,7 @@ func ExampleOpen() {
 		return
 	}
 	defer store.Close()
-	_, err = store.Get(ctx, keyOf(1))
+	_, err = store.Get(ctx, keyOf(1), saves)
 	fmt.Println(errors.Is(err, ErrMissing))
 	// Output: true
 }
@@ -361,14 +362,14 @@ func TestRedisIsAskedOnceForManyLayers(t *testing.T) {
 	}
 	const most = layers / 2 // of which up to 3 begin each of up to 4 connections
 	absent := exchanges(func(c Store, i int) error {
-		if _, err := c.Get(t.Context(), keyOf(i)); !errors.Is(err, ErrMissing) {
+		if _, err := c.Get(t.Context(), keyOf(i), saves); !errors.Is(err, ErrMissing) {
 			return fmt.Errorf("layer %d: error %w", i, err)
 		}
 		return nil
 	})
 	put := exchanges(func(c Store, i int) error { return c.Put(t.Context(), keyOf(i), dataOf(i, 5000)) })
 	found := exchanges(func(c Store, i int) error {
-		_, err := c.Get(t.Context(), keyOf(i))
+		_, err := c.Get(t.Context(), keyOf(i), saves)
 		return err
 	})
 	for what, n := range map[string]int64{"absent": absent, "put": put, "found": found} {
@@ -387,27 +388,77 @@ func TestRedisReadsLargeEntries(t *testing.T) {
 		if err := c.Put(t.Context(), keyOf(1), data); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := c.Get(t.Context(), keyOf(1)); err != nil || !bytes.Equal(got, data) {
+		if got, err := c.Get(t.Context(), keyOf(1), saves); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%d bytes come back as %d, error %v", size, len(got), err)
 		}
 	}
 }
 
-// An answer that comes too late for the caller is told at the end, once.
-func TestRedisThatIsLate(t *testing.T) {
+// A server that hangs is waited for only for a small part of what the run takes
+// without it, however many entries are asked for and put; there is one warning.
+func TestRedisThatHangs(t *testing.T) {
+	const layers, each = 300, 3 * time.Millisecond
 	link := newLink(t, "127.0.0.1:"+startRedis(t).port)
 	link.delay.Store(int64(time.Hour))
 	var n notes
 	c := mustOpen(t, link.url(), Options{Key: testSecret, Warn: n.add})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	for i := range 3 {
-		if _, err := c.Get(ctx, keyOf(i)); !errors.Is(err, ErrMissing) {
-			t.Errorf("error %v, want ErrMissing", err)
-		}
+	var wg sync.WaitGroup
+	for i := range layers {
+		wg.Go(func() {
+			if _, err := c.Get(t.Context(), keyOf(i), each); !errors.Is(err, ErrMissing) {
+				t.Errorf("error %v, want ErrMissing", err)
+			}
+			if err := c.Put(t.Context(), keyOf(i), nil); !errors.Is(err, errLate) {
+				t.Errorf("Put: error %v, want %v", err, errLate)
+			}
+		})
+	}
+	c.Finish()
+	wg.Wait()
+	p := c.(*redisStore).patience
+	if most := basePatience + max(time.Since(p.started), layers*each)/patienceShare; p.spent > most+10*time.Millisecond {
+		t.Errorf("it was waited for %s, want at most %s", p.spent, most)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	n.want(t, "answers slowly")
+	n.want(t, "too slow for this run")
+}
+
+// The time that is spent on waiting is counted once for all that wait, and what
+// was found pays for it.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPatience()
+		never := make(chan struct{})
+		wait := func() time.Duration {
+			began := time.Now()
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() {
+					if err := p.await(t.Context(), never); !errors.Is(err, errLate) {
+						t.Errorf("error %v, want %v", err, errLate)
+					}
+				})
+			}
+			wg.Wait()
+			return time.Since(began).Round(5 * time.Millisecond)
+		}
+		for _, test := range []struct {
+			name string
+			do   func()
+			want time.Duration
+		}{
+			{"at the beginning", func() {}, 45 * time.Millisecond}, // and a tenth of that
+			{"when it is used up", func() {}, 0},
+			{"after a second of work", func() { time.Sleep(time.Second) }, 110 * time.Millisecond},
+			{"before three seconds of work", func() { p.expect(3 * time.Second) }, 185 * time.Millisecond},
+			{"after an entry was found", func() { p.found(time.Second) }, time.Second},
+		} {
+			test.do()
+			if got := wait(); got != test.want {
+				t.Errorf("%s: waited %s, want %s", test.name, got, test.want)
+			}
+		}
+	})
 }

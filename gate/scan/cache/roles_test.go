@@ -49,7 +49,7 @@ func hammer(args []string) error {
 		i := r.IntN(hammerKeys)
 		switch pick := r.IntN(100); {
 		case pick < 50:
-			data, err := s.Get(ctx, keyOf(i))
+			data, err := s.Get(ctx, keyOf(i), saves)
 			if err != nil && !errors.Is(err, ErrMissing) || err == nil && !bytes.Equal(data, dataOf(i, 50+i*900)) {
 				return fmt.Errorf("step %d: Get %d: %d bytes, error %w", step, i, len(data), err)
 			}
@@ -120,7 +120,7 @@ func TestManyGoroutines(t *testing.T) {
 			for i := range 60 {
 				k := (g + i) % 20
 				failed = errors.Join(failed, s.Put(t.Context(), keyOf(k), dataOf(k, 5000)))
-				if data, err := s.Get(t.Context(), keyOf(k)); err == nil && !bytes.Equal(data, dataOf(k, 5000)) {
+				if data, err := s.Get(t.Context(), keyOf(k), saves); err == nil && !bytes.Equal(data, dataOf(k, 5000)) {
 					failed = errors.Join(failed, fmt.Errorf("entry %d is not what was put", k))
 				}
 				if i%20 == 0 {

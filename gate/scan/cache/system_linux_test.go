@@ -59,8 +59,8 @@ func TestUnsafeDirectoriesAreNotUsed(t *testing.T) {
 				var n notes
 				o.Warn = n.add
 				s := mustOpen(t, dir, o)
-				_, err = s.Get(t.Context(), key)
-				_, err2 := s.Get(t.Context(), key)
+				_, err = s.Get(t.Context(), key, saves)
+				_, err2 := s.Get(t.Context(), key, saves)
 				if test.unsafe && o.Key == nil {
 					if !errors.Is(err, ErrMissing) || !errors.Is(err2, ErrMissing) {
 						t.Errorf("errors %v and %v, want ErrMissing", err, err2)
@@ -139,7 +139,7 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 			}
 			var n notes
 			s := mustOpen(t, dir, Options{Warn: n.add})
-			if _, err := s.Get(t.Context(), key); !errors.Is(err, ErrMissing) {
+			if _, err := s.Get(t.Context(), key, saves); !errors.Is(err, ErrMissing) {
 				t.Errorf("error %v, want ErrMissing", err)
 			}
 			if len(n.all()) != 1 {
@@ -171,7 +171,7 @@ func playReadOnly(args []string) error {
 	if err != nil {
 		return err
 	}
-	data, err := s.Get(context.Background(), keyOf(1))
+	data, err := s.Get(context.Background(), keyOf(1), saves)
 	if err != nil || string(data) != "data" {
 		return fmt.Errorf("Get: %q, %w", data, err)
 	}

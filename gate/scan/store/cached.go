@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"sync"
+	"time"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/layer"
@@ -16,12 +17,22 @@ import (
 // layer that was asked for, only to be what was once put in under the same key;
 // see package cache. Any error means that there is nothing.
 type Cache interface {
-	Get(ctx context.Context, key string) ([]byte, error)
+	// Get is told about how long it takes to do without the entry.
+	Get(ctx context.Context, key string, saves time.Duration) ([]byte, error)
 	Put(ctx context.Context, key string, data []byte) error
+	// Finish says that nothing is waited for but what is being put.
+	Finish()
+}
+
+// readingTime estimates how long it takes to read a layer, with all processors
+// at work: a layer has to be asked for, and its bytes inflated and analysed.
+func readingTime(size int64) time.Duration {
+	const eachLayer, bytesPerSecond = 3 * time.Millisecond, 100 << 20
+	return eachLayer + time.Duration(float64(size)/bytesPerSecond*float64(time.Second))
 }
 
 // cached asks the cache, which may hold anything. It returns nil for nothing.
-func (s *Store) cached(ctx context.Context, id ID) *Layer {
+func (s *Store) cached(ctx context.Context, id ID, size int64) *Layer {
 	if s.opt.Cache == nil {
 		return nil
 	}
@@ -29,7 +40,7 @@ func (s *Store) cached(ctx context.Context, id ID) *Layer {
 	if err != nil {
 		return nil
 	}
-	b, err := s.opt.Cache.Get(ctx, key)
+	b, err := s.opt.Cache.Get(ctx, key, readingTime(size))
 	if err != nil {
 		return nil
 	}

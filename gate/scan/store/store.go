@@ -102,6 +102,9 @@ func (s *Store) Waiting(id ID) int { return s.readings.count(id) }
 // the cache.
 func (s *Store) Close() {
 	s.readings.wait()
+	if s.opt.Cache != nil {
+		s.opt.Cache.Finish()
+	}
 	s.saver.wait()
 }
 
@@ -116,7 +119,7 @@ func isLimit(err error) bool {
 func (s *Store) obtain(ctx context.Context, r *Request) (*Layer, error) {
 	l := s.memory.get(r.ID)
 	if l == nil {
-		l = s.cached(ctx, r.ID)
+		l = s.cached(ctx, r.ID, r.Blob.Size)
 	}
 	switch {
 	case l == nil || !s.current(ctx, r.ID, l):
