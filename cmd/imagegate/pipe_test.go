@@ -23,15 +23,16 @@ func makeFIFO(t *testing.T) string {
 
 // Wherever a pipe is named, --timeout and SIGTERM end the run, without a verdict.
 func TestPipesEndWithTheRun(t *testing.T) {
-	fifo := makeFIFO(t)
 	for name, args := range map[string][]string{
-		"policy":         {"check", "-p", fifo, "registry.invalid/app:1"},
-		"list of images": {"check", "--images", fifo},
-		"evidence":       {"eval", fifo},
-		"eval's policy":  {"eval", "-p", fifo, "evidence.json"},
+		"policy":         {"check", "registry.invalid/app:1", "-p"},
+		"list of images": {"check", "--images"},
+		"evidence":       {"eval"},
+		"eval's policy":  {"eval", "evidence.json", "-p"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			fifo := makeFIFO(t)
+			args := append(args, fifo)
 			p := startProgram(t, append(args, "--timeout", "100ms")...)
 			if got := p.wait(t, time.Minute); got != exitNoVerdict {
 				t.Errorf("with --timeout: exit code %d, want 2\n%s", got, p.stderr.String())
@@ -40,7 +41,11 @@ func TestPipesEndWithTheRun(t *testing.T) {
 				t.Errorf("stderr %q does not say why it ended", p.stderr.String())
 			}
 			p = startProgram(t, args...)
-			time.Sleep(300 * time.Millisecond)
+			w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // waits for the reader
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
 			if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
