@@ -125,7 +125,13 @@ func ruleAnnotation(r *gate.Result, rule policy.RuleResult, o Options) annotatio
 	}
 	a.file, a.line = positionOf(rule.Position, o)
 	lines := []string{rule.Message, labelled("allowed", rule.Allowed), labelled("to pass", rule.Cure)}
-	a.text = paragraph(append(lines, worstFindings(r, rule.Rule)...)...)
+	if worst := worstFindings(r, rule.Rule); len(worst) > 0 {
+		for _, step := range stepsText(r, 3) {
+			lines = append(lines, labelled("plan", clip(step, 300)))
+		}
+		lines = append(lines, worst...)
+	}
+	a.text = paragraph(lines...)
 	return a
 }
 

@@ -221,7 +221,9 @@ func newGitLabFinding(r *gate.Result, img image, f *policy.Judged, o Options, id
 			DefaultImage: clip(safe.Terminal(o.DefaultBranchImage), 255),
 		},
 	}
-	if f.FixedVersion != "" {
+	if step := stepFor(r, f); step != nil {
+		g.Solution = clip(safe.Terminal(stepText(step)+prefixed(": ", step.Command)), 7000)
+	} else if f.FixedVersion != "" {
 		g.Solution = clip(safe.Terminal(fmt.Sprintf("Upgrade %s from %s to %s", f.Package.Name, f.Package.Version, f.FixedVersion)), 7000)
 	}
 	if r.Evidence != nil && r.Evidence.Scan != nil && r.Evidence.Scan.OS != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/imagegate/imagegate/gate/report/page"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
-	"github.com/imagegate/imagegate/policy/plan"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -65,46 +64,6 @@ func pagePlan(id string, r *gate.Result) *page.Plan {
 		})
 	}
 	return p
-}
-
-// planPromise says what the verdict is after all steps.
-func planPromise(p *plan.Plan) string {
-	s := "After these steps the policy says: " + p.Decision.String() + "."
-	if p.Rebuild {
-		s += " All of these packages came with the base image, so a rebuild on a newer base image may do."
-	}
-	return s
-}
-
-// planRest lists what the steps do not cure.
-func planRest(p *plan.Plan) []string {
-	var rest []string
-	for _, r := range p.Left {
-		rest = append(rest, r.Rule+": "+r.Message+prefixed(". To pass: ", r.Cure))
-	}
-	for _, u := range p.Unfixed {
-		rest = append(rest, fmt.Sprintf("%s in %s %s: %s", u.Finding.ID, u.Finding.Package.Name, u.Finding.Package.Version, u.Why))
-	}
-	return rest
-}
-
-func prefixed(prefix, s string) string {
-	if s == "" {
-		return ""
-	}
-	return prefix + s
-}
-
-// stepOrigin says which layer and build step brought the packages of a step.
-func stepOrigin(r *gate.Result, s *plan.Step) string {
-	if s.Layer == nil {
-		return ""
-	}
-	kind := "a layer of its own build"
-	if s.Layer.Base {
-		kind = "the base image"
-	}
-	return strings.TrimSuffix("from "+kind+", layer "+short(s.Layer.DiffID)+", "+clip(buildStep(s.Layer.CreatedBy), cellRunes), ", ")
 }
 
 // pageAccepted says what does not block, and why.

@@ -122,6 +122,7 @@ func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 	}
 	out.Rules = convert(r.Verdict.Rules, ruleInfo)
 	out.Counts = countsOf(&r.Verdict)
+	out.Fixes = fixesOf(r)
 	if at := Position(r.Verdict.Override); at != (Position{}) {
 		out.Override = &at
 	}

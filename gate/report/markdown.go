@@ -115,6 +115,7 @@ func markdownResult(d *markdownDocument, r *gate.Result) {
 		}
 		return
 	}
+	markdownPlan(d, r)
 	var rows [][]string
 	for _, rule := range rules {
 		rows = append(rows, []string{
@@ -123,6 +124,25 @@ func markdownResult(d *markdownDocument, r *gate.Result) {
 	}
 	d.table("rule", []string{"Result", "Rule", "Found", "Allowed", "To pass", "Policy"}, rows)
 	markdownFindings(d, findings)
+}
+
+// markdownPlan writes what would make the image pass.
+func markdownPlan(d *markdownDocument, r *gate.Result) {
+	if r.Plan == nil {
+		return
+	}
+	var rows [][]string
+	for i := range r.Plan.Steps {
+		s := &r.Plan.Steps[i]
+		rows = append(rows, []string{cell(s.Advice), fmt.Sprint(s.Findings()), code(s.Command), cell(stepOrigin(r, s))})
+	}
+	if len(rows) > 0 {
+		d.text("Plan. " + safe.Markdown(planPromise(r.Plan)) + "\n\n")
+	}
+	d.table("step", []string{"Do", "Clears", "Command", "From"}, rows)
+	if rest := planRest(r.Plan); len(rest) > 0 {
+		d.text("What remains then: " + safe.Markdown(clip(sampleOf(rest, "; "), 2000)) + "\n\n")
+	}
 }
 
 func markdownFindings(d *markdownDocument, findings []*policy.Judged) {

@@ -59,9 +59,12 @@ type ImageResult struct {
 	User     *evidence.User `json:"user"`
 	Packages int            `json:"packages"` // how many were found
 	// Override is where the override stands that applied, null when none did.
-	Override *Position         `json:"override"`
-	Rules    []RuleInfo        `json:"rules"`
-	Counts   Counts            `json:"counts"`
+	Override *Position  `json:"override"`
+	Rules    []RuleInfo `json:"rules"`
+	Counts   Counts     `json:"counts"`
+	// Fixes is what would make a denied image pass, null when no finding of a
+	// package blocks it.
+	Fixes    *FixesInfo        `json:"fixes"`
 	Findings []FindingInfo     `json:"findings"`
 	Secrets  []SecretInfo      `json:"secrets"`
 	Licenses []LicenseInfo     `json:"licenses"`
@@ -106,6 +109,46 @@ type Counts struct {
 	DistroOwned    int `json:"distro-owned"`
 	Excepted       int `json:"excepted"`
 	IgnoredType    int `json:"ignored-type"`
+}
+
+// FixesInfo is the plan for an image: upgrades, and what remains after them.
+type FixesInfo struct {
+	Steps []FixInfo `json:"steps"` // those that clear most first
+	// Verdict is the policy's answer after all steps.
+	Verdict string        `json:"verdict"`
+	Left    []LeftInfo    `json:"left"`    // rules that do not pass then
+	Unfixed []UnfixedInfo `json:"unfixed"` // blocking findings that no step clears
+	// RebuildMayDo is true when all packages came with the base image, by the
+	// image's own history.
+	RebuildMayDo bool `json:"rebuildMayDo"`
+}
+
+// FixInfo is the upgrade of one package, or of packages of one source.
+type FixInfo struct {
+	Packages []string   `json:"packages"`
+	From     string     `json:"from"`
+	To       string     `json:"to"` // the smallest version that clears Clears
+	Clears   []string   `json:"clears"`
+	Severity string     `json:"severity"` // the worst of what it clears
+	Layer    *LayerInfo `json:"layer"`    // null when it is not known
+	Command  string     `json:"command"`  // "" when there is none that is safe to paste
+	Advice   string     `json:"advice"`
+}
+
+// LeftInfo is a rule that does not pass after all steps.
+type LeftInfo struct {
+	Rule    string `json:"rule"`
+	Result  string `json:"result"`
+	Message string `json:"message"`
+	Cure    string `json:"cure"`
+}
+
+// UnfixedInfo is a blocking finding that no step clears.
+type UnfixedInfo struct {
+	ID      string `json:"id"`
+	Package string `json:"package"`
+	Version string `json:"version"`
+	Why     string `json:"why"`
 }
 
 // FindingInfo is one vulnerability of one package, and its class.

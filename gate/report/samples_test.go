@@ -16,6 +16,7 @@ func samples() map[string]*gate.Run {
 	return map[string]*gate.Run{
 		"pass":       passRun(),
 		"fail":       failRun(),
+		"plan":       plannedRun(),
 		"no-verdict": noVerdictRun(),
 		"undecided":  undecidedRun(),
 		"platforms":  platformsRun(),

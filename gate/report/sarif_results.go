@@ -11,6 +11,7 @@ import (
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/plan"
 )
 
 // addRule adds a result for a rule that did not pass. A rule that only counts
@@ -48,7 +49,7 @@ func (s *sarifRun) addFinding(f *policy.Judged) {
 	if classRank(f.Class) == 0 {
 		level = sarif.LevelError
 	}
-	index := s.rule(f.ID, func() *sarif.ReportingDescriptor { return vulnerability(f) })
+	index := s.rule(f.ID, func() *sarif.ReportingDescriptor { return vulnerability(f, stepFor(s.r, f)) })
 	s.raise(index, level, f)
 	inside := cmp.Or(f.Package.Path, f.Package.Name)
 	result := s.addResult(index, f.ID, level, s.findingText(f), s.location("", 0, inside), findingParts(s.img, f))
@@ -79,6 +80,9 @@ func (s *sarifRun) findingText(f *policy.Judged) string {
 	}
 	if f.Reason != "" {
 		text += ": " + f.Reason
+	}
+	if step := stepFor(s.r, f); step != nil {
+		text += ". To do: " + stepText(step) + prefixed(": ", step.Command)
 	}
 	return text + "."
 }
@@ -136,10 +140,13 @@ func (s *sarifRun) raise(index int, level string, f *policy.Judged) {
 	}
 }
 
-func vulnerability(f *policy.Judged) *sarif.ReportingDescriptor {
+func vulnerability(f *policy.Judged, step *plan.Step) *sarif.ReportingDescriptor {
 	title := cmp.Or(f.Title, f.ID+" in "+f.Package.Name)
 	d := descriptor(f.ID, "Vulnerability", title, cmp.Or(f.Description, title), cmp.Or(webLink(f.URL), informationURI), sarif.LevelNote)
 	d.Properties.WithTags([]string{"security", "vulnerability", string(severity(f.Severity))})
+	if step != nil {
+		d.WithHelp(sarif.NewMultiformatMessageString().WithText(plainText(cmp.Or(f.Description, title) + "\n\nTo do: " + step.Advice)))
+	}
 	return d
 }
 

@@ -244,10 +244,12 @@ func namesOf(run *gate.Run, result policy.Result) []string {
 }
 
 // sample joins the first few names.
-func sample(names []string) string {
+func sample(names []string) string { return sampleOf(names, ", ") }
+
+func sampleOf(names []string, separator string) string {
 	const few = 5
 	if len(names) <= few {
-		return strings.Join(names, ", ")
+		return strings.Join(names, separator)
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], separator), len(names)-few)
 }
