@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/disguise"
 	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 	"github.com/imagegate/imagegate/gate/gatetest/shapes"
 )
 
@@ -120,6 +123,53 @@ func TestShapesAreComplete(t *testing.T) {
 	}
 }
 
+// What an image says about itself never improves a verdict: neither vendors nor
+// lists of files, bills of materials, repository lines. Every claim is added to
+// every image that must not pass.
+func TestClaimsImproveNothing(t *testing.T) {
+	all, err := shapes.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := sampletest.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad []shapes.Shape
+	for _, s := range samples {
+		if !s.Clean() {
+			bad = append(bad, shapes.Shape{Name: s.Name, Image: s.Image})
+		}
+	}
+	for _, s := range all {
+		// A deleted database is written again by a claim inside it, which is a
+		// cure and no claim.
+		if (s.Attack || s.BuiltIn == shapes.Fail) && s.Team != shapes.Pass {
+			bad = append(bad, s)
+		}
+	}
+	var claiming []shapes.Shape
+	for i, s := range bad {
+		for _, claim := range disguise.Claims() {
+			img, ok, err := claim.Apply(s.Image, rand.New(rand.NewPCG(uint64(i), 1)))
+			if err != nil {
+				t.Fatalf("%s of %s: %v", claim.Name, s.Name, err)
+			}
+			if ok {
+				claiming = append(claiming, shapes.Shape{Name: s.Name + "-" + claim.Name, Image: img})
+			}
+		}
+	}
+	if len(claiming) < 5*len(bad) {
+		t.Errorf("only %d claims apply to %d images", len(claiming), len(bad))
+	}
+	for name, got := range newShapeRun(t, claiming).judge() {
+		if got.verdict != string(shapes.Fail) && got.verdict != string(shapes.NoVerdict) {
+			t.Errorf("%s: %s\n%s", name, got.verdict, got.text)
+		}
+	}
+}
+
 type shapeRun struct {
 	t    *testing.T
 	dir  string
@@ -173,6 +223,9 @@ func (s *shapeRun) judge(args ...string) map[string]shapeResult {
 	var report struct{ Results []json.RawMessage }
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		s.t.Fatalf("no report: %v\n%s%s", err, out.Bytes(), stderr.Bytes())
+	}
+	if len(report.Results) != len(s.refs) {
+		s.t.Fatalf("%d results for %d images\n%s", len(report.Results), len(s.refs), stderr.Bytes())
 	}
 	results := map[string]shapeResult{}
 	for _, raw := range report.Results {

@@ -65,7 +65,7 @@ func fingerprint(p *imagetest.Parts) string {
 
 // Transforms lists every transform.
 func Transforms() []Transform {
-	return slices.Concat(databaseTransforms(), identityTransforms(), archiveTransforms(), blobTransforms(), documentTransforms(), harmlessTransforms())
+	return slices.Concat(databaseTransforms(), identityTransforms(), archiveTransforms(), blobTransforms(), documentTransforms(), harmlessTransforms(), Claims())
 }
 
 // Disguise applies up to depth transforms in random order, the same for the

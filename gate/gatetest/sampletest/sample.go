@@ -79,6 +79,11 @@ func onBase(l imagetest.Layer, err error) func() ([]imagetest.Layer, error) {
 	return func() ([]imagetest.Layer, error) { return []imagetest.Layer{rootfs.Base(), l}, err }
 }
 
+// onDebian puts a library on a clean Debian.
+func onDebian(l imagetest.Layer) func() ([]imagetest.Layer, error) {
+	return layersOf(rootfs.Debian("13", rootfs.Pkg{Name: "libssl3t64", Version: "3.5.7-1~deb13u3", Source: "openssl"}), l)
+}
+
 const (
 	apkFile  = "lib/apk/db/installed"
 	dpkgFile = "var/lib/dpkg/status"
@@ -118,6 +123,9 @@ func librarySamples() []sampleSpec {
 		{"python-bad", "alpine", "usr/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "2.2.3"), nil), []string{
 			"CVE-2023-30861 Flask", "CVE-2026-27205 Flask"}},
 		{"python-clean", "alpine", "usr/lib/python3/site-packages/Flask-3.1.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "3.1.3"), nil), nil},
+		{"debian-python-bad", "debian", "usr/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", onDebian(rootfs.Wheel("Flask", "2.2.3")), []string{
+			"CVE-2023-30861 Flask", "CVE-2026-27205 Flask"}},
+		{"debian-python-clean", "debian", "usr/lib/python3/site-packages/Flask-3.1.3.dist-info/METADATA", onDebian(rootfs.Wheel("Flask", "3.1.3")), nil},
 		{"ruby-bad", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-12.3.2.gemspec", onBase(rootfs.Gem("rake", "12.3.2"), nil), []string{
 			"CVE-2020-8130 rake"}},
 		{"ruby-clean", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-13.2.1.gemspec", onBase(rootfs.Gem("rake", "13.2.1"), nil), nil},
