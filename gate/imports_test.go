@@ -40,7 +40,9 @@ func allowedImports() map[string][]string {
 		"gate":               append([]string{"policy", "policy/plan"}, facts...),
 		"gate/layer/inflate": nil,
 		"gate/layer":         with("gate/layer/inflate"),
-		"gate/registry":      with("gate/layer"),
+		"gate/image":         contracts,
+		"gate/image/local":   with("gate/image"),
+		"gate/image/remote":  with("gate/image"),
 		"gate/saved":         contracts,
 		"gate/promote":       nil,
 		"gate/report/safe":   nil,
@@ -64,7 +66,7 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/machine":  nil,
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
 		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
-			"gate/saved", "gate/registry", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
+			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
 			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "policy/policytest"),
 	}
 }
@@ -112,7 +114,7 @@ func TestImportsOfTrivy(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range goList(t, "-deps", "-json=ImportPath", "./policy/...", "./gate", "./gate/scan", "./gate/registry", "./gate/report", "./gate/ci") {
+	for _, pkg := range goList(t, "-deps", "-json=ImportPath", "./policy/...", "./gate", "./gate/scan", "./gate/image/...", "./gate/report", "./gate/ci") {
 		if strings.HasPrefix(pkg.ImportPath, "github.com/aquasecurity/trivy/") {
 			t.Errorf("%s is linked by a package other than gate/scan/engine", pkg.ImportPath)
 		}

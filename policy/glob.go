@@ -8,6 +8,8 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // Bounds on a glob: matching backtracks, and nobody reads more than this.
@@ -111,7 +113,8 @@ func allowGlob(s string) (wrong, cure string) {
 
 // isLocal reports whether a glob is about images that come from no registry.
 func isLocal(glob string) bool {
-	return strings.HasPrefix(glob, "oci:") || strings.HasPrefix(glob, "tar:")
+	source, _ := evidence.SourceOf(glob)
+	return source.Local()
 }
 
 // matchImage matches a glob with the name of an image: * stays within one
@@ -154,8 +157,9 @@ func namesNothing(glob string) bool {
 			}
 		}
 	}
-	return matchImage(glob, "oci:j5x/v2w") || matchImage(glob, "tar:j5x/v2w") ||
-		matchImage(glob, "oci:j5x") || matchImage(glob, "tar:j5x")
+	return slices.ContainsFunc(evidence.Sources(), func(s evidence.Source) bool {
+		return s.Local() && (matchImage(glob, s.Prefix()+"j5x") || matchImage(glob, s.Prefix()+"j5x/v2w"))
+	})
 }
 
 // covered reports whether an earlier glob matches whatever a later one

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -26,10 +25,10 @@ func denyTagsRule() *Rule {
 
 func checkDenyTags(j *judge) answer {
 	r := j.img.Reference
-	if r.Source == evidence.SourceOCI || r.Source == evidence.SourceTar {
+	if r.Source.Local() {
 		return passing("read from a local %s source: there is no registry tag", r.Source)
 	}
-	if r.Source != evidence.SourceRegistry || r.Name == "" {
+	if !r.Source.Known() || r.Name == "" {
 		return missing("the reference is not known")
 	}
 	tag := effectiveTag(r)

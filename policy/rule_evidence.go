@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -36,8 +35,7 @@ func checkEvidence(j *judge) answer {
 	}
 	add(img.SchemaVersion != evidence.SchemaVersion, "evidence of schema version %d, this imagegate judges %d", img.SchemaVersion, evidence.SchemaVersion)
 	add(img.Reference.Name == "", "the image has no name")
-	add(!slices.Contains([]evidence.Source{evidence.SourceRegistry, evidence.SourceOCI, evidence.SourceTar}, img.Reference.Source),
-		"the source %q is not known", img.Reference.Source)
+	add(!img.Reference.Source.Known(), "the source %q is not known", img.Reference.Source)
 	add(!digestForm.MatchString(img.Digest), "%q is no digest", img.Digest)
 	if want := img.Reference.Digest; want != "" {
 		add(want != img.Digest && want != img.IndexDigest, "digest %s was asked for, but %s was read", want, img.Digest)

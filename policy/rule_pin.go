@@ -48,9 +48,9 @@ func checkPin(j *judge) answer {
 	a := answer{allowed: map[string]string{pinDigest: "a digest", pinVersion: "a full version or a digest"}[want]}
 	tag := effectiveTag(r)
 	switch {
-	case r.Source == evidence.SourceOCI || r.Source == evidence.SourceTar:
+	case r.Source.Local():
 		a.result, a.message = ResultPass, "read from a local "+string(r.Source)+" source: its content is judged by its digest"
-	case r.Source != evidence.SourceRegistry || r.Name == "":
+	case !r.Source.Known() || r.Name == "":
 		return missing("the reference is not known")
 	case r.Digest != "":
 		a.result, a.message = ResultPass, "named by digest "+r.Digest

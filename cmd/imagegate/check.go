@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -9,10 +11,11 @@ import (
 
 	"github.com/imagegate/imagegate/cmd/imagegate/ahead"
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/registry"
+	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/engine"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 const (
@@ -42,10 +45,7 @@ func checkCommand(p *program) *cli.Command {
 		ArgsUsage: "IMAGE...",
 		Description: `Judges every IMAGE by one policy. An IMAGE is
 
-  registry.example.no/app:1.4.2[@sha256:...]  in a registry
-  oci:DIR[:TAG|@DIGEST]                       in an OCI image layout
-  tar:FILE                                    in an archive of docker save or OCI
-
+` + sourcesHelp() + `
 The policy is the file of --policy, else of the variable IMAGEGATE_POLICY, else
 ./imagegate.yaml, else the built-in default (imagegate policy init prints it).`,
 		Flags:  flags,
@@ -118,9 +118,18 @@ func imagesOf(p *program, c *cli.Context) ([]string, error) {
 	for _, ref := range refs {
 		// Here and not only when it is its turn: a typing mistake is one of the
 		// command line, and nothing has been fetched yet.
-		if _, err := registry.ParseReference(ref); err != nil {
+		if _, err := image.ParseReference(ref); err != nil {
 			return nil, usagef("%w", err)
 		}
 	}
 	return refs, nil
+}
+
+// sourcesHelp lists the forms of a reference, a line each.
+func sourcesHelp() string {
+	var b strings.Builder
+	for _, s := range evidence.Sources() {
+		fmt.Fprintf(&b, "  %-35s %s\n", s.Syntax(), s.Place())
+	}
+	return b.String()
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/imagegate/imagegate/gate/input"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // maxImages bounds the list that --images reads.
@@ -96,5 +97,6 @@ func withoutComment(line string) string {
 
 // isLocal reports whether ref is a path, in which white space is allowed.
 func isLocal(ref string) bool {
-	return strings.HasPrefix(ref, "oci:") || strings.HasPrefix(ref, "tar:")
+	source, _ := evidence.SourceOf(ref)
+	return source.Local()
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
+	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/input"
-	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -104,7 +104,7 @@ func runTest(p *program, ctx context.Context, path string, t *policytest.Test, p
 	var img *evidence.Image
 	var err error
 	if t.Image != "" {
-		if ref, err = registry.ParseReference(t.Image); err != nil {
+		if ref, err = image.ParseReference(t.Image); err != nil {
 			return nil, err
 		}
 	}

@@ -13,8 +13,10 @@ import (
 	"github.com/imagegate/imagegate/cmd/imagegate/machine"
 	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/image/local"
+	"github.com/imagegate/imagegate/gate/image/remote"
 	"github.com/imagegate/imagegate/gate/layer"
-	"github.com/imagegate/imagegate/gate/registry"
 	"github.com/imagegate/imagegate/gate/scan/cache"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -24,27 +26,27 @@ import (
 // connection is what reaches the network: registries and, through them, the
 // advisory databases.
 type connection struct {
-	client         *registry.Client
-	registryLimits registry.Limits
-	layerLimits    layer.Limits
+	client      *remote.Client
+	imageLimits image.Limits
+	layerLimits layer.Limits
 }
 
 // connect reads the flags of networkFlags.
 func connect(p *program, c *cli.Context, progress *progress.Printer) (*connection, error) {
-	conn := &connection{registryLimits: registry.DefaultLimits(), layerLimits: layer.DefaultLimits()}
+	conn := &connection{imageLimits: image.DefaultLimits(), layerLimits: layer.DefaultLimits()}
 	for _, value := range c.StringSlice("limit") {
 		if err := conn.setLimit(value); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	conn.client, err = registry.NewClient(registry.Options{
+	conn.client, err = remote.NewClient(remote.Options{
 		CACerts:      c.StringSlice("ca-cert"),
 		PlainHTTP:    c.StringSlice("plain-http"),
 		PrivateHosts: c.StringSlice("private-host"),
 		Getenv:       p.env.get,
 		UserAgent:    strings.ReplaceAll(toolVersion(), " ", "/"),
-		Limits:       conn.registryLimits,
+		Limits:       conn.imageLimits,
 		Warn:         progress.Warn,
 	})
 	if err != nil {
@@ -59,14 +61,14 @@ func (conn *connection) setLimit(value string) error {
 	if !ok {
 		return usagef("flag --limit: %q is not NAME=VALUE", value)
 	}
-	inRegistry := slices.Contains(conn.registryLimits.Table().Names(), name)
+	inImage := slices.Contains(conn.imageLimits.Table().Names(), name)
 	inLayer := slices.Contains(conn.layerLimits.Table().Names(), name)
-	if !inRegistry && !inLayer {
+	if !inImage && !inLayer {
 		return usagef("flag --limit: there is no limit %q", name).
 			WithHint("%s", cmdline.Suggest(name, limitNames(), "the limits are "+strings.Join(limitNames(), ", ")))
 	}
-	if inRegistry {
-		if err := conn.registryLimits.Table().Set(name, amount); err != nil {
+	if inImage {
+		if err := conn.imageLimits.Table().Set(name, amount); err != nil {
 			return usagef("flag --limit: %w", err)
 		}
 	}
@@ -126,7 +128,7 @@ func databaseRepositories(c *cli.Context) (map[database.Kind][]string, error) {
 
 // checkRepository refuses references that the registry client does not accept.
 func checkRepository(ref string) error {
-	parsed, err := registry.ParseReference(ref)
+	parsed, err := image.ParseReference(ref)
 	if err == nil && parsed.Source != evidence.SourceRegistry {
 		err = errors.New("it names a source of images on this machine")
 	}
@@ -186,7 +188,10 @@ func (o *scanOptions) close() {
 
 // resolver returns what finds images, for the platforms that were asked for.
 func (o *scanOptions) resolver(platforms []string) (gate.Resolver, error) {
-	r, err := o.connection.client.Resolver(registry.ResolverOptions{Platforms: platforms})
+	limits := o.connection.imageLimits
+	sources := local.Sources(limits)
+	sources[evidence.SourceRegistry] = o.connection.client
+	r, err := image.NewResolver(image.Options{Sources: sources, Platforms: platforms, Limits: limits})
 	if err != nil {
 		return nil, usagef("%w", err)
 	}
@@ -195,7 +200,7 @@ func (o *scanOptions) resolver(platforms []string) (gate.Resolver, error) {
 
 // limitNames lists every limit that --limit can change.
 func limitNames() []string {
-	r, l := registry.DefaultLimits(), layer.DefaultLimits()
+	r, l := image.DefaultLimits(), layer.DefaultLimits()
 	names := append(r.Table().Names(), l.Table().Names()...)
 	slices.Sort(names)
 	return slices.Compact(names) // some limits hold in both

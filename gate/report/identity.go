@@ -12,6 +12,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // identity gives results of one report names that stay the same from run to
@@ -68,8 +69,8 @@ func findingParts(img image, f *policy.Judged) []string {
 // scheme, and a tag would make every build a new alert.
 func imagePath(img image, inside string) string {
 	name := img.name
-	if i := strings.IndexByte(name, ':'); i >= 0 && (strings.HasPrefix(name, "oci:") || strings.HasPrefix(name, "tar:")) {
-		name = path.Base(strings.ReplaceAll(name[i+1:], `\`, "/"))
+	if source, rest := evidence.SourceOf(name); source.Local() {
+		name = path.Base(strings.ReplaceAll(rest, `\`, "/"))
 	} else if host, rest, ok := strings.Cut(name, "/"); ok && strings.ContainsAny(host, ".:") {
 		name = rest
 	}

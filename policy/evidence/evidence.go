@@ -66,16 +66,6 @@ type Reference struct {
 	Digest     string `json:"digest,omitempty"` // as written; "" when none was
 }
 
-// Source is the kind of place an image was read from.
-type Source string
-
-// The sources. They are always chosen by the user; none falls back to another.
-const (
-	SourceRegistry Source = "registry"
-	SourceOCI      Source = "oci" // OCI image layout directory
-	SourceTar      Source = "tar" // docker save or OCI archive
-)
-
 // Config is what the image config says, and what the manifest says of size.
 // Values of environment variables are left out: they may be secrets.
 type Config struct {

@@ -1,0 +1,230 @@
+package remote
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/policy/words"
+)
+
+// Options are the settings of a [Client]. The zero value is an honest default.
+type Options struct {
+	// CACerts are PEM files with certificates that are trusted beside the
+	// system's, for registries, token servers and storage alike.
+	CACerts []string
+	// PlainHTTP lists the hosts, host or host:port, that are spoken to without
+	// TLS. Loopback may always do without.
+	PlainHTTP []string
+	// PrivateHosts lists hosts, host or host:port, that a registry may send us
+	// to although they lie in a more private network than itself.
+	PrivateHosts []string
+	// Getenv looks up credentials and proxies, os.Getenv when nil. Credential
+	// helpers and the cloud providers' libraries see the process's environment.
+	Getenv func(string) string
+	// UserAgent is what registries see, "imagegate" when empty.
+	UserAgent string
+	// Limits bounds everything; zero fields have their defaults.
+	Limits image.Limits
+	// DockerConfig is a docker config file to read instead of the usual ones.
+	DockerConfig string
+	// Warn is told what is worth knowing and no error, from many goroutines at
+	// once. It may be nil.
+	Warn func(string)
+}
+
+// Client speaks to registries. All of its requests go through one set of
+// settings, and it is safe for concurrent use.
+type Client struct {
+	limits       image.Limits
+	userAgent    string
+	plainHTTP    []string
+	privateHosts []string
+	proxy        func(*http.Request) (*url.URL, error)
+	secrets      []string // of the proxies, never to be printed
+	transports   map[reach]*http.Transport
+	keys         *keychain
+	warn         func(string)
+	// pause waits between two tries; tests replace it.
+	pause func(context.Context, time.Duration) error
+
+	mu    sync.Mutex
+	hosts map[string]*host
+}
+
+// NewClient checks the options and returns a client. It makes no request.
+func NewClient(o Options) (*Client, error) {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "imagegate"
+	}
+	c := &Client{
+		limits: o.Limits.Filled(), userAgent: o.UserAgent, warn: o.Warn, pause: pause,
+		keys: newKeychain(o), hosts: map[string]*host{},
+	}
+	var err error
+	if c.plainHTTP, err = hostList("--plain-http", o.PlainHTTP); err != nil {
+		return nil, err
+	}
+	if c.privateHosts, err = hostList("the list of private hosts", o.PrivateHosts); err != nil {
+		return nil, err
+	}
+	roots, err := certificates(o.CACerts)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := c.useProxies(o.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	c.transports = newTransports(&c.limits, roots, c.proxy, proxies)
+	return c, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() error {
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
+	return nil
+}
+
+// hostList normalises a list of host or host:port.
+func hostList(what string, list []string) ([]string, error) {
+	var out []string
+	for _, s := range list {
+		if strings.Contains(s, "/") || s == "" {
+			return nil, fmt.Errorf("%s: %s is not a host (write HOST or HOST:PORT)", what, words.Quote(s))
+		}
+		host, err := image.NormalHost(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w (write HOST or HOST:PORT)", what, err)
+		}
+		out = append(out, image.APIHost(host))
+	}
+	return out, nil
+}
+
+// listed reports whether list names the host of u, with its port or for all
+// ports.
+func listed(list []string, u *url.URL) bool {
+	for _, h := range list {
+		if strings.EqualFold(h, u.Host) || strings.EqualFold(strings.Trim(h, "[]"), u.Hostname()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLoopback reports whether u names this machine by itself, without any
+// resolver that could say otherwise.
+func isLoopback(u *url.URL) bool {
+	name := strings.ToLower(u.Hostname())
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// maxCertificates bounds a file of certificates; the system's has 250 KB.
+const maxCertificates = 16 << 20
+
+// certificates is the system's pool and the files.
+func certificates(files []string) (*x509.CertPool, error) {
+	if len(files) == 0 {
+		return nil, nil // the system's, read when the first server shows a certificate
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	for _, file := range files {
+		raw, err := readFile(file, maxCertificates)
+		if err != nil {
+			return nil, fmt.Errorf("CA certificates: %w", err)
+		}
+		if err := addCertificates(pool, raw); err != nil {
+			return nil, fmt.Errorf("CA certificates %s: %w", words.Quote(file), err)
+		}
+	}
+	return pool, nil
+}
+
+// addCertificates adds every certificate of a PEM file. Unlike AppendCertsFromPEM
+// it does not pass over those that it cannot read.
+func addCertificates(pool *x509.CertPool, raw []byte) error {
+	found := 0
+	for {
+		var block *pem.Block
+		if block, raw = pem.Decode(raw); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return fmt.Errorf("certificate %d cannot be read: %w", found+1, err)
+		}
+		pool.AddCert(cert)
+		found++
+	}
+	if found == 0 {
+		return errors.New("there is no certificate in PEM form in it")
+	}
+	return nil
+}
+
+// useProxies reads the proxies from the environment and returns their
+// addresses.
+func (c *Client) useProxies(getenv func(string) string) ([]string, error) {
+	either := func(upper, lower string) string {
+		if v := getenv(upper); v != "" {
+			return v
+		}
+		return getenv(lower)
+	}
+	config := httpproxy.Config{
+		HTTPProxy:  either("HTTP_PROXY", "http_proxy"),
+		HTTPSProxy: either("HTTPS_PROXY", "https_proxy"),
+		NoProxy:    either("NO_PROXY", "no_proxy"),
+	}
+	var addresses []string
+	for name, value := range map[string]string{"HTTP_PROXY": config.HTTPProxy, "HTTPS_PROXY": config.HTTPSProxy} {
+		if value == "" {
+			continue
+		}
+		if !strings.Contains(value, "://") {
+			value = "http://" + value
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Hostname() == "" {
+			return nil, fmt.Errorf("the variable %s is not the address of a proxy (write http://HOST:PORT)", name) // the value may hold a password
+		}
+		if password, ok := u.User.Password(); ok {
+			c.secrets = append(c.secrets, password)
+		}
+		addresses = append(addresses, dialAddress(u))
+	}
+	proxyOf := config.ProxyFunc()
+	c.proxy = func(q *http.Request) (*url.URL, error) { return proxyOf(q.URL) }
+	return addresses, nil
+}
