@@ -160,6 +160,10 @@ func (t *textReport) result(r *gate.Result, several bool) {
 		t.skipped(r)
 		return
 	}
+	t.plan(r)
+	if r.Plan != nil {
+		t.gap()
+	}
 	for _, rule := range stopping(r) {
 		t.rule(rule)
 	}
