@@ -191,7 +191,10 @@ func newShapeRun(t *testing.T, all []shapes.Shape) *shapeRun {
 }
 
 // shapeResult is the verdict on one image, with everything the report says.
-type shapeResult struct{ verdict, text string }
+type shapeResult struct {
+	verdict, text string
+	found         map[string]bool // "id package version" of every finding
+}
 
 func (r shapeResult) names(texts []string) bool {
 	for _, text := range texts {
@@ -272,10 +275,12 @@ func (s *shapeRun) result(raw []byte) shapeResult {
 			b.WriteString("  " + rule.Rule + " " + rule.Result + ": " + rule.Message + "\n")
 		}
 	}
+	found := map[string]bool{}
 	for i, f := range r.Findings {
+		found[f.ID+" "+f.Package.Name+" "+f.Package.Version] = true
 		if i < 5 {
 			b.WriteString("  " + strings.Join([]string{f.ID, f.Severity, f.Class, f.Package.Name, f.Package.Version, f.Package.Path}, " ") + "\n")
 		}
 	}
-	return shapeResult{r.Verdict, b.String()}
+	return shapeResult{r.Verdict, b.String(), found}
 }
