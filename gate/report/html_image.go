@@ -60,7 +60,7 @@ func pagePlan(id string, r *gate.Result) *page.Plan {
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
 		p.Steps = append(p.Steps, page.Step{
-			Advice: s.Advice, Command: s.Command, Clears: "clears " + words.Plural(s.Findings(), "finding") + ": " + sample(s.Clears), From: stepOrigin(r, s),
+			Advice: s.Advice, Command: s.Command, Clears: "clears " + words.Plural(s.Findings, "finding") + ": " + sample(s.Clears), From: stepOrigin(r, s),
 		})
 	}
 	return p

@@ -27,7 +27,7 @@ func plannedRun() *gate.Run {
 		Decision: policy.Denied, Left: []policy.RuleResult{failedRule("config.user", 4, "runs as root", "a user", "USER 10001")},
 		Steps: []plan.Step{{
 			Packages: []evidence.Package{{Name: "multer", Version: "2.0.2", Type: "node-pkg"}}, From: "2.0.2", To: "2.2.0",
-			Clears: []string{"CVE-2026-0001", "CVE-2026-0002"}, Layer: &r.Evidence.Config.Layers[1],
+			Clears: []string{"CVE-2026-0001", "CVE-2026-0002"}, Findings: 2, Layer: &r.Evidence.Config.Layers[1],
 			Command: "npm install multer@2.2.0", Advice: "install multer 2.2.0",
 		}},
 	}

@@ -134,7 +134,7 @@ func markdownPlan(d *markdownDocument, r *gate.Result) {
 	var rows [][]string
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
-		rows = append(rows, []string{cell(s.Advice), fmt.Sprint(s.Findings()), code(s.Command), cell(stepOrigin(r, s))})
+		rows = append(rows, []string{cell(s.Advice), fmt.Sprint(s.Findings), code(s.Command), cell(stepOrigin(r, s))})
 	}
 	if len(rows) > 0 {
 		d.text("Plan. " + safe.Markdown(planPromise(r.Plan)) + "\n\n")

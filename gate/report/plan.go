@@ -54,7 +54,7 @@ func stepOrigin(r *gate.Result, s *plan.Step) string {
 
 // stepText says what a step does and how much it clears.
 func stepText(s *plan.Step) string {
-	return fmt.Sprintf("%s (clears %s)", s.Advice, words.Plural(s.Findings(), "finding"))
+	return fmt.Sprintf("%s (clears %s)", s.Advice, words.Plural(s.Findings, "finding"))
 }
 
 // stepsText lists the first steps of the plan of a result.

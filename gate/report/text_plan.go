@@ -28,7 +28,7 @@ func (t *textReport) plan(r *gate.Result) {
 	}
 	for i := range p.Steps[:min(textSteps, len(p.Steps))] {
 		s := &p.Steps[i]
-		t.entry(4, "clears "+words.Count(s.Findings()), bold, s.Advice)
+		t.entry(4, "clears "+words.Count(s.Findings), bold, s.Advice)
 		if s.Command != "" {
 			t.entry(4, "", plain, s.Command)
 		}

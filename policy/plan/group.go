@@ -82,6 +82,7 @@ func (g *group) solve() (*Step, []Unfixed) {
 			continue
 		}
 		step.Clears = append(step.Clears, f.ID)
+		step.Findings++
 		if severityRank(f.Severity) < severityRank(step.Worst) {
 			step.Worst = f.Severity
 		}
@@ -147,11 +148,14 @@ func (g *group) unfixed(v string) []Unfixed {
 	return out
 }
 
-// fixes splits the fixed versions of a finding: "3.1.1, 2.6.7".
+// fixes lists the versions in the fixed versions of a finding: "3.1.1, 2.6.7". The
+// advisories of npm and RubyGems write some of them as ranges: ">=4.17.11",
+// "~> 5.2.4, >= 5.2.4.3". The first version of a range is the fix.
 func fixes(fixed string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for v := range strings.SplitSeq(fixed, ",") {
-			if v = strings.TrimSpace(v); v != "" && !yield(v) {
+		for part := range strings.FieldsFuncSeq(fixed, func(r rune) bool { return strings.ContainsRune(",;|", r) }) {
+			v := strings.TrimLeft(strings.TrimSpace(part), "~>=^ ")
+			if v != "" && !strings.HasPrefix(v, "<") && !yield(v) {
 				return
 			}
 		}

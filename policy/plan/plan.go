@@ -36,6 +36,8 @@ type Step struct {
 	From, To string             // versions
 	// Clears lists the ids of the blocking findings that the upgrade clears, sorted.
 	Clears []string
+	// Findings is how many blocking findings that are: one for each id and package.
+	Findings int
 	// Worst is the worst severity among them.
 	Worst evidence.Severity
 	// Layer is the layer that brought the packages, nil when it is not known.
@@ -47,10 +49,6 @@ type Step struct {
 	// Advice says the same for people.
 	Advice string
 }
-
-// Findings returns how many blocking findings the step clears: one for each id and
-// package.
-func (s *Step) Findings() int { return len(s.Clears) * len(s.Packages) }
 
 // Unfixed is a blocking finding that no step clears.
 type Unfixed struct {
@@ -95,7 +93,7 @@ func Of(p *policy.Policy, img *evidence.Image, verdict *policy.Verdict, now time
 
 func compareSteps(a, b Step) int {
 	return cmp.Or(
-		cmp.Compare(b.Findings(), a.Findings()),
+		cmp.Compare(b.Findings, a.Findings),
 		cmp.Compare(severityRank(a.Worst), severityRank(b.Worst)),
 		strings.Compare(a.Packages[0].Name, b.Packages[0].Name),
 		strings.Compare(a.From, b.From),

@@ -84,6 +84,8 @@ func TestVersions(t *testing.T) {
 		{"epochs", "deb", "1:1.0-1", []string{"1:1.0-1+deb12u2", "1:1.0-1+deb12u10"}, "1:1.0-1+deb12u10", 2},
 		{"releases of a distribution", "rpm", "3.0.7-1.el9", []string{"3.0.7-25.el9_3", "3.0.7-9.el9"}, "3.0.7-25.el9_3", 2},
 		{"qualifiers of Maven", "maven", "31.0-jre", []string{"32.0.0-android", "31.1-jre"}, "32.0.0-android", 2},
+		{"ranges of npm", "npm", "4.17.4", []string{">=4.17.11", "4.17.12"}, "4.17.12", 2},
+		{"ranges of RubyGems", "gem", "5.2.3", []string{"~> 5.2.4, >= 5.2.4.3", ">= 6.0.3.1, ~> 5.2.4.3"}, "5.2.4.3", 2},
 		{"a version that cannot be compared is a fix all the same", "npm", "weird", []string{"2.0.0"}, "2.0.0", 1},
 	}
 	for _, tt := range tests {
@@ -158,7 +160,7 @@ func TestOrderAndOrigin(t *testing.T) {
 	app.Layer = "own"
 	two := []evidence.Finding{finding("CVE-2026-0001", lib, "3.0.2"), finding("CVE-2026-0001", tool, "3.0.2")}
 	plan := For(parse(t, strict), image(append(two, finding("CVE-2026-0003", app, "2.2.0"))...), now)
-	if len(plan.Steps) != 2 || plan.Steps[0].Findings() != 2 || plan.Steps[0].Packages[1].Name != "openssl" || plan.Rebuild {
+	if len(plan.Steps) != 2 || plan.Steps[0].Findings != 2 || plan.Steps[0].Packages[1].Name != "openssl" || plan.Rebuild {
 		t.Fatalf("plan %+v", plan)
 	}
 	if l := plan.Steps[1].Layer; l == nil || l.CreatedBy != "RUN npm ci" {
