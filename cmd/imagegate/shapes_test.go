@@ -29,6 +29,7 @@ var openShapes = map[string]string{
 	"scratch-rust":                  "built-in team",
 	"scratch-attack-program-beside": "built-in team",
 	"scratch-attack-script-beside":  "built-in team",
+	"week-go-web-scratch":           "built-in team",
 	"history-longer":                "built-in team",
 	"lastlog-high-uid":              "built-in team",
 	"secret-stripe-publishable":     "built-in",

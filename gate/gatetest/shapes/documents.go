@@ -59,6 +59,10 @@ func messages() ([]Shape, error) {
 	twice := func(a, b []byte) imagetest.Layer {
 		return with(debian(), imagetest.Program("app/run", a), imagetest.Program("app/run", b))
 	}
+	jar, err := bootJar("2.14.1")
+	if err != nil {
+		return nil, err
+	}
 	windows := refused("message-windows", "Windows is not supported", NoVerdict)
 	windows.Image = imagetest.Spec{Layers: []imagetest.Layer{imagetest.Files(imagetest.Text("Files/x", "1"))}, User: "ContainerUser", Platform: v1.Platform{OS: "windows", Architecture: "amd64"}}.Image()
 	return []Shape{
@@ -67,6 +71,7 @@ func messages() ([]Shape, error) {
 		refused("message-no-debian-version", "which release it is cannot be known", NoVerdict, without(debian(), "etc/debian_version")).naming("debian_version"),
 		refused("message-empty-metadata", "a package without a name", NoVerdict, with(debian(), imagetest.Text("usr/lib/python3/site-packages/baz-1.0.dist-info/METADATA", ""))).naming("baz-1.0.dist-info/METADATA"),
 		refused("message-jar-no-zip", "a jar that cannot be read hides what is in it", NoVerdict, with(debian(), imagetest.Text("app/x.jar", "version https://git-lfs.github.com/spec/v1\n"))).naming("app/x.jar"),
+		attack("message-attack-jar-cut", "what is left of the jar can be run", Fail, with(debian(), imagetest.File{Path: "app/x.jar", Body: jar[:len(jar)-30]})).naming("app/x.jar"),
 		refused("message-version", "a version that cannot be compared matches nothing", NoVerdict, with(debian(), npmPackage("app/node_modules/tar", "tar", "v4.4.1"))).naming("tar"),
 		windows.naming("indows"),
 	}, nil

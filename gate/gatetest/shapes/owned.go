@@ -57,10 +57,64 @@ func distroOwned() ([]Shape, error) {
 		ordinary("owned-alpine-python", mended, apk),
 		ordinary("owned-other-layer-above", mended+"; a layer above changes other files", python, imagetest.Files(imagetest.Text("app/config", "x"))),
 	}
+	more, err := ownedElsewhere(mended)
+	if err != nil {
+		return nil, err
+	}
+	shapes = append(shapes, more...)
 	for i := range shapes {
 		shapes[i].Names = []string{"distro-owned"} // upstream's finding is there, in this class
 	}
 	return append(shapes, disowned(python, rockyForeign)...), nil
+}
+
+// ownedElsewhere are the same with other layouts of directories, lists and
+// layers.
+func ownedElsewhere(why string) ([]Shape, error) {
+	info := func(name, version string) []imagetest.File {
+		return []imagetest.File{pythonPackage(dist+"urllib3-"+version+".dist-info/METADATA", "urllib3", version)}
+	}
+	upgraded := rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.12-1+deb12u2", Source: "python-urllib3", Files: []imagetest.File{
+		imagetest.Text(urllibInfo, "Metadata-Version: 2.1\nName: urllib3\nVersion: 1.26.12\nSummary: newer\n\n")}}
+	upgrade := imagetest.Layer{Files: append(rootfs.DpkgFiles(upgraded), imagetest.Text("var/lib/dpkg/status",
+		rootfs.DpkgStatus(rootfs.Pkg{Name: "base-files", Version: "12.4+deb12u12"}, upgraded)))}
+	qualified := debian(urllib())
+	for i, f := range qualified.Files {
+		switch f.Path {
+		case "var/lib/dpkg/info/python3-urllib3.list", "var/lib/dpkg/info/python3-urllib3.md5sums":
+			qualified.Files[i].Path = f.Path[:len("var/lib/dpkg/info/python3-urllib3")] + ":amd64" + f.Path[len("var/lib/dpkg/info/python3-urllib3"):]
+		}
+	}
+	npm := rootfs.Pkg{Name: "npm", Version: "11.6.3-r0", Files: []imagetest.File{npmPackage("usr/lib/node_modules/npm/node_modules/lodash", "lodash", "4.17.20")}}
+	rpmNPM, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "npm", Version: "10.8.2-1.20.19.5.1.el9", Source: "nodejs",
+		Files: []imagetest.File{npmPackage("usr/lib/node_modules/npm/node_modules/lodash", "lodash", "4.17.20")}})
+	if err != nil {
+		return nil, err
+	}
+	two, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(),
+		rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.5-6.el9_7.1", Source: "python-urllib3", Files: []imagetest.File{
+			pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")}})
+	if err != nil {
+		return nil, err
+	}
+	again, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "less", Version: "590-6.el9"},
+		rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.5-6.el9_7.1", Source: "python-urllib3", Files: []imagetest.File{
+			pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")}})
+	if err != nil {
+		return nil, err
+	}
+	goTool := imagetest.Program("usr/bin/docker", rootfs.GoBinary("go1.26.8", "github.com/docker/cli", rootfs.Module{Path: "golang.org/x/text", Version: "v0.3.5"}))
+	return []Shape{
+		ordinary("owned-debian-13", why, rootfs.Debian("13", rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u2"},
+			rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.12-3+deb13u1", Source: "python-urllib3", Files: info("urllib3", "1.26.12")})),
+		ordinary("owned-debian-architecture", why+"; the list carries the architecture", qualified),
+		ordinary("owned-debian-upgraded", why+"; a later layer upgrades it", debian(urllib()), upgrade),
+		ordinary("owned-debian-docker", why+"; it is a program in Go", debian(rootfs.Pkg{Name: "docker.io", Version: "20.10.24+dfsg1-1+deb12u1", Files: []imagetest.File{goTool}})),
+		ordinary("owned-alpine-npm", why, rootfs.Alpine("3.23.2", npm)),
+		ordinary("owned-rocky-npm", why, rpmNPM),
+		ordinary("owned-rocky-database-anew", why+"; a later layer installs another package, and rpm writes its database anew", two,
+			imagetest.Files(fileOf(again, "var/lib/rpm/rpmdb.sqlite"))),
+	}, nil
 }
 
 // disowned are the attacks: each breaks one condition of ownership.

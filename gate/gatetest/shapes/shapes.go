@@ -53,7 +53,7 @@ coverage:
 func All() ([]Shape, error) {
 	var all []Shape
 	for _, family := range []func() ([]Shape, error){
-		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages,
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, week,
 	} {
 		list, err := family()
 		if err != nil {
@@ -70,12 +70,13 @@ func All() ([]Shape, error) {
 func Advisories() []dbtest.Advisory {
 	var all []dbtest.Advisory
 	for bucket, sources := range map[string][]string{
-		"debian 12":         {"python-urllib3", "node-lodash", "rake", "apache-log4j2", "perl", "base-files"},
-		"rocky 9":           {"python-urllib3", "bash"},
+		"debian 12":         {"python-urllib3", "node-lodash", "rake", "apache-log4j2", "perl", "base-files", "docker.io", "curl"},
+		"debian 13":         {"python-urllib3"},
+		"rocky 9":           {"python-urllib3", "bash", "nodejs"},
 		"alma 9":            {"python-urllib3"},
 		"Oracle Linux 9":    {"bash"},
 		"amazon linux 2023": {"bash"},
-		"alpine 3.23":       {"py3-urllib3", "musl"},
+		"alpine 3.23":       {"py3-urllib3", "musl", "npm"},
 		"chainguard":        {"glibc", "openssl"},
 		"wolfi":             {"glibc", "openssl"},
 	} {
@@ -133,6 +134,16 @@ func without(l imagetest.Layer, path string) imagetest.Layer {
 	}
 	l.Files = files
 	return l
+}
+
+// fileOf returns a file of a layer.
+func fileOf(l imagetest.Layer, path string) imagetest.File {
+	for _, f := range l.Files {
+		if f.Path == path {
+			return f
+		}
+	}
+	panic("shapes: the layer has no file " + path)
 }
 
 // replaced gives a file of a layer another content.
