@@ -28,6 +28,7 @@ func (d *decoder) checkParts(p *Policy) {
 	d.checkBlinding(p)
 	d.checkReach(p)
 	d.checkExceptions(p)
+	d.checkOverrideLimits(p)
 }
 
 // checkBlinding keeps the rules that tell an empty image from an unreadable
@@ -51,18 +52,18 @@ func (d *decoder) checkBlinding(p *Policy) {
 	}
 }
 
-// checkReach reports overrides that never apply because an earlier one always
-// matches first.
+// checkReach reports overrides that never apply because an earlier one is final
+// and matches all their images.
 func (d *decoder) checkReach(p *Policy) {
 	for i, o := range p.overrides {
 		for _, earlier := range p.overrides[:i] {
-			hidden := len(o.images) > 0
+			hidden := len(o.images) > 0 && earlier.final.value
 			for _, g := range o.images {
 				hidden = hidden && slices.ContainsFunc(earlier.images, func(e string) bool { return covered(g, e) })
 			}
 			if hidden {
-				d.failPos(o.pos, "the first override that matches applies: move this one before it, or remove it",
-					"override %d is never reached: the one on line %d matches all its images", i+1, earlier.pos.Line)
+				d.failPos(o.pos, "move this one before it, or remove it",
+					"override %d is never reached: the one on line %d is final and matches all its images", i+1, earlier.pos.Line)
 				break
 			}
 		}
@@ -81,7 +82,7 @@ func (d *decoder) checkExceptions(p *Policy) {
 			d.failPos(e.Position, "remove one of the two", "exception %d is for %s, which line %d denies always", i+1, e.ID, line)
 		}
 		for _, key := range p.limits.require.value {
-			if e.keys[key] == nil && key != "reason" { // its absence is reported anyway
+			if e.keys[key] == nil && key != "reason" && e.mayHave(key) { // the absence of a reason is reported anyway
 				d.failPos(e.Position, fmt.Sprintf("add %s, or change exception-limits.require on line %d", key, p.limits.require.pos.Line),
 					"exception %d has no %q", i+1, key)
 			}

@@ -46,6 +46,7 @@ func missing(what string) answer {
 type judge struct {
 	policy   *Policy
 	s        *settings
+	applied  applied
 	img      *evidence.Image
 	now      time.Time
 	need     evidence.Need
@@ -66,13 +67,11 @@ func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
 	if p == nil || p.rules == nil || img == nil {
 		return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
 	}
-	s, o := p.settingsFor(img.Reference.Name)
-	j := &judge{policy: p, s: s, img: img, now: now, need: p.needs(s)}
+	a := p.settingsFor(img.Reference.Name, now)
+	j := &judge{policy: p, s: a.settings, applied: a, img: img, now: now, need: p.needs(a.settings)}
 	j.classify()
 	v := Verdict{Findings: j.findings}
-	if o != nil {
-		v.Override = o.pos
-	}
+	v.Overrides = j.overrides()
 	for _, r := range p.rules {
 		if !r.Setting {
 			v.Rules = append(v.Rules, j.apply(r))
@@ -92,7 +91,7 @@ func decide(rules []RuleResult) Decision {
 		case ResultFail:
 			return Denied
 		case ResultPass, ResultWarn:
-			asked = asked || r.Rule != ruleEvidence
+			asked = asked || !accompanying(r.Rule)
 		case ResultOff:
 		default:
 			undecided = true
@@ -102,6 +101,12 @@ func decide(rules []RuleResult) Decision {
 		return Undecided
 	}
 	return Passed
+}
+
+// accompanying reports a rule that asks nothing of an image: a pass of it alone
+// would be a pass of an image that was not judged.
+func accompanying(id string) bool {
+	return slices.Contains([]string{ruleEvidence, ruleExceptions, ruleExceptionLimits, ruleOverrides}, id)
 }
 
 // apply runs one rule and lets its level decide what not being met means.

@@ -382,7 +382,7 @@ func TestPositions(t *testing.T) {
 	if got := result(t, v, ruleMax).Position.String(); got != "policy.yaml:8:17" {
 		t.Errorf("vulnerabilities.max stands at %s", got)
 	}
-	if got := v.Override.String(); got != "policy.yaml:6:3" {
+	if got := v.Overrides[0].Position.String(); got != "policy.yaml:6:3" {
 		t.Errorf("override stands at %s", got)
 	}
 	if got := result(t, v, ruleCoverage+"unknown-os").Position; !got.IsZero() {
@@ -402,6 +402,7 @@ coverage: {end-of-life: warn, database-max-age: 1d}
 secrets: {max: {high: 0, low: 0}}
 overrides:
 - images: [registry.example.no/shop/app]
+  final: true
   config: {user: non-root}
   vulnerabilities: {max: {high: 5}}
   coverage: {unknown-os: warn}
@@ -409,7 +410,7 @@ overrides:
 - images: ["registry.example.no/**"]
   vulnerabilities: {max: {critical: unlimited}}
 `)
-	s, _ := p.settingsFor("registry.example.no/shop/app")
+	s := p.settingsFor("registry.example.no/shop/app", noon()).settings
 	if userKey.value(s) != userNonRoot || len(denyPortsKey.value(s)) != 1 || unfixedKey.value(s) != levelWarn {
 		t.Errorf("keys that the override does not name changed: %+v", s)
 	}
@@ -422,11 +423,11 @@ overrides:
 	if per := secretMaxKey.value(s).per; !per[evidence.SeverityHigh].set || per[evidence.SeverityLow].value != unlimitedMax {
 		t.Errorf("secrets = %+v", secretMaxKey.value(s))
 	}
-	if s, _ := p.settingsFor("registry.example.no/other"); maxKey.at(s, evidence.SeverityHigh).value != 0 || maxKey.at(s, evidence.SeverityCritical).value != unlimitedMax {
+	if s := p.settingsFor("registry.example.no/other", noon()).settings; maxKey.at(s, evidence.SeverityHigh).value != 0 || maxKey.at(s, evidence.SeverityCritical).value != unlimitedMax {
 		t.Errorf("the second override: max = %+v", maxKey.of(s))
 	}
-	if s, o := p.settingsFor("other.no/x"); o != nil || maxKey.at(s, evidence.SeverityHigh).value != 0 {
-		t.Errorf("the base changed: %+v", maxKey.of(s))
+	if a := p.settingsFor("other.no/x", noon()); len(a.overrides) > 0 || maxKey.at(a.settings, evidence.SeverityHigh).value != 0 {
+		t.Errorf("the base changed: %+v", maxKey.of(a.settings))
 	}
 }
 

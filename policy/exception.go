@@ -18,13 +18,6 @@ type exception struct {
 	keys map[string]*yaml.Node // the keys it has in the file
 }
 
-// exceptionLimits are the bounds that a policy sets for its own exceptions.
-type exceptionLimits struct {
-	maxDays option[int]
-	require option[[]string]
-	never   option[string] // this severity and worse
-}
-
 // exceptionFields is the grammar of an exception of any kind. Which keys belong
 // together is told by [exceptionKinds].
 func exceptionFields() []field[*exception] {
@@ -159,34 +152,6 @@ func decodePackage(d *decoder, n *yaml.Node, name string, e *exception) {
 		return
 	}
 	e.Package, e.pkg = s, m
-}
-
-func limitFields() []field[*exceptionLimits] {
-	return []field[*exceptionLimits]{
-		{
-			key: "max-days", doc: "How many days ahead an exception may end at most.", schema: object{"type": "integer", "minimum": 1},
-			decode: func(d *decoder, n *yaml.Node, name string, l *exceptionLimits) {
-				v, ok := d.count(n, name)
-				if ok && v == 0 {
-					d.fail(n, "write 1 or more; to allow no exception, write none", "%s is 0", name)
-					return
-				}
-				l.maxDays = option[int]{value: v, pos: d.pos(n), set: ok}
-			},
-		},
-		{
-			key: "require", doc: "What an exception must have besides id, reason and expires.",
-			schema: listOf(enum("reason", "owner", "package", "images")),
-			decode: bind(wordList([]string{"reason", "owner", "package", "images"}), func(l *exceptionLimits) *option[[]string] { return &l.require }),
-		},
-		{
-			key: "never", doc: "Findings that no exception may cover.", fields: []field[*exceptionLimits]{{
-				key: "severity", doc: "This severity and anything worse.", required: true, cure: "write never: {severity: critical}",
-				schema: enum("critical", "high", "medium", "low"),
-				decode: bind(oneOf("critical", "high", "medium", "low"), func(l *exceptionLimits) *option[string] { return &l.never }),
-			}},
-		},
-	}
 }
 
 // decodeExceptions reads the list of exceptions and refuses repetitions.

@@ -90,6 +90,16 @@ func exceptionSchema() object {
 	return s
 }
 
+// mayHave reports whether exceptions of this kind have a key.
+func (e *exception) mayHave(key string) bool {
+	for _, k := range exceptionKinds() {
+		if k.key == e.Kind() {
+			return slices.Contains(slices.Concat(k.must, k.may, accountFields()), key)
+		}
+	}
+	return false
+}
+
 // checkKind reports an exception that is for nothing or for several things, and
 // keys that do not belong to its kind.
 func (d *decoder) checkKind(e *exception, n *yaml.Node, title string) {

@@ -59,8 +59,8 @@ func TestGoldenVerdicts(t *testing.T) {
 func render(v Verdict) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", v.Decision)
-	if !v.Override.IsZero() {
-		fmt.Fprintf(&b, "override %s\n", v.Override)
+	for _, o := range v.Overrides {
+		fmt.Fprintf(&b, "override %s\n", o.Position)
 	}
 	for _, r := range v.Rules {
 		if r.Result == ResultOff {

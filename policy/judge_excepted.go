@@ -28,7 +28,9 @@ func (j *judge) coveringOf(kind, what string, sev evidence.Severity, about, inSc
 			continue
 		}
 		if why := j.beyondLimits(e, what, sev); why != "" {
-			c.refused = why
+			if c.refused = why; why == j.tooLong(e, sev) {
+				c.late = why
+			}
 			continue
 		}
 		c.applied++

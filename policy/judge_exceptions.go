@@ -21,7 +21,8 @@ type exceptionCount struct {
 	matches int // and in scope
 	applied int // and covered
 	refused string
-	tooLong []int // findings it would cover if it ended earlier
+	late    string // why it ends too far ahead for something that it matches
+	tooLong []int  // findings it would cover if it ended earlier
 }
 
 func newExceptionIndex(p *Policy) *exceptionIndex {
@@ -62,8 +63,8 @@ func (x *exceptionIndex) find(j *judge, f *Judged) *exception {
 		}
 		if why := j.refusal(e, f); why != "" {
 			c.refused = why
-			if j.tooLong(e) != "" {
-				c.tooLong = append(c.tooLong, len(j.findings))
+			if why == j.tooLong(e, f.Severity) {
+				c.late, c.tooLong = why, append(c.tooLong, len(j.findings))
 			}
 			continue
 		}
@@ -87,28 +88,24 @@ func (j *judge) refusal(e *exception, f *Judged) string {
 // beyondLimits says why exception-limits keep an exception from covering
 // something of a severity, or "". What has no severity has the severity "".
 func (j *judge) beyondLimits(e *exception, what string, sev evidence.Severity) string {
-	if why := j.tooLong(e); why != "" {
+	if why := j.tooLong(e, sev); why != "" {
 		return why
 	}
-	never := j.policy.limits.never
-	if !never.set || sev == "" {
-		return ""
-	}
-	worst := rank(sev)
-	if sev == evidence.SeverityUnknown {
-		worst = rank(evidence.SeverityHigh)
-	}
-	if worst >= rank(evidence.Severity(never.value)) {
+	if never := j.policy.limits.never; never.set && sev != "" && worth(sev) >= rank(evidence.Severity(never.value)) {
 		return fmt.Sprintf("%s is %s, and exception-limits.never covers %s and worse", what, sev, never.value)
 	}
 	return ""
 }
 
-// tooLong says that an exception ends too far ahead.
-func (j *judge) tooLong(e *exception) string {
-	limit := j.policy.limits.maxDays
-	if days := e.daysLeft(j.now); limit.set && days > limit.value {
-		return fmt.Sprintf("it ends in %d days, exception-limits.max-days allows %d", days, limit.value)
+// tooLong says that an exception ends too far ahead for what it is to cover.
+func (j *judge) tooLong(e *exception, sev evidence.Severity) string {
+	var severities []evidence.Severity
+	if sev != "" {
+		severities = append(severities, sev)
+	}
+	limit, ok := j.policy.limits.days(severities...)
+	if days := e.daysLeft(j.now); ok && days > limit {
+		return fmt.Sprintf("it ends in %d days, exception-limits.max-days allows %d", days, limit)
 	}
 	return ""
 }
@@ -136,6 +133,11 @@ func (j *judge) exceptionUses() []ExceptionUse {
 			j.uses = append(j.uses, u)
 		}
 	}
+	for _, o := range j.applied.overrides {
+		if why := j.policy.overrideTooLong(o, j.now); why != "" {
+			j.refused = append(j.refused, fmt.Sprintf("the override at %s: %s", o.pos, why))
+		}
+	}
 	return j.uses
 }
 
@@ -143,7 +145,7 @@ func (j *judge) exceptionUses() []ExceptionUse {
 // what the exception is about, nothing is known but whether it has expired.
 func (j *judge) use(e *exception, c *exceptionCount) (u ExceptionUse, ok bool) {
 	u = ExceptionUse{Exception: &e.Exception, Matches: c.matches, DaysLeft: e.daysLeft(j.now)}
-	long := j.tooLong(e)
+	long := cmp.Or(c.late, j.tooLong(e, ""))
 	switch {
 	case e.expired(j.now):
 		u.Status = ExceptionExpired
@@ -231,7 +233,7 @@ func checkExceptionLimits(j *judge) answer {
 		a = failing("%s too far ahead, and what it was to cover blocks", words.Plural(len(j.refused), "exception"))
 	}
 	a.details, a.pos = slices.Clone(j.refused), l.maxDays.pos
-	a.allowed = fmt.Sprintf("an end within %s", words.Plural(l.maxDays.value, "day"))
+	a.allowed = "an end within " + l.maxDays.value.String()
 	return a
 }
 

@@ -18,7 +18,7 @@ func judgeOf(t *testing.T, src string, change func(*evidence.Image)) *judge {
 	img := goodImage()
 	change(img)
 	p := mustParse(t, "version: 1\n"+src+"\n")
-	s, _ := p.settingsFor(img.Reference.Name)
+	s := p.settingsFor(img.Reference.Name, noon()).settings
 	return &judge{policy: p, s: s, img: img, now: noon(), need: p.needs(s)}
 }
 

@@ -229,7 +229,7 @@ func TestParseReportsUnreachableOverrides(t *testing.T) {
 		{`"r.no/a"`, `"r.no/a", "r.no/b"`, false},
 		{`"r.no/*-x"`, `"r.no/*"`, false},
 	} {
-		src := fmt.Sprintf("version: 1\nsecrets: {max: 0}\noverrides:\n- {images: [%s], secrets: {max: 1}}\n- {images: [%s], secrets: {max: 2}}\n", c.first, c.second)
+		src := fmt.Sprintf("version: 1\nsecrets: {max: 0}\noverrides:\n- {images: [%s], final: true, secrets: {max: 1}}\n- {images: [%s], secrets: {max: 2}}\n", c.first, c.second)
 		_, err := Parse("p", []byte(src))
 		if got := err != nil && strings.Contains(err.Error(), "5:3: override 2 is never reached: the one on line 4"); got != c.hidden {
 			t.Errorf("%s before %s: hidden = %v, want %v (%v)", c.first, c.second, got, c.hidden, err)

@@ -9,7 +9,6 @@ package policy
 
 import (
 	_ "embed" // the default policy and the schema
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -37,14 +36,6 @@ type Policy struct {
 	exceptionKinds map[string][]int
 }
 
-// override is the settings for images with certain names.
-type override struct {
-	images   []string
-	pos      Position
-	changes  settings
-	settings settings // the base with the changes
-}
-
 // Parse reads a policy. file is only used in messages. The error is an
 // [*Error] that holds every mistake found, and then there is no policy: one
 // that was understood in parts would let pass what its author meant to stop.
@@ -62,9 +53,7 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 	p = &Policy{lang: newLanguage()}
 	if root := d.load(src); root != nil {
 		seen := d.read(root, p)
-		for _, o := range p.overrides {
-			o.settings = *p.base.with(&o.changes, p.lang.leaves)
-		}
+		p.prepareOverrides()
 		if len(d.diags) == 0 {
 			d.check(p, root, seen)
 		} else {
@@ -159,55 +148,6 @@ func lift[P, T any](fields []field[T], part func(P) T) []field[P] {
 	return out
 }
 
-func overrideFields() []field[*override] {
-	images := field[*override]{
-		key: "images", doc: "Images it is for. Globs on registry/repository.", required: true,
-		cure:   "say which images it is for: images: [\"registry.example.no/static/*\"]",
-		schema: listOf(textSchema()),
-		decode: func(d *decoder, n *yaml.Node, name string, o *override) {
-			// Half a list would make the checks below report what is not so.
-			if images, ok := globs(imageGlob, false)(d, n, name); ok {
-				o.images = images
-			}
-		},
-	}
-	return append([]field[*override]{images}, lift(newLanguage().fields(true), func(o *override) *settings { return &o.changes })...)
-}
-
-func decodeOverrides(d *decoder, n *yaml.Node, name string, p *Policy) {
-	if d.bad[n] {
-		return
-	}
-	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		d.fail(n, "write a list with one \"- images: [...]\" for each, or leave it out", "%s is %s", name, emptyOr(n))
-		return
-	}
-	if len(n.Content) > maxOverrides {
-		d.fail(n, "join those that say the same", "%s has more than %d entries", name, maxOverrides)
-		return
-	}
-	for i, c := range n.Content {
-		o := &override{pos: d.pos(c)}
-		title := fmt.Sprintf("override %d", i+1)
-		seen := mapping(d, c, title, overrideFields(), o)
-		if len(seen) == 1 && seen["images"] != nil && len(c.Content) == 2 {
-			d.at(c.Line, c.Column, "give it a section, such as coverage, or remove it", "%s changes nothing", title)
-		}
-		p.overrides = append(p.overrides, o)
-	}
-}
-
-// settingsFor returns the settings for an image and the override they come
-// from, nil when none matches.
-func (p *Policy) settingsFor(name string) (*settings, *override) {
-	for _, o := range p.overrides {
-		if matchesAny(o.images, name, matchImage) {
-			return &o.settings, o
-		}
-	}
-	return &p.base, nil
-}
-
 // Exceptions lists the exceptions of the policy in the order of the file.
 func (p *Policy) Exceptions() []*Exception {
 	var out []*Exception
@@ -232,18 +172,31 @@ func (p *Policy) needs(s *settings) evidence.Need {
 }
 
 // Needs returns what has to be collected to judge any image by this policy.
+// Several overrides may apply together, and one may turn on what another sets: a
+// rule counts that any of them sets and any of them leaves on.
 func (p *Policy) Needs() evidence.Need {
 	var n evidence.Need
-	for _, s := range p.everySettings() {
+	all := p.everySettings()
+	for _, r := range p.lang.rules {
+		asked := slices.ContainsFunc(all, func(s *settings) bool { _, asked := r.asked(s); return asked })
+		on := slices.ContainsFunc(all, func(s *settings) bool { return s.level(r.ID) != levelOff })
+		if r.needs == nil || !asked || !on {
+			continue
+		}
+		for _, s := range all {
+			n |= r.needs(s)
+		}
+	}
+	for _, s := range all {
 		n |= p.needs(s)
 	}
 	return n
 }
 
-// NeedsFor returns what has to be collected to judge this image.
+// NeedsFor returns what has to be collected to judge this image, now and after
+// the end of overrides.
 func (p *Policy) NeedsFor(ref evidence.Reference) evidence.Need {
-	s, _ := p.settingsFor(ref.Name)
-	return p.needs(s)
+	return p.needs(p.settingsFor(ref.Name, time.Time{}).settings) | p.needs(p.settingsFor(ref.Name, farFuture).settings)
 }
 
 // DatabaseMaxAge returns how old the advisory database may be for every image

@@ -36,12 +36,15 @@ func exceptionLimitSection() section {
 
 func overridesRule() *Rule {
 	return &Rule{
-		ID: ruleOverrides, Title: "Other settings for images with certain names.", Setting: true,
-		Why:      "One policy for all, and the differences in one place.",
-		How:      "put the override for the narrower name first",
-		Settings: "a list of images (globs on registry/repository, required) and any of the sections reference, config, platforms, vulnerabilities, secrets, licenses, coverage, levels. The first override that matches applies, and only that one. It replaces key by key: a key it does not name stays as it is. Inside max and grace it replaces severity by severity, and lists are replaced whole.",
-		Default:  "none",
-		Example:  "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n",
+		ID: ruleOverrides, Title: "Other settings for images with certain names.",
+		Why: "One policy for all, and the differences in one place.",
+		How: "remove the override once the image meets the policy; put \"final: true\" into one after which no other may apply",
+		Settings: "a list of images (globs on registry/repository, required) and any of the sections of the policy but exceptions. All overrides that match apply, in order, up to one that has final: true. " +
+			"Each replaces key by key: a key it does not name stays as it is. Inside max and grace it replaces severity by severity, and lists are replaced whole. " +
+			"It can have reason, owner, ticket, approved-by, added and expires. After that day it loosens nothing any more, and what it tightens stays. Every report says what it loosens.",
+		Default: "none",
+		Example: "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n    reason: one static program\n",
+		check:   checkOverrides, always: true,
 	}
 }
 

@@ -25,9 +25,9 @@ const (
 )
 
 var (
-	maxKey = perSeverity(ruleMax,
+	maxKey = unknownAsHigh(perSeverity(ruleMax,
 		"How many findings of each severity are allowed. A severity left out is not limited; unknown counts as high unless listed.",
-		limitSchema(), limit, smallerLimit, nil)
+		limitSchema(), limit, smallerLimit, nil))
 	unfixedKey = &setting[string]{
 		path: ruleUnfixed, doc: "What findings without a fix do: fail like any other, warn, or ignore.",
 		schema: enum(levelFail, levelWarn, levelIgnore), read: oneOf(levelFail, levelWarn, levelIgnore),
@@ -56,6 +56,22 @@ var (
 		schema: listOf(pattern(idForm.String())), read: ids, order: longer(sameFold),
 	}
 )
+
+// unknownAsHigh compares the limits of unknown as they apply: without a limit of
+// its own, unknown has that of high.
+func unknownAsHigh(k *severitySetting[int]) *severitySetting[int] {
+	limit := func(s *settings) option[int] {
+		if o := k.at(s, evidence.SeverityUnknown); o.set {
+			return o
+		}
+		return k.at(s, evidence.SeverityHigh)
+	}
+	k.each[rank(evidence.SeverityUnknown)].compare = func(child, base *settings) bool {
+		c, b := limit(child), limit(base)
+		return !b.set || c.set && smallerLimit(c.value, b.value)
+	}
+	return k
+}
 
 func vulnerabilitySection() section {
 	severityNote := "For each of critical, high, medium, low and unknown"

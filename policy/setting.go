@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -47,6 +49,7 @@ type leaf interface {
 	atLeastAsStrict(child, base *settings) bool
 	hasOrder() bool
 	node(s *settings) *yaml.Node
+	text(s *settings) string
 }
 
 // option is a value and the place where the policy sets it.
@@ -98,6 +101,17 @@ func (k *setting[V]) position(s *settings) (Position, bool) {
 }
 
 func (k *setting[V]) node(s *settings) *yaml.Node { return k.of(s).node }
+
+// text returns the value that applies as a policy file spells it, in one line.
+func (k *setting[V]) text(s *settings) string {
+	switch n := k.node(s); {
+	case n != nil:
+		return spelled(n)
+	case k.unset != nil:
+		return fmt.Sprint(*k.unset)
+	}
+	return "not set"
+}
 
 func (k *setting[V]) field() field[*settings] {
 	_, last := splitPath(k.path)

@@ -99,8 +99,19 @@ type Verdict struct {
 	// checked against. Of an image whose packages were not looked at it lists
 	// only those that have expired.
 	Exceptions []ExceptionUse
-	// Override is where the override stands that applied; zero when none did.
-	Override Position
+	// Overrides are those that apply to the image, in order.
+	Overrides []AppliedOverride
+}
+
+// AppliedOverride is an override of the policy that applies to an image.
+type AppliedOverride struct {
+	Position Position
+	// Loosens says in which keys it is not as strict as the policy, one line each.
+	Loosens []string
+	// Ended says why it no longer loosens anything, "" when it does.
+	Ended                             string
+	Reason, Owner, Ticket, ApprovedBy string
+	Expires                           time.Time // last day, midnight UTC; zero when it has no end
 }
 
 // Count returns how many findings ended in class c.

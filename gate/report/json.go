@@ -114,7 +114,7 @@ func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 		Secrets:  []SecretInfo{},
 		Licenses: []LicenseInfo{},
 		Skipped:  convert(r.Skipped, func(s evidence.Skipped) SkippedInfo { return SkippedInfo(s) }),
-		Excepted: []ExceptionResult{},
+		Excepted: []ExceptionResult{}, Overrides: []OverrideInfo{},
 	}
 	if f := failureOf(r); f != nil {
 		out.Error = &ErrorInfo{Phase: string(f.phase), Message: f.message, Hint: f.hint}
@@ -123,9 +123,7 @@ func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 	out.Rules = convert(r.Verdict.Rules, ruleInfo)
 	out.Counts = countsOf(&r.Verdict)
 	out.Fixes = fixesOf(r)
-	if at := Position(r.Verdict.Override); at != (Position{}) {
-		out.Override = &at
-	}
+	out.Overrides = convert(r.Verdict.Overrides, overrideInfo)
 	uses := slices.DeleteFunc(slices.Clone(r.Verdict.Exceptions), func(u policy.ExceptionUse) bool { return u.Exception == nil })
 	sortUses(uses)
 	out.Excepted = exceptionResults(uses)
@@ -154,6 +152,17 @@ func ruleInfo(r policy.RuleResult) RuleInfo {
 		Rule: r.Rule, Result: r.Result.String(), Message: r.Message, Allowed: r.Allowed, Cure: r.Cure,
 		Details: list(r.Details), Position: Position(r.Position),
 	}
+}
+
+func overrideInfo(o policy.AppliedOverride) OverrideInfo {
+	info := OverrideInfo{
+		Position: Position(o.Position), Loosens: list(o.Loosens), Ended: o.Ended,
+		Reason: o.Reason, Owner: o.Owner, Ticket: o.Ticket, ApprovedBy: o.ApprovedBy,
+	}
+	if !o.Expires.IsZero() {
+		info.Expires = o.Expires.UTC().Format(time.DateOnly)
+	}
+	return info
 }
 
 func countsOf(v *policy.Verdict) Counts {

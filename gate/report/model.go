@@ -58,10 +58,10 @@ type ImageResult struct {
 	OS       *evidence.OS   `json:"os"`
 	User     *evidence.User `json:"user"`
 	Packages int            `json:"packages"` // how many were found
-	// Override is where the override stands that applied, null when none did.
-	Override *Position  `json:"override"`
-	Rules    []RuleInfo `json:"rules"`
-	Counts   Counts     `json:"counts"`
+	// Overrides are those of the policy that apply, in order.
+	Overrides []OverrideInfo `json:"overrides"`
+	Rules     []RuleInfo     `json:"rules"`
+	Counts    Counts         `json:"counts"`
 	// Fixes is what would make a denied image pass, null when no finding of a
 	// package blocks it.
 	Fixes    *FixesInfo        `json:"fixes"`
@@ -97,6 +97,18 @@ type Position struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
+}
+
+// OverrideInfo is an override of the policy that applies to an image.
+type OverrideInfo struct {
+	Position   Position `json:"position"`
+	Loosens    []string `json:"loosens"` // in which keys it is not as strict as the policy
+	Ended      string   `json:"ended"`   // why it no longer loosens anything, "" when it does
+	Reason     string   `json:"reason"`
+	Owner      string   `json:"owner"`
+	Ticket     string   `json:"ticket"`
+	ApprovedBy string   `json:"approvedBy"`
+	Expires    string   `json:"expires"` // last day, YYYY-MM-DD, UTC; "" for none
 }
 
 // Counts counts the findings by class. They add up to Total.

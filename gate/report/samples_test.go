@@ -264,7 +264,7 @@ func hostileRun(text string) *gate.Run {
 		other.Position.Line += len(v.Exceptions)
 		v.Exceptions = append(v.Exceptions, policy.ExceptionUse{Exception: &other, Status: status, Matches: 1, Why: text})
 	}
-	v.Override = r.Position
+	v.Overrides = []policy.AppliedOverride{{Position: r.Position, Loosens: []string{text}, Reason: text, Owner: text}}
 	skipped := []evidence.Skipped{{Digest: text, Platform: text, Reason: text}}
 	run := newRun(
 		gate.Result{Ref: text, Evidence: img, Verdict: v, Skipped: skipped},

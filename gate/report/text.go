@@ -169,8 +169,8 @@ func (t *textReport) result(r *gate.Result, several bool) {
 	}
 	t.passed(r)
 	t.entry(2, "saw", dim, saw(r))
-	if at := r.Verdict.Override; at != (policy.Position{}) {
-		t.entry(2, "override", dim, "the policy has rules of its own for this image: "+place(at))
+	for i := range r.Verdict.Overrides {
+		t.entry(2, "override", dim, "the policy has rules of its own for this image: "+place(r.Verdict.Overrides[i].Position))
 	}
 	t.skipped(r)
 	t.findings(r)
