@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
@@ -45,27 +46,11 @@ type historyElement struct {
 	EmptyLayer bool   `json:"empty_layer"`
 }
 
-// configShape is the keys of a config. Labels, ports and volumes are data.
-func configShape() Shape {
-	leaf := Shape(nil)
-	container := Shape{
-		"User": leaf, "Entrypoint": leaf, "Cmd": leaf, "Env": leaf, "Labels": leaf, "ExposedPorts": leaf, "Volumes": leaf,
-		"Healthcheck": Shape{"Test": leaf, "Interval": leaf, "Timeout": leaf, "Retries": leaf, "StartPeriod": leaf, "StartInterval": leaf},
-		"WorkingDir":  leaf, "StopSignal": leaf, "Shell": leaf, "OnBuild": leaf, "ArgsEscaped": leaf,
-	}
-	return Shape{
-		"architecture": leaf, "os": leaf, "os.version": leaf, "os.features": leaf, "variant": leaf,
-		"created": leaf, "author": leaf, "config": container,
-		"rootfs":  Shape{"type": leaf, "diff_ids": leaf},
-		"history": Shape{"created": leaf, "created_by": leaf, "author": leaf, "comment": leaf, "empty_layer": leaf},
-	}
-}
-
 // parseConfig reads a config whose bytes have been verified, and compares it
 // with the layers that its manifest lists.
 func parseConfig(raw []byte, layers []Descriptor) (*configFile, error) {
 	c := new(configFile)
-	if err := DecodeStrict(raw, configShape(), c); err != nil {
+	if err := strictjson.Unmarshal(raw, c, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, err
 	}
 	if c.OS == "" || c.Architecture == "" {
@@ -92,7 +77,7 @@ func parseConfig(raw []byte, layers []Descriptor) (*configFile, error) {
 // DiffIDs reads the diffIDs of a config.
 func DiffIDs(raw []byte) ([]string, error) {
 	c := new(configFile)
-	if err := DecodeStrict(raw, configShape(), c); err != nil {
+	if err := strictjson.Unmarshal(raw, c, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, err
 	}
 	return c.RootFS.DiffIDs, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -63,27 +64,12 @@ type Document struct {
 // IsIndex reports whether d is an index.
 func (d *Document) IsIndex() bool { return d.Manifests != nil }
 
-// documentShape is the keys of manifests and indexes.
-func documentShape() Shape {
-	leaf := Shape(nil)
-	platform := Shape{"architecture": leaf, "os": leaf, "os.version": leaf, "os.features": leaf, "variant": leaf, "features": leaf}
-	desc := Shape{
-		"mediaType": leaf, "digest": leaf, "size": leaf, "urls": leaf, "data": leaf,
-		"annotations": leaf, "artifactType": leaf, "platform": platform,
-	}
-	return Shape{
-		"schemaVersion": leaf, "mediaType": leaf, "artifactType": leaf, "annotations": leaf,
-		"config": desc, "layers": desc, "manifests": desc, "subject": desc,
-		"fsLayers": leaf, "signatures": leaf, "history": leaf, "name": leaf, "tag": leaf, "architecture": leaf,
-	}
-}
-
 // ParseDocument reads a manifest or an index whose bytes have been verified.
 // claims are the media types that others gave it: the Content-Type header and
 // the descriptor that named it, "" where there is none.
 func ParseDocument(raw []byte, claims ...string) (*Document, error) {
 	d := new(Document)
-	if err := DecodeStrict(raw, documentShape(), d); err != nil {
+	if err := strictjson.Unmarshal(raw, d, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, err
 	}
 	if d.FSLayers != nil || d.SchemaVersion == 1 || isSchema1Type(d.Type) || slices.ContainsFunc(claims, isSchema1Type) {

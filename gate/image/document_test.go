@@ -59,35 +59,35 @@ func TestParseDocument(t *testing.T) {
 		"schemaVersion 3":                {replaced(t, `:2,`, `:3,`), nil, "schemaVersion is 3"},
 		"no schemaVersion":               {replaced(t, `"schemaVersion":2,`, ``), nil, "schemaVersion is 0"},
 
-		"duplicate key":          {replaced(t, `"layers"`, `"layers":[],"layers"`), nil, `"layers" stands twice`},
-		"duplicate deep key":     {replaced(t, `"size":5`, `"size":5,"size":6`), nil, `"layers.size" stands twice`},
-		"duplicate unknown key":  {replaced(t, `"layers"`, `"x":1,"x":2,"layers"`), nil, `"x" stands twice`},
-		"duplicate annotation":   {replaced(t, `"layers"`, `"annotations":{"a":"1","a":"2"},"layers"`), nil, "stands twice"},
-		"duplicate in unknown":   {replaced(t, `"layers"`, `"x":[{"y":{"z":1,"z":2}}],"layers"`), nil, `"x.y.z" stands twice`},
-		"escaped duplicate":      {replaced(t, `"layers"`, `"l\u0061yers":[],"layers"`), nil, "stands twice"},
+		"duplicate key":          {replaced(t, `"layers"`, `"layers":[],"layers"`), nil, `"layers" appears twice`},
+		"duplicate deep key":     {replaced(t, `"size":5`, `"size":5,"size":6`), nil, `"size" appears twice`},
+		"duplicate unknown key":  {replaced(t, `"layers"`, `"x":1,"x":2,"layers"`), nil, `"x" appears twice`},
+		"duplicate annotation":   {replaced(t, `"layers"`, `"annotations":{"a":"1","a":"2"},"layers"`), nil, "appears twice"},
+		"duplicate in unknown":   {replaced(t, `"layers"`, `"x":[{"y":{"z":1,"z":2}}],"layers"`), nil, `"z" appears twice`},
+		"escaped duplicate":      {replaced(t, `"layers"`, `"l\u0061yers":[],"layers"`), nil, "appears twice"},
 		"other case":             {replaced(t, `"layers"`, `"Layers"`), nil, `"Layers" is "layers" in another case`},
 		"both cases":             {replaced(t, `"layers"`, `"Layers":[],"layers"`), nil, "in another case"},
-		"both cases, other way":  {replaced(t, `]}`, `],"LAYERS":[]}`), nil, "differ by case alone"},
-		"other case, deep":       {replaced(t, `"digest"`, `"Digest"`), nil, `"config.Digest" is "digest" in another case`},
+		"both cases, other way":  {replaced(t, `]}`, `],"LAYERS":[]}`), nil, `"LAYERS" is "layers" in another case`},
+		"other case, deep":       {replaced(t, `"digest"`, `"Digest"`), nil, `"Digest" is "digest" in another case`},
 		"folded letters":         {replaced(t, `"layers"`, `"layerſ"`), nil, "in another case"},
-		"unknown keys by case":   {replaced(t, `"layers"`, `"foo":1,"Foo":2,"layers"`), nil, "differ by case alone"},
+		"unknown keys by case":   {replaced(t, `"layers"`, `"foo":1,"Foo":2,"layers"`), nil, "only in case"},
 		"trailing object":        {good + `{}`, nil, "after the end"},
 		"trailing garbage":       {good + `x`, nil, "after the end"},
 		"trailing NUL":           {good + "\x00", nil, "after the end"},
-		"cut off":                {good[:len(good)-1], nil, "ends in the middle"},
-		"empty":                  {"", nil, "ends in the middle"},
+		"cut off":                {good[:len(good)-1], nil, "ends too early"},
+		"empty":                  {"", nil, "ends too early"},
 		"null":                   {"null", nil, "schemaVersion is 0"},
-		"array":                  {"[]", nil, "cannot unmarshal"},
+		"array":                  {"[]", nil, "an object is required"},
 		"html":                   {"<html>", nil, "not JSON"},
 		"byte order mark":        {"\ufeff" + good, nil, "not JSON"},
-		"invalid UTF-8":          {replaced(t, `"layers"`, "\"x\":\"\xff\",\"layers\""), nil, "not valid UTF-8"},
-		"deep":                   {replaced(t, `"layers"`, `"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`,"layers"`), nil, "deeper than 64"},
-		"very deep":              {strings.Repeat(`{"a":`, 100_000), nil, "deeper than 64"},
-		"size as text":           {replaced(t, `"size":5`, `"size":"5"`), nil, "cannot unmarshal"},
-		"size with a fraction":   {replaced(t, `"size":5`, `"size":5.5`), nil, "cannot unmarshal"},
-		"size beyond 63 bits":    {replaced(t, `"size":5`, `"size":9223372036854775808`), nil, "cannot unmarshal"},
-		"layers is an object":    {replaced(t, `[{"mediaType"`, `{"mediaType"`), nil, "not JSON"},
-		"manifests as an object": {`{"schemaVersion":2,"manifests":{}}`, nil, "cannot unmarshal"},
+		"invalid UTF-8":          {replaced(t, `"layers"`, "\"x\":\"\xff\",\"layers\""), nil, "invalid UTF-8"},
+		"deep":                   {replaced(t, `"layers"`, `"x":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+`,"layers"`), nil, "exceeded max depth"},
+		"very deep":              {strings.Repeat(`{"a":`, 100_000), nil, "exceeded max depth"},
+		"size as text":           {replaced(t, `"size":5`, `"size":"5"`), nil, "a number is required"},
+		"size with a fraction":   {replaced(t, `"size":5`, `"size":5.5`), nil, "is not possible here"},
+		"size beyond 63 bits":    {replaced(t, `"size":5`, `"size":9223372036854775808`), nil, "is not possible here"},
+		"layers is an object":    {replaced(t, `[{"mediaType"`, `{"mediaType"`), nil, "an array is required"},
+		"manifests as an object": {`{"schemaVersion":2,"manifests":{}}`, nil, "an array is required"},
 	} {
 		_, err := ParseDocument([]byte(c.raw), c.claims...)
 		checkError(t, name, err, c.want)
@@ -167,7 +167,7 @@ func TestParseConfig(t *testing.T) {
 		"history tells less":       {goodConfigFile(`,"history":[{"empty_layer":true}]`), one, ""},
 		"history tells more":       {goodConfigFile(`,"history":[{},{}]`), one, "2 steps with a layer"},
 		"labels are data":          {strings.Replace(goodConfigFile(""), `"User"`, `"Labels":{"a":"1","A":"2","user":"x"},"User"`, 1), one, ""},
-		"user twice":               {strings.Replace(goodConfigFile(""), `"User"`, `"User":"root","User"`, 1), one, "stands twice"},
+		"user twice":               {strings.Replace(goodConfigFile(""), `"User"`, `"User":"root","User"`, 1), one, "appears twice"},
 		"user in lower case":       {strings.Replace(goodConfigFile(""), `"User"`, `"user":"root","User"`, 1), one, "in another case"},
 		"no os":                    {strings.Replace(goodConfigFile(""), `"os":"linux",`, ``, 1), one, "operating system"},
 		"no architecture":          {strings.Replace(goodConfigFile(""), `"architecture":"amd64",`, ``, 1), one, "architecture"},
@@ -179,7 +179,7 @@ func TestParseConfig(t *testing.T) {
 		"one blob, one content":    {strings.Replace(goodConfigFile(""), `"`+sha+`"`, `"`+sha+`","`+sha+`"`, 1), two, ""},
 		"rootfs of another type":   {strings.Replace(goodConfigFile(""), `"layers"`, `"layers+base"`, 1), one, "rootfs.type"},
 		"no rootfs":                {`{"architecture":"amd64","os":"linux"}`, nil, "rootfs.type"},
-		"entrypoint is no list":    {strings.Replace(goodConfigFile(""), `"User":"app"`, `"Entrypoint":"sh"`, 1), one, "cannot unmarshal"},
+		"entrypoint is no list":    {strings.Replace(goodConfigFile(""), `"User":"app"`, `"Entrypoint":"sh"`, 1), one, "an array is required"},
 		"null":                     {`null`, nil, "operating system"},
 		"bad creation time is nil": {goodConfigFile(`,"created":"yesterday"`), one, ""},
 	} {
@@ -215,25 +215,3 @@ func FuzzParseDocument(f *testing.F) {
 
 // Where the strict decoder accepts, a decoder that takes the first of equal
 // keys, one that takes the last, and one that knows no case see the same.
-func FuzzDecodeStrict(f *testing.F) {
-	for _, s := range []string{goodConfigFile(""), `{"config":{"User":"a"}}`, `{"config":{"User":"a","user":"b"}}`, `{"os":"a"}{"os":"b"}`, `{"o\u0073":"x","os":"y"}`, `{"\u212A":1,"k":2}`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		var c configFile
-		if DecodeStrict(raw, configShape(), &c) != nil {
-			return
-		}
-		var exact map[string]json.RawMessage
-		if json.Unmarshal(raw, &exact) != nil {
-			return
-		}
-		var os string
-		if v, ok := exact["os"]; ok && json.Unmarshal(v, &os) == nil && os != c.OS {
-			t.Fatalf("%s: os is %q and %q", raw, c.OS, os)
-		}
-		if _, ok := exact["os"]; !ok && c.OS != "" {
-			t.Fatalf("%s: os is %q from another key", raw, c.OS)
-		}
-	})
-}

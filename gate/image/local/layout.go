@@ -11,6 +11,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
@@ -111,7 +112,7 @@ func readLayout(in files, limits *image.Limits) ([]image.Descriptor, error) {
 	var version struct {
 		Version string `json:"imageLayoutVersion"`
 	}
-	if err := image.DecodeStrict(raw, image.Shape{"imageLayoutVersion": nil}, &version); err != nil {
+	if err := strictjson.Unmarshal(raw, &version, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, fmt.Errorf("%s: %w", fileLayout, err)
 	}
 	if version.Version != "1.0.0" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -54,8 +55,7 @@ func (a *archive) saved(limits *image.Limits) ([]savedImage, error) {
 		return nil, err
 	}
 	var list []savedImage
-	keys := image.Shape{"Config": nil, "RepoTags": nil, "Layers": nil, "Parent": nil, "LayerSources": nil}
-	if err := image.DecodeStrict(raw, keys, &list); err != nil {
+	if err := strictjson.Unmarshal(raw, &list, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, err
 	}
 	if n := int64(len(list)); n > limits.IndexChildren {

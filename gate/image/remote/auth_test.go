@@ -221,55 +221,6 @@ func TestCredentialHelpers(t *testing.T) {
 	}
 }
 
-func TestChallenges(t *testing.T) {
-	const bearer = `Bearer realm="https://auth.example.no/token",service="registry.example.no",scope="repository:a/b:pull,push"`
-	for name, c := range map[string]struct {
-		headers []string
-		scheme  string
-		realm   string
-	}{
-		"none":                {nil, "", ""},
-		"bearer":              {[]string{bearer}, "bearer", "https://auth.example.no/token"},
-		"basic":               {[]string{`Basic realm="x"`}, "basic", "x"},
-		"case":                {[]string{`BEARER Realm="x"`}, "bearer", "x"},
-		"bearer is better":    {[]string{`Basic realm="x"`, bearer}, "bearer", "https://auth.example.no/token"},
-		"both in one header":  {[]string{`Basic realm="x", ` + bearer}, "bearer", "https://auth.example.no/token"},
-		"unknown ones":        {[]string{`Negotiate`, `Digest realm="y", nonce="z"`, `Basic realm="x"`}, "basic", "x"},
-		"unquoted":            {[]string{`Bearer realm=https://auth.example.no/token,service=s`}, "bearer", "https://auth.example.no/token"},
-		"spaces":              {[]string{`Bearer  realm = "x" , service = "s"`}, "bearer", "x"},
-		"escaped quote":       {[]string{`Bearer realm="a\"b"`}, "bearer", `a"b`},
-		"comma in quotes":     {[]string{`Bearer scope="a,b",realm="x"`}, "bearer", "x"},
-		"second realm":        {[]string{`Bearer realm="x",realm="y"`}, "bearer", "x"},
-		"unfinished":          {[]string{`Bearer realm="x`}, "bearer", "x"},
-		"no parameters":       {[]string{`Bearer`}, "bearer", ""},
-		"parameters only":     {[]string{`realm="x"`}, "", ""},
-		"garbage":             {[]string{`"";;=,=,`}, "", ""},
-		"nothing but a space": {[]string{` `}, "", ""},
-	} {
-		got := chooseChallenge(c.headers)
-		if got.scheme != c.scheme || got.parameters["realm"] != c.realm {
-			t.Errorf("%s: got %+v, want %s %s", name, got, c.scheme, c.realm)
-		}
-	}
-}
-
-func FuzzChallenge(f *testing.F) {
-	for _, s := range []string{`Bearer realm="x",service="y"`, `Basic realm="x", Bearer realm=y`, `a b=c, d="e\"`, `,,,=`, "\x00"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		list := parseChallenges(s)
-		if len(list) > maxChallenges+1 {
-			t.Fatalf("%d challenges", len(list))
-		}
-		for _, c := range list {
-			if c.scheme == "" || c.scheme != strings.ToLower(c.scheme) {
-				t.Fatalf("%q: %+v", s, c)
-			}
-		}
-	})
-}
-
 func FuzzDockerConfig(f *testing.F) {
 	f.Add([]byte(`{"auths":{"a.b/c":{"auth":"YTpi"}},"credHelpers":{"x":"../y"}}`), "a.b", "c/d")
 	f.Add([]byte(`{"auths":{"https://index.docker.io/v1/":{"auth":"YTo="}}}`), image.DockerHubHost, "library/x")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // The kinds of requests beside those of [image.Kind].
@@ -34,6 +36,8 @@ type job struct {
 	phase  gate.Phase
 	what   string // "manifest of registry.example.no/app:1"
 	host   *host
+	repo   string   // for messages
+	scopes []string // of the token, pull from the repository when empty
 	budget *budget
 
 	credentials string   // where they are from, never what they are
@@ -86,7 +90,7 @@ func (e *statusError) Error() string {
 		s += ", " + e.text
 	}
 	if e.after > 0 {
-		s += fmt.Sprintf(", and asks to wait %s", e.after)
+		s += fmt.Sprintf(", and asks to wait %s", words.Duration(e.after))
 	}
 	return s
 }
@@ -171,7 +175,11 @@ func retryAfter(header string, now time.Time) time.Duration {
 	if header == "" {
 		return 0
 	}
-	if seconds, err := strconv.ParseInt(header, 10, 32); err == nil {
+	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		// A longer time does not fit into a Duration.
+		if seconds > int64(math.MaxInt64/time.Second) {
+			return math.MaxInt64
+		}
 		return max(0, time.Duration(seconds)*time.Second)
 	}
 	if at, err := http.ParseTime(header); err == nil {

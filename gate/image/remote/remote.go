@@ -23,10 +23,7 @@ type remote struct {
 
 // Open implements [image.Source].
 func (c *Client) Open(ctx context.Context, ref evidence.Reference) (*image.Root, error) {
-	from, err := c.remote(ctx, ref.Registry, ref.Repository, gate.PhaseResolve)
-	if err != nil {
-		return nil, err
-	}
+	from := c.remote(ref.Registry, ref.Repository, gate.PhaseResolve)
 	content, err := from.root(ctx, image.TagOf(ref), ref.Digest)
 	if err != nil {
 		return nil, err
@@ -34,17 +31,13 @@ func (c *Client) Open(ctx context.Context, ref evidence.Reference) (*image.Root,
 	return &image.Root{From: from, Name: ref.Asked, Content: content, Descriptor: image.Descriptor{Digest: content.Digest}}, nil
 }
 
-func (c *Client) remote(ctx context.Context, registry, path string, phase gate.Phase) (*remote, error) {
-	r, err := c.repo(ctx, registry, path)
-	if err != nil {
-		return nil, err
-	}
-	return &remote{client: c, repo: r, budget: newBudget(c.limits.Requests), phase: phase}, nil
+func (c *Client) remote(registry, path string, phase gate.Phase) *remote {
+	return &remote{client: c, repo: c.repo(registry, path), budget: newBudget(c.limits.Requests), phase: phase}
 }
 
 func (r *remote) job(k image.Kind, phase gate.Phase, what string) *job {
 	r.budget.grant()
-	return &job{kind: k, phase: phase, what: what, host: r.repo.host, budget: r.budget, secrets: nil}
+	return &job{kind: k, phase: phase, what: what, host: r.repo.host, repo: r.repo.name, budget: r.budget}
 }
 
 // root reads what a tag or a digest names. For a tag this is the only request
@@ -141,30 +134,22 @@ func checkHeader(g *image.Content, header http.Header) (contentType string, err 
 	return image.MediaTypeOf(header.Get("Content-Type")), nil
 }
 
-// get asks for one path of the repository, with a fresh token if the one we
-// have is not accepted any more.
+// get asks for one path of the repository.
 func (r *remote) get(ctx context.Context, j *job, path string, header http.Header) (*http.Response, error) {
-	stale, refused := "", (*challenge)(nil)
-	for {
-		authorization, err := r.repo.authorize(ctx, j, stale, refused)
+	return r.request(ctx, j, http.MethodGet, path, header)
+}
+
+func (r *remote) request(ctx context.Context, j *job, method, path string, header http.Header) (*http.Response, error) {
+	for first := true; ; first = false {
+		t, err := r.repo.open(ctx, j)
 		if err != nil {
 			return nil, err
 		}
-		header.Del("Authorization")
-		if authorization != "" {
-			header.Set("Authorization", authorization)
-		}
-		to := r.repo.host.url("/v2/" + r.repo.path + "/" + path)
-		resp, err := r.client.follow(ctx, j, to, header)
-		if err != nil || resp.StatusCode != http.StatusUnauthorized || refused != nil || j.at != to {
+		u := r.repo.host.url("/v2/" + r.repo.path + "/" + path)
+		resp, err := r.client.do(ctx, j, t, &http.Request{Method: method, URL: u, Header: header.Clone(), Host: u.Host})
+		if err != nil || !first || !r.repo.relearn(ctx, j, resp) {
 			return resp, err
 		}
-		again := chooseChallenge(resp.Header.Values("WWW-Authenticate"))
-		if again.scheme == "" || again.scheme == "basic" && authorization == r.repo.credential.basic() {
-			return resp, nil // there is nothing new to show
-		}
-		discard(resp)
-		stale, refused = authorization, &again
 	}
 }
 
@@ -176,10 +161,7 @@ func (c *Client) Manifest(ctx context.Context, ref string) (raw []byte, mediaTyp
 	if err != nil {
 		return nil, "", "", err
 	}
-	r, err := c.remote(ctx, parsed.Registry, parsed.Repository, gate.PhaseDatabase)
-	if err != nil {
-		return nil, "", "", err
-	}
+	r := c.remote(parsed.Registry, parsed.Repository, gate.PhaseDatabase)
 	got, err := r.root(ctx, image.TagOf(parsed), parsed.Digest)
 	if err != nil {
 		return nil, "", "", err
@@ -202,10 +184,7 @@ func (c *Client) Blob(ctx context.Context, ref, digest string, size int64) (io.R
 	if err := image.CheckDigest(digest); err != nil {
 		return nil, err
 	}
-	r, err := c.remote(ctx, parsed.Registry, parsed.Repository, gate.PhaseDatabase)
-	if err != nil {
-		return nil, err
-	}
+	r := c.remote(parsed.Registry, parsed.Repository, gate.PhaseDatabase)
 	return r.blob(ctx, r.job(kindBlob, gate.PhaseDatabase, fmt.Sprintf("blob %s of %s", digest, r.repo.name)), digest, size)
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +24,7 @@ import (
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
-		"": 0, "0": 0, "7": 7 * time.Second, "-3": 0, "x": 0, "99999999999999999999": 0,
+		"": 0, "0": 0, "7": 7 * time.Second, "-3": 0, "x": 0, "99999999999999999999": math.MaxInt64, "4294967296": 1 << 32 * time.Second, "9223372037": math.MaxInt64,
 		"Fri, 01 May 2026 12:00:30 GMT": 30 * time.Second, "Fri, 01 May 2026 11:00:00 GMT": 0,
 	} {
 		if got := retryAfter(header, now); got != want {
@@ -67,6 +69,44 @@ func TestOnePingForAll(t *testing.T) {
 	wg.Wait()
 	if pings, tokens := reg.Count(registrytest.KindPing), reg.Count(registrytest.KindToken); pings != 1 || tokens != 2 {
 		t.Errorf("%d pings and %d tokens", pings, tokens)
+	}
+}
+
+// An image costs one request for each of its parts, one ping for the registry,
+// and one token for the repository.
+func TestRequestsForAnImage(t *testing.T) {
+	for name, auth := range map[string]registrytest.Auth{"without credentials": {}, "with a token": {Token: "t"}} {
+		reg := registrytest.Registry(t)
+		if name == "with a token" {
+			reg = registrytest.Registry(t, registrytest.WithAuth(auth))
+		}
+		ref := reg.MustPush(t, pulltest.Image(), "app:1")
+		if _, err := pulltest.Pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged); err != nil {
+			t.Fatal(err)
+		}
+		var kinds []string
+		for _, q := range reg.Requests() {
+			kinds = append(kinds, string(q.Kind))
+		}
+		want := []string{"ping", "manifest", "config", "layer"}
+		if name == "with a token" {
+			want = slices.Insert(want, 1, "token")
+		}
+		if !slices.Equal(kinds, want) {
+			t.Errorf("%s: %v, want %v", name, kinds, want)
+		}
+	}
+}
+
+// A registry may ask for nothing at the ping and for a token later.
+func TestTokenIsAskedForLate(t *testing.T) {
+	for _, fault := range []string{"status-401-bare", "login-page"} {
+		reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{Token: "t"}))
+		ref := reg.MustPush(t, pulltest.Image(), "app:1")
+		reg.Inject(registrytest.KindPing, registrytest.FaultByName(fault))
+		if _, err := pulltest.Pull(t.Context(), newResolver(t, newClient(t, nil)), ref.Tagged); err != nil {
+			t.Errorf("%s: %v", fault, err)
+		}
 	}
 }
 
