@@ -182,18 +182,21 @@ func (r *run) observe(e Event) {
 }
 
 // withoutPasses takes back every pass of a run that was ended from outside.
-// Denials stay: a longer run could not have saved those images.
 func withoutPasses(ctx context.Context, results []Result) []Result {
-	err := stopped(ctx, nil)
-	if err == nil {
-		return results
-	}
-	for i := range results {
-		if results[i].Decision() == policy.Passed {
-			results[i].Err = fault(ctx, PhaseDone, err)
-		}
+	if err := stopped(ctx, nil); err != nil {
+		revoke(results, fault(ctx, PhaseDone, err))
 	}
 	return results
+}
+
+// revoke takes back every pass because of err. Denials stay: a longer run could
+// not have saved those images.
+func revoke(results []Result, err error) {
+	for i := range results {
+		if results[i].Decision() == policy.Passed {
+			results[i].Err = err
+		}
+	}
 }
 
 // stopped returns why the run was ended from outside, and otherwise err. Once

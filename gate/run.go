@@ -31,6 +31,12 @@ type Run struct {
 // Outcome is the decision of the whole run.
 func (r *Run) Outcome() policy.Decision { return Summarize(r.Results) }
 
+// Revoke takes back every pass, because err happened after the images were
+// judged: a run without an exit code of 0 must not report a pass.
+func (r *Run) Revoke(err error) {
+	revoke(r.Results, &Fault{Phase: PhaseReport, Err: err})
+}
+
 // PolicySource tells which policy judged.
 type PolicySource struct {
 	Path   string // "built-in default" without a file

@@ -84,5 +84,6 @@ const (
 	PhaseFetch    Phase = "fetch"
 	PhaseScan     Phase = "scan"
 	PhaseEvaluate Phase = "evaluate"
+	PhaseReport   Phase = "report"
 	PhaseDone     Phase = "done"
 )

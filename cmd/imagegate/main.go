@@ -54,14 +54,13 @@ func startedAsWorker(args []string) bool {
 // the program's context. The second signal and the end of the grace period end
 // the program without waiting for it.
 func supervise(p *program, args []string) int {
+	// No signal is given back to its default: one that comes between the verdict
+	// and the end of the process would contradict the reports.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	// A reader that goes away ("| head") must not kill the process before it
 	// has removed its temporary files: the write fails instead.
-	broken := make(chan os.Signal, 1)
-	signal.Notify(broken, syscall.SIGPIPE)
-	defer signal.Stop(broken)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -70,21 +69,26 @@ func supervise(p *program, args []string) int {
 
 	var timer <-chan time.Time
 	for {
+		var reason error
 		select {
 		case code := <-done:
 			return code
 		case s := <-signals:
-			if timer != nil {
-				return p.abandon(fmt.Errorf("received signal %q", s.String()))
+			if reason = fmt.Errorf("received signal %q", s.String()); timer == nil {
+				cancel(reason)
+				timer = time.After(grace)
+				continue
 			}
-			cancel(fmt.Errorf("received signal %q", s.String()))
-			timer = time.After(grace)
 		case <-p.ending:
 			if timer == nil {
 				timer = time.After(grace)
 			}
+			continue
 		case <-timer:
-			return p.abandon(errors.New("something did not stop in time"))
+			reason = errors.New("something did not stop in time")
+		}
+		if p.lifetime.abandon() {
+			return p.abandon(reason)
 		}
 	}
 }

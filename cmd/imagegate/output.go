@@ -18,35 +18,80 @@ import (
 	"github.com/imagegate/imagegate/policy"
 )
 
-// report writes everything that was asked for and returns the outcome. All is
-// written before the outcome is looked at, and nothing that is written can
-// change a denial. A pass that could not be reported is no verdict: whoever
-// reads the reports would not know what the exit code says.
+// report writes everything that was asked for and returns the outcome. Nothing
+// that is written can change a denial. A pass that could not be reported, or
+// that came after the run was told to end, is taken back, and all reports are
+// written without it: no report may contradict the exit code.
 func (p *program) report(ctx context.Context, s *setup, run *gate.Run) error {
 	if run.Shard = s.share; run.Shard != nil {
 		run.Notes = append(run.Notes, shardNote(run.Shard))
 	}
-	var failures []error
-	if s.evidence != "" {
-		if err := report.WriteFile(s.evidence, func(w io.Writer) error { return saved.Write(w, run.Results) }); err != nil {
-			failures = append(failures, fmt.Errorf("save the evidence: %w", err))
-		}
-	}
-	for _, o := range s.outputs {
-		if err := p.write(o, s, run); err != nil {
-			failures = append(failures, err)
-		}
+	failures := p.writeReports(ctx, s, run)
+	if len(failures) > 0 && run.Outcome() == policy.Passed {
+		run.Revoke(errors.Join(failures...))
+		p.writeReports(ctx, s, run) // what failed once need not be told again
 	}
 	for _, err := range failures {
 		p.complain(err)
 	}
-	err := verdictError(ctx, run.Outcome(), failures)
+	err := verdictError(run.Outcome(), failures)
 	p.publish(s, run, exitCode(err))
 	return err
 }
 
+// writeReports writes all reports. While the outcome is a pass, it writes
+// nothing that people can see unless everything can be written and the run was
+// not told to end; from then on, no signal ends the run.
+func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (failures []error) {
+	var files report.Files
+	defer files.Discard()
+	fail := func(err error) {
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	if s.evidence != "" {
+		if err := files.Add(s.evidence, func(w io.Writer) error { return saved.Write(w, run.Results) }); err != nil {
+			fail(fmt.Errorf("save the evidence: %w", err))
+		}
+	}
+	var printed []document
+	for _, o := range s.outputs {
+		if o.Path != "" {
+			fail(files.Add(o.Path, func(w io.Writer) error { return o.Format.Write(w, run, p.reportOptions(s)) }))
+			continue
+		}
+		doc, err := p.render(o.Format, s, run)
+		printed = append(printed, document{o.Format, doc})
+		fail(err)
+	}
+	passed := run.Outcome() == policy.Passed
+	if passed && ctx.Err() != nil {
+		fail(fmt.Errorf("cancelled: %w", context.Cause(ctx)))
+	}
+	if passed && len(failures) > 0 {
+		return failures
+	}
+	if err := p.lifetime.decide(); err != nil {
+		return append(failures, err)
+	}
+	for _, d := range printed {
+		fail(p.writeFolded(d.format, s, d.content))
+	}
+	if passed && len(failures) > 0 {
+		return failures
+	}
+	return append(failures, files.Commit()...)
+}
+
+// document is a report for standard output.
+type document struct {
+	format  *report.Format
+	content []byte
+}
+
 // verdictError turns the outcome into what exitCode understands.
-func verdictError(ctx context.Context, outcome policy.Decision, failures []error) error {
+func verdictError(outcome policy.Decision, failures []error) error {
 	switch {
 	case outcome == policy.Denied:
 		return &outcomeError{outcome}
@@ -54,8 +99,6 @@ func verdictError(ctx context.Context, outcome policy.Decision, failures []error
 		return &toldError{errors.Join(failures...)}
 	case outcome != policy.Passed:
 		return &outcomeError{outcome}
-	case ctx.Err() != nil: // a run that was told to end while it reported is no pass
-		return fmt.Errorf("cancelled: %w", context.Cause(ctx))
 	}
 	return nil
 }
@@ -83,14 +126,9 @@ func (p *program) reportOptions(s *setup) report.Options {
 	return report.Options{Now: s.started, PolicyDir: s.ci.Workspace, DefaultBranchImage: s.ci.DefaultBranchImage}
 }
 
-// write writes one report.
-func (p *program) write(o report.Output, s *setup, run *gate.Run) error {
+// render returns a report for standard output.
+func (p *program) render(f *report.Format, s *setup, run *gate.Run) ([]byte, error) {
 	options := p.reportOptions(s)
-	if o.Path != "" {
-		return report.WriteFile(o.Path, func(w io.Writer) error {
-			return o.Format.Write(w, run, options)
-		})
-	}
 	if f, ok := p.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		options.Color = s.color && p.env.get("TERM") != "dumb"
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -98,26 +136,25 @@ func (p *program) write(o report.Output, s *setup, run *gate.Run) error {
 		}
 	}
 	var doc bytes.Buffer
-	if err := o.Format.Write(&doc, run, options); err != nil {
-		return err
-	}
-	if err := p.writeFolded(o.Format, s, doc.Bytes()); err != nil {
-		return fmt.Errorf("write %s report to standard output: %w", o.Format.Name, err)
-	}
-	return nil
+	err := f.Write(&doc, run, options)
+	return doc.Bytes(), err
 }
 
 // writeFolded writes a document to standard output. In GitLab's log the text
-// becomes a section that can be folded away; GitHub would fold it at once, and
-// nobody would see the reasons.
+// becomes a section that can be folded. GitHub would show the section folded, and
+// hide the reasons.
 func (p *program) writeFolded(f *report.Format, s *setup, doc []byte) error {
 	end := func() error { return nil }
+	var err error
 	if s.ci.System == ci.GitLab && f.Name == "text" {
-		var err error
-		if end, err = s.ci.Section(p.stdout, "imagegate", "imagegate: verdict", p.now); err != nil {
-			return err
-		}
+		end, err = s.ci.Section(p.stdout, "imagegate", "imagegate: verdict", p.now)
 	}
-	_, err := p.stdout.Write(doc)
-	return errors.Join(err, end())
+	if err == nil {
+		_, err = p.stdout.Write(doc)
+		err = errors.Join(err, end())
+	}
+	if err != nil {
+		return fmt.Errorf("write %s report to standard output: %w", f.Name, err)
+	}
+	return nil
 }

@@ -124,7 +124,7 @@ func fileError(what string, err error) error {
 	if _, ended := errors.AsType[*input.EndedError](err); ended {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	for _, machine := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
+	for _, machine := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, machine) {
 			return fmt.Errorf("%s: %w", what, err)
 		}

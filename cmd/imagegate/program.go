@@ -25,7 +25,8 @@ type program struct {
 	tmp tempdir.Dir
 	// ending gets a value when the context of a command is done, so that
 	// [supervise] can bound how long the program takes to end.
-	ending chan struct{}
+	ending   chan struct{}
+	lifetime lifetime
 }
 
 func newProgram(environ []string, stdin io.Reader, stdout, stderr io.Writer) *program {
@@ -63,7 +64,7 @@ func (p *program) run(ctx context.Context, args []string) (code int) {
 		return exitPass
 	}
 	err = app.RunContext(ctx, line.Canonical(args[0]))
-	if err == nil && ctx.Err() != nil {
+	if err == nil && ctx.Err() != nil && !p.lifetime.isDecided() {
 		// The result may be right, but the sender of the signal must see that it
 		// was heard.
 		err = fmt.Errorf("cancelled: %w", context.Cause(ctx))

@@ -47,6 +47,9 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
 		return nil, err
 	}
+	if err := checkPlaces(s.outputs, s.evidence); err != nil {
+		return nil, err
+	}
 	if s.shard, err = parseShard(c.String("shard")); err != nil {
 		return nil, err
 	}
@@ -92,6 +95,23 @@ func parseOutputs(values []string, evidence string) ([]report.Output, error) {
 		outputs = append(outputs, report.Output{Format: text})
 	}
 	return outputs, nil
+}
+
+// checkPlaces refuses files that cannot be written, before any work begins.
+func checkPlaces(outputs []report.Output, evidence string) error {
+	paths := []string{evidence}
+	for _, o := range outputs {
+		paths = append(paths, o.Path)
+	}
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if err := report.CheckPlace(path); err != nil {
+			return fileError("check where the reports go", err)
+		}
+	}
+	return nil
 }
 
 // place names a target of output so that two spellings of one file are equal.

@@ -185,6 +185,8 @@ func (s *sweep) check(t *testing.T, bad bool, a attempt, e ended) {
 		t.Errorf("%s: the bad image passed (exit code %d, report %q):\n%s", a.name, e.code, verdict, e.out)
 	case !bad && (e.code == exitFail || verdict == "fail"):
 		t.Errorf("%s: the clean image was rejected (exit code %d, report %q):\n%s", a.name, e.code, verdict, e.out)
+	case e.code == exitNoVerdict && (verdict == "pass" || reportSays(a, reportNames[1], `"executionSuccessful": true`)):
+		t.Errorf("%s: exit code 2, and a report says that it passed:\n%s", a.name, e.out)
 	case e.code > exitNoVerdict:
 		t.Errorf("%s: bad=%t ended in %d:\n%s", a.name, bad, e.code, e.out)
 	}
@@ -224,6 +226,12 @@ func readVerdict(a attempt) string {
 		return "" // check complains about it
 	}
 	return report.Verdict
+}
+
+// reportSays reports whether a report holds a text.
+func reportSays(a attempt, name, text string) bool {
+	data, err := os.ReadFile(filepath.Join(a.reports, name))
+	return err == nil && strings.Contains(string(data), text)
 }
 
 // both tries the bad image and the clean one, in every step.

@@ -1,8 +1,7 @@
 package report
 
 import (
-	"bufio"
-	"crypto/rand"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,51 +11,123 @@ import (
 	"syscall"
 )
 
-// WriteFile writes a file as a whole or not at all: under a temporary name
-// beside the target, synced, then renamed. A reader sees the old file or the
-// complete new one, and a full disk leaves the old one as it was.
+// Files writes report files so that they appear together, each as a whole or not
+// at all: under temporary names beside the targets, synced, then renamed. A full
+// disk leaves the old files as they were. The zero value is ready.
 //
 // A target that is a symbolic link is refused: in a shared directory its owner
-// would choose what we overwrite. Character devices are written in place,
-// because renaming onto /dev/null would replace the device.
-func WriteFile(path string, write func(io.Writer) error) error {
-	if err := writeFile(path, write); err != nil {
-		return fmt.Errorf("write file %s: %w", path, err)
+// would choose which file is overwritten. Character devices are written in
+// place, because a rename onto /dev/null would replace the device.
+type Files struct {
+	temporary []*temporaryFile
+	devices   []device
+}
+
+// device is what will be written to a character device.
+type device struct {
+	path    string
+	content []byte
+}
+
+// Add writes the content of one more file, which [Files.Commit] makes visible.
+func (f *Files) Add(path string, write func(io.Writer) error) error {
+	if err := f.add(path, write); err != nil {
+		return inFile(path, err)
 	}
 	return nil
 }
 
-func writeFile(path string, write func(io.Writer) error) error {
+func (f *Files) add(path string, write func(io.Writer) error) error {
+	info, err := checkTarget(path)
+	if err != nil {
+		return err
+	}
+	if info != nil && isCharacterDevice(info) {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return err
+		}
+		f.devices = append(f.devices, device{path, b.Bytes()})
+		return nil
+	}
+	t, err := writeTemporary(path, info, write)
+	if err == nil {
+		f.temporary = append(f.temporary, t)
+	}
+	return err
+}
+
+// Commit makes all files visible. It tries all of them and returns what failed.
+func (f *Files) Commit() (failures []error) {
+	tell := func(path string, err error) {
+		if err != nil {
+			failures = append(failures, inFile(path, err))
+		}
+	}
+	for _, d := range f.devices { // first: a device is more likely to fail
+		tell(d.path, writeDevice(d.path, d.content))
+	}
+	for _, t := range f.temporary {
+		tell(t.path, t.rename())
+	}
+	*f = Files{}
+	return failures
+}
+
+// Discard removes what was written. After Commit it does nothing.
+func (f *Files) Discard() {
+	for _, t := range f.temporary {
+		t.remove()
+	}
+	*f = Files{}
+}
+
+// CheckPlace reports why no file could be written to path. It also deletes
+// temporary files that killed runs left in the directory.
+func CheckPlace(path string) error {
+	info, err := checkTarget(path)
+	if err == nil && (info == nil || !isCharacterDevice(info)) {
+		sweepTemporary(filepath.Dir(path))
+		var t *temporaryFile
+		if t, err = newTemporary(path, 0o600); err == nil {
+			t.remove()
+		}
+	}
+	return inFile(path, err)
+}
+
+// inFile says which file an error is about.
+func inFile(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write file %s: %w", path, err)
+}
+
+// checkTarget returns the target's description, nil when there is none yet, and
+// an error when it cannot be written.
+func checkTarget(path string) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := checkParent(path); err != nil {
-			return err
-		}
+		return nil, checkParent(path)
 	case err != nil:
-		return bare(err)
-	case info.Mode().Type() == fs.ModeDevice|fs.ModeCharDevice:
-		return writeDevice(path, write)
-	default:
-		if err := checkTarget(info); err != nil {
-			return err
-		}
+		return nil, bare(err)
 	}
-	return replace(path, info, write)
+	switch mode := info.Mode(); {
+	case mode.IsRegular(), isCharacterDevice(info):
+		return info, nil
+	case mode&fs.ModeSymlink != 0:
+		return nil, errors.New("it is a symbolic link (name the file itself; for standard output use -)")
+	case mode.IsDir():
+		return nil, errors.New("it is a directory (name a file in it)")
+	default:
+		return nil, fmt.Errorf("it is not a regular file (%s)", mode.Type())
+	}
 }
 
-// checkTarget says whether an existing target may be replaced.
-func checkTarget(info fs.FileInfo) error {
-	switch mode := info.Mode(); {
-	case mode.IsRegular():
-		return nil
-	case mode&fs.ModeSymlink != 0:
-		return errors.New("it is a symbolic link (name the file itself; for standard output use -)")
-	case mode.IsDir():
-		return errors.New("it is a directory (name a file in it)")
-	default:
-		return fmt.Errorf("it is not a regular file (%s)", mode.Type())
-	}
+func isCharacterDevice(info fs.FileInfo) bool {
+	return info.Mode().Type() == fs.ModeDevice|fs.ModeCharDevice
 }
 
 // checkParent finds the first parent that is missing, to name it.
@@ -74,85 +145,27 @@ func checkParent(path string) error {
 	return nil
 }
 
-// replace writes the content beside path and renames it. old is the file that
-// is replaced, nil when there is none: its permissions are kept.
-func replace(path string, old fs.FileInfo, write func(io.Writer) error) (err error) {
-	perm := fs.FileMode(0o666) // less the umask
-	if old != nil {
-		perm = old.Mode().Perm()
-	}
-	temp := filepath.Join(filepath.Dir(path), ".imagegate-"+rand.Text()+".tmp")
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return bare(err)
-	}
-	done := false
-	defer func() { // after a panic of write too
-		if !done {
-			_ = f.Close()
-			_ = os.Remove(temp)
-		}
-	}()
-	if err := fill(f, write); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return bare(err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return bare(err)
-	}
-	done = true
-	syncDir(filepath.Dir(path))
-	return nil
-}
-
-// fill writes the content and makes sure that it is on the disk: some file
-// systems report a full disk or a quota only when they sync.
-func fill(f *os.File, write func(io.Writer) error) error {
-	b := bufio.NewWriterSize(f, 64<<10)
-	if err := write(b); err != nil {
-		return bare(err)
-	}
-	if err := b.Flush(); err != nil {
-		return bare(err)
-	}
-	return bare(f.Sync())
-}
-
 // writeDevice writes to a character device such as /dev/null or a terminal.
-func writeDevice(path string, write func(io.Writer) error) error {
+func writeDevice(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return bare(err)
 	}
-	b := bufio.NewWriterSize(f, 64<<10)
-	if err := errors.Join(write(b), b.Flush()); err != nil {
-		_ = f.Close()
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return bare(err)
 	}
-	return bare(f.Close())
+	return nil
 }
 
-// syncDir makes the rename itself durable where the file system can. That it
-// cannot is no error: the file is complete under its name.
-func syncDir(dir string) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return
-	}
-	_ = d.Sync()
-	_ = d.Close()
-}
-
-// bare takes the path off an error of package os: the path that counts stands
-// in front already, and a temporary name would only confuse.
+// bare takes the path off an error of package os: the target's path is in the
+// message already, and a temporary name would confuse.
 func bare(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return errors.New("no space left on the device (nothing was written)")
+		return &noSpaceError{syscall.ENOSPC}
 	case errors.As(err, &path) && errors.Is(err, path.Err):
 		return path.Err
 	case errors.As(err, &link):
@@ -160,3 +173,9 @@ func bare(err error) error {
 	}
 	return err
 }
+
+// noSpaceError says that a disk is full.
+type noSpaceError struct{ error }
+
+func (*noSpaceError) Error() string   { return "no space left on the device (nothing was written)" }
+func (e *noSpaceError) Unwrap() error { return e.error }

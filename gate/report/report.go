@@ -111,7 +111,7 @@ func whole(render func(*gate.Run, Options) ([]byte, error)) func(io.Writer, *gat
 }
 
 // Write writes run to w. When it fails, what was written is of no use:
-// [WriteFile] leaves no such file.
+// [Files] leaves no such file.
 func (f *Format) Write(w io.Writer, run *gate.Run, o Options) error {
 	if run == nil {
 		return errors.New("there is no run to report")

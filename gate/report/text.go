@@ -200,6 +200,8 @@ func phaseText(p gate.Phase) string {
 		return "scanning the image"
 	case gate.PhaseEvaluate:
 		return "evaluating the policy"
+	case gate.PhaseReport:
+		return "writing the reports"
 	}
 	return string(p)
 }
