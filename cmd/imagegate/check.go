@@ -55,7 +55,7 @@ The policy is the file of --policy, else of the variable IMAGEGATE_POLICY, else
 
 // check is the command "check".
 func runCheck(p *program, c *cli.Context) error {
-	run, err := prepare(p, c, c.String("images"))
+	run, err := prepare(p, c, append(localFiles(c.Args().Slice()), c.String("images"))...)
 	if err != nil {
 		return err
 	}

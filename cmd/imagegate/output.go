@@ -72,7 +72,7 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 	if passed && len(failures) > 0 {
 		return failures
 	}
-	if err := p.lifetime.decide(); err != nil {
+	if err := p.lifetime.print(); err != nil {
 		return append(failures, err)
 	}
 	for _, d := range printed {
@@ -80,6 +80,9 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 	}
 	if passed && len(failures) > 0 {
 		return failures
+	}
+	if err := p.lifetime.decide(); err != nil {
+		return append(failures, err)
 	}
 	return append(failures, files.Commit()...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/ci"
+	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/policy"
 )
@@ -47,7 +49,7 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
 		return nil, err
 	}
-	if err := checkPlaces(s.outputs, s.evidence); err != nil {
+	if err := checkPlaces(s.places()); err != nil {
 		return nil, err
 	}
 	if s.shard, err = parseShard(c.String("shard")); err != nil {
@@ -57,7 +59,11 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkReadOnce(p, append([]string{path}, inputs...)...); err != nil {
+	inputs = append([]string{path}, inputs...)
+	if err := checkReadOnce(p, inputs...); err != nil {
+		return nil, err
+	}
+	if err := checkNotRead(s.places(), append(inputs, c.StringSlice("ca-cert")...)); err != nil {
 		return nil, err
 	}
 	s.policy, s.source, err = choosePolicy(c.Context, p, c.String("policy"), c.String("require-policy-sha256"))
@@ -97,21 +103,56 @@ func parseOutputs(values []string, evidence string) ([]report.Output, error) {
 	return outputs, nil
 }
 
-// checkPlaces refuses files that cannot be written, before any work begins.
-func checkPlaces(outputs []report.Output, evidence string) error {
-	paths := []string{evidence}
-	for _, o := range outputs {
+// places returns the files that the run writes.
+func (s *setup) places() []string {
+	paths := []string{s.evidence}
+	for _, o := range s.outputs {
 		paths = append(paths, o.Path)
 	}
-	for _, path := range paths {
-		if path == "" {
-			continue
-		}
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+}
+
+// checkPlaces refuses files that cannot be written, before any work begins.
+func checkPlaces(places []string) error {
+	for _, path := range places {
 		if err := report.CheckPlace(path); err != nil {
 			return fileError("check where the reports go", err)
 		}
 	}
 	return nil
+}
+
+// checkNotRead refuses to write a report over a file that the run reads.
+func checkNotRead(places, inputs []string) error {
+	for _, path := range places {
+		written, err := os.Stat(path)
+		if err != nil || !written.Mode().IsRegular() {
+			continue
+		}
+		for _, input := range inputs {
+			if read, err := os.Stat(input); err == nil && os.SameFile(written, read) {
+				return usagef("%s would be written over: the run reads it", input).WithHint("write the report to another file")
+			}
+		}
+	}
+	return nil
+}
+
+// localFiles returns the files that the images among refs are read from, as far
+// as their names are known.
+func localFiles(refs []string) []string {
+	var files []string
+	for _, text := range refs {
+		ref, err := image.ParseReference(text)
+		if err != nil || !ref.Source.Local() {
+			continue
+		}
+		files = append(files, ref.Name, strings.TrimPrefix(ref.Name, ref.Source.Prefix()))
+	}
+	for _, name := range slices.Clone(files) {
+		files = append(files, filepath.Join(name, "index.json"), filepath.Join(name, "oci-layout"))
+	}
+	return files
 }
 
 // place names a target of output so that two spellings of one file are equal.

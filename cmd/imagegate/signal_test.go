@@ -207,7 +207,8 @@ func TestABrokenPipeIsNoPass(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Close()
-		cmd := exec.Command("imagegate", "eval", filepath.Join(dir, "image.json"), "-p", filepath.Join(dir, "policy.yaml"))
+		cmd := exec.Command("imagegate", "eval", filepath.Join(dir, "image.json"), "-p", filepath.Join(dir, "policy.yaml"),
+			"-o", "text", "-o", "json="+filepath.Join(dir, "report.json"))
 		cmd.Stdout = w
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
@@ -215,6 +216,10 @@ func TestABrokenPipeIsNoPass(t *testing.T) {
 		w.Close()
 		if got := cmd.ProcessState.ExitCode(); got != tt.want {
 			t.Errorf("exit code %d, want %d (%v)\n%s", got, tt.want, cmd.ProcessState, stderr.String())
+		}
+		want := map[int]string{exitNoVerdict: `"verdict": "no-verdict"`, exitFail: `"verdict": "fail"`}[tt.want]
+		if report, err := os.ReadFile(filepath.Join(dir, "report.json")); err != nil || !strings.Contains(string(report), want) || strings.Contains(string(report), `"verdict": "pass"`) {
+			t.Errorf("exit code %d, and the report does not say %s (%v):\n%s", tt.want, want, err, report)
 		}
 	}
 }
