@@ -21,13 +21,14 @@ type transfer struct {
 	recorder *layer.Recorder
 	wants    func(name string, mode fs.FileMode, size int64) bool
 	links    hardLinks
-	jars     bool // there was one
+	sent     map[string]bool // names of files that the worker has
+	jars     bool            // there was one
 	body     peeked
 	buf      []byte
 }
 
 func newTransfer(w *worker.Worker, limits layer.Limits, wants func(string, fs.FileMode, int64) bool) *transfer {
-	return &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, links: hardLinks{wants: wants}, buf: make([]byte, 128<<10)}
+	return &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, links: hardLinks{wants: wants}, sent: map[string]bool{}, buf: make([]byte, 128<<10)}
 }
 
 // entry hands over one entry.
@@ -50,8 +51,18 @@ func (t *transfer) entry(e *layer.Entry, body io.Reader) error {
 		}
 		return t.link(e)
 	default:
-		return t.recorder.Visit(e, nil)
+		return errors.Join(t.recorder.Visit(e, nil), t.replaced(e.Name))
 	}
+}
+
+// replaced tells the worker that a file that it has is not the last entry of its
+// name. The last one is what a runtime leaves.
+func (t *transfer) replaced(name string) error {
+	if name = spelled(name); !t.sent[name] {
+		return nil
+	}
+	delete(t.sent, name)
+	return t.worker.Entry(&wire.Entry{Type: wire.EntryReplaced, Name: name})
 }
 
 // file hands over one file.
@@ -67,11 +78,12 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	}
 	t.jars = t.jars || isJar(e.Name)
 	if !t.wants(w.Name, w.Mode, w.Size) {
-		return t.recorder.Visit(e, &t.body)
+		return errors.Join(t.recorder.Visit(e, &t.body), t.replaced(e.Name))
 	}
 	if limit := t.limits.FileSize; e.Size > limit {
 		return &layer.LimitError{Name: "file-size", Limit: limit, What: fmt.Sprintf("the size of %q, which has to be analysed,", e.Name)}
 	}
+	t.sent[w.Name] = true
 	if err := t.worker.Entry(w); err != nil {
 		return err
 	}

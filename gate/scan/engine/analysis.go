@@ -21,7 +21,7 @@ import (
 
 // analysisVersion changes when an analysis of the same layer would come out, or
 // be written, in another way than before: kept ones are then made again.
-const analysisVersion = 4
+const analysisVersion = 5
 
 // analysis is what one layer holds, whatever image it is part of. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -132,6 +132,9 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 		return nil
 	case wire.EntryOpaque:
 		l.opaque = append(l.opaque, entry.Name)
+		return nil
+	case wire.EntryReplaced:
+		l.forget(entry.Name)
 		return nil
 	case wire.EntryLink:
 		l.links = append(l.links, link{entry.Name, entry.Target})

@@ -3,7 +3,9 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -36,14 +38,25 @@ func addResults(report *wire.Report, results types.Results) {
 	report.Packages = slices.Compact(report.Packages)
 	slices.SortFunc(report.Findings, func(a, b evidence.Finding) int {
 		return cmp.Or(strings.Compare(a.ID, b.ID), comparePackages(a.Package, b.Package),
-			strings.Compare(a.FixedVersion, b.FixedVersion))
+			strings.Compare(a.FixedVersion, b.FixedVersion), compareText(a, b))
 	})
 }
 
 func comparePackages(a, b evidence.Package) int {
 	return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name),
 		strings.Compare(a.Version, b.Version), strings.Compare(a.Path, b.Path),
-		strings.Compare(a.Layer, b.Layer), strings.Compare(a.PURL, b.PURL))
+		strings.Compare(a.Layer, b.Layer), strings.Compare(a.PURL, b.PURL), strings.Compare(a.SourceName, b.SourceName))
+}
+
+// compareText orders what is otherwise alike, so that a report does not depend on
+// the order of Trivy's maps.
+func compareText(a, b any) int {
+	x, xerr := json.Marshal(a)
+	y, yerr := json.Marshal(b)
+	if xerr != nil || yerr != nil {
+		return 0
+	}
+	return bytes.Compare(x, y)
 }
 
 func toPackage(r *types.Result, p *ftypes.Package) evidence.Package {
@@ -158,7 +171,7 @@ func addSecrets(report *wire.Report, secrets []ftypes.Secret, contentOf func(dif
 	}
 	slices.SortFunc(report.Secrets, func(a, b evidence.Secret) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.StartLine, b.StartLine),
-			strings.Compare(a.RuleID, b.RuleID), strings.Compare(a.Layer, b.Layer))
+			strings.Compare(a.RuleID, b.RuleID), strings.Compare(a.Layer, b.Layer), compareText(a, b))
 	})
 }
 
@@ -187,7 +200,7 @@ func addLicenses(report *wire.Report, detail *ftypes.ArtifactDetail) {
 	}
 	slices.SortFunc(report.Licenses, func(a, b evidence.License) int {
 		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Package, b.Package),
-			strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path))
+			strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path), strings.Compare(a.Category, b.Category))
 	})
 	report.Licenses = slices.Compact(report.Licenses)
 }

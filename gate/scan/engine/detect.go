@@ -17,7 +17,6 @@ import (
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/rapidfort"
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/rootio"
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/seal"
-	"github.com/aquasecurity/trivy/pkg/fanal/applier"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 	"github.com/aquasecurity/trivy/pkg/scan/langpkg"
 	"github.com/aquasecurity/trivy/pkg/scan/ospkg"
@@ -55,7 +54,7 @@ var severitySources = []dbtypes.SourceID{"auto"}
 // the image add to them.
 func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, error) {
 	ctx = clock.With(ctx, s.begin.Now)
-	d := &detection{detail: applier.ApplyLayers(s.main)}
+	d := &detection{detail: applyLayers(s.main)}
 	oneName(&d.detail, s.links)
 	report.OS = settleOS(&d.detail)
 	settleRepository(&d.detail)
@@ -275,7 +274,7 @@ func (s *session) fromSBOMs(main *ftypes.ArtifactDetail, report *wire.Report) (f
 		s.sbom[0].OS = main.OS // else packages of another OS would not be left out
 	}
 	report.Gaps = append(report.Gaps, s.foreignPURLs(main)...)
-	extra := applier.ApplyLayers(s.sbom)
+	extra := applyLayers(s.sbom)
 	extra.OS, extra.Repository = main.OS, main.Repository
 
 	known := map[string]bool{}

@@ -31,9 +31,11 @@ const inMemory = 16 << 20
 
 // layerScan is the analysis of one layer by one group of analyzers.
 type layerScan struct {
-	group  analyzer.AnalyzerGroup
-	result *analyzer.AnalysisResult
-	post   *analyzer.CompositeFS
+	group   analyzer.AnalyzerGroup
+	result  *analyzer.AnalysisResult // of the whole layer, complete at its end
+	results []*fileResult            // of its files, in the order of the layer
+	byName  map[string]*fileResult
+	post    *analyzer.CompositeFS
 }
 
 func newLayerScan(g analyzer.AnalyzerGroup) (*layerScan, error) {
@@ -92,6 +94,9 @@ var analysisOptions = analyzer.AnalysisOptions{Offline: true}
 
 // file analyses one file whose bytes are at hand.
 func (l *layer) file(e *wire.Entry, c content) error {
+	if _, again := l.main.byName[e.Name]; again {
+		l.forget(e.Name)
+	}
 	for _, s := range []*layerScan{l.main, l.sbom} {
 		if err := l.analyze(s, e, c); err != nil {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
@@ -105,10 +110,12 @@ func (l *layer) file(e *wire.Entry, c content) error {
 
 func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
 	info := fileInfo{e.Name, e.Mode, e.Size, e.Modified}
-	if err := s.group.AnalyzeFile(l.ctx, l.eg, l.limit, s.result, "", e.Name, info, c.open, onlyUs, analysisOptions); err != nil {
+	r := s.newResult(e.Name)
+	if err := l.start(s, e, info, c, r); err != nil {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
+	r.posts = types
 	switch {
 	case len(types) == 0:
 		return nil
@@ -166,7 +173,7 @@ func (l *layer) addJar(s *layerScan, types []analyzer.Type, name string, c conte
 		return err
 	}
 	l.jars = append(l.jars, jar{name, tmp})
-	types = slices.DeleteFunc(types, func(t analyzer.Type) bool { return t == analyzer.TypeJar })
+	types = slices.DeleteFunc(slices.Clone(types), func(t analyzer.Type) bool { return t == analyzer.TypeJar })
 	return s.post.CreateLink(types, "", name, tmp)
 }
 
@@ -191,6 +198,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		}
 	}
 	for _, s := range []*layerScan{l.main, l.sbom} {
+		s.merge()
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {
 			return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 		}

@@ -3,9 +3,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,42 +20,58 @@ import (
 // image, at a time, so there is always exactly one place for a message to go.
 type logs struct {
 	mu      sync.Mutex
-	records []wire.Log
-	dropped int
+	records map[wire.Log]bool
+	more    bool // some were dropped
 }
 
-const maxLogs = 1000 // per layer and image; beyond that only the number matters
+// maxLogs is how many messages of a layer or an image are kept: the first ones in
+// the order of compareLogs, because the order in which analyzers log is chance.
+const maxLogs = 1000
 
 // reset starts a new piece of work.
 func (l *logs) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.records, l.dropped = nil, 0
+	l.records, l.more = nil, false
 }
 
-// take returns the messages since reset.
+// take returns the messages since reset, in order.
 func (l *logs) take() []wire.Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.dropped > 0 {
-		l.records = append(l.records, wire.Log{Level: "WARN",
-			Message: fmt.Sprintf("%d more messages", l.dropped)})
-		l.dropped = 0
+	l.prune()
+	records := slices.SortedFunc(maps.Keys(l.records), compareLogs)
+	if l.more {
+		records = append(records, wire.Log{Level: "WARN", Message: fmt.Sprintf("more than %d messages", maxLogs)})
 	}
-	return l.records
+	return records
 }
 
 func (l *logs) add(r wire.Log) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if slices.Contains(l.records, r) {
+	if l.records == nil {
+		l.records = map[wire.Log]bool{}
+	}
+	l.records[r] = true
+	if len(l.records) > 2*maxLogs {
+		l.prune()
+	}
+}
+
+// prune drops the last messages.
+func (l *logs) prune() {
+	if len(l.records) <= maxLogs {
 		return
 	}
-	if len(l.records) >= maxLogs {
-		l.dropped++
-		return
+	l.more = true
+	for _, r := range slices.SortedFunc(maps.Keys(l.records), compareLogs)[maxLogs:] {
+		delete(l.records, r)
 	}
-	l.records = append(l.records, r)
+}
+
+func compareLogs(a, b wire.Log) int {
+	return cmp.Or(strings.Compare(a.Level, b.Level), strings.Compare(a.Message, b.Message), strings.Compare(a.Attrs, b.Attrs))
 }
 
 // logHandler is the slog.Handler of the whole process. It must be installed

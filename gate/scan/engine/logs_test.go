@@ -4,13 +4,18 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"go/build"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
 func TestLogs(t *testing.T) {
@@ -115,4 +120,22 @@ func trivyDir(t *testing.T) string {
 		t.Fatalf("find Trivy's sources: %v", err)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// Which messages are kept does not depend on the order in which they come.
+func TestLogsAreTheSameInAnyOrder(t *testing.T) {
+	var want []wire.Log
+	for seed := range uint64(3) {
+		var l logs
+		for _, i := range rand.New(rand.NewPCG(1, seed)).Perm(5 * maxLogs) {
+			l.add(wire.Log{Level: "WARN", Message: "m", Attrs: fmt.Sprint(i % (4 * maxLogs))})
+		}
+		got := l.take()
+		if want == nil {
+			want = got
+		}
+		if len(got) != maxLogs+1 || !slices.Equal(got, want) {
+			t.Errorf("seed %d: %d messages, want %d that are always the same", seed, len(got), maxLogs+1)
+		}
+	}
 }

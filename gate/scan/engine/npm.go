@@ -41,13 +41,13 @@ func (l *layer) npm(e *wire.Entry, c content) {
 	if found.Name == "" || found.Version == "" {
 		return // an application's own, or none
 	}
-	l.main.result.Merge(&analyzer.AnalysisResult{Applications: []ftypes.Application{{
+	l.main.byName[e.Name].npm = &analyzer.AnalysisResult{Applications: []ftypes.Application{{
 		Type: ftypes.NodePkg, FilePath: e.Name,
 		Packages: ftypes.Packages{{
 			ID: dependency.ID(ftypes.NodePkg, found.Name, found.Version), Name: found.Name, Version: found.Version,
 			Licenses: npmLicenses(found.License), FilePath: e.Name, AnalyzedBy: analyzer.TypeNodePkg,
 		}},
-	}}})
+	}}}
 }
 
 // npmLicenses has Trivy read the licences, whose form has changed over time.

@@ -197,6 +197,9 @@ const (
 	EntryWhiteout
 	EntryOpaque
 	EntryLink // Target is the name under which the layer has the file
+	// EntryReplaced says that the layer has something other than a file that is
+	// sent under a name that was sent before, and that is left of the two.
+	EntryReplaced
 )
 
 // Entry is one whiteout or hard link of a layer, or one file that an analyzer asks for. Size
@@ -226,7 +229,7 @@ func (e *Entry) Append(b []byte) []byte {
 
 // ParseEntry is the reverse of Append.
 func ParseEntry(b []byte) (Entry, error) {
-	if len(b) < 1 || b[0] > byte(EntryLink) {
+	if len(b) < 1 || b[0] > byte(EntryReplaced) {
 		return Entry{}, errors.New("malformed entry")
 	}
 	e := Entry{Type: EntryType(b[0])}

@@ -1,0 +1,113 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/semaphore"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// fileResult is what the analyzers found in one file. Each file has a result of
+// its own, and they are merged in the order of the layer: Trivy merges them in the
+// order in which its goroutines end, and then chance decides which of two
+// os-release files counts.
+type fileResult struct {
+	found    *analyzer.AnalysisResult // by Trivy, nil for nothing
+	npm      *analyzer.AnalysisResult // by us in a package.json, nil for nothing
+	replaced bool                     // by a later entry of the same name
+	posts    []analyzer.Type          // analyzers that see the file when the layer is complete
+}
+
+// newResult returns the place for what is found in a file. There must be none yet.
+func (s *layerScan) newResult(name string) *fileResult {
+	r := new(fileResult)
+	if s.byName == nil {
+		s.byName = map[string]*fileResult{}
+	}
+	s.byName[name] = r
+	s.results = append(s.results, r)
+	return r
+}
+
+// merge merges what was found in all files.
+func (s *layerScan) merge() {
+	for _, r := range s.results {
+		if !r.replaced {
+			s.result.Merge(r.found)
+			s.result.Merge(r.npm)
+		}
+	}
+	s.results, s.byName = nil, nil
+}
+
+// forget drops what was found in a file that a later entry of the layer replaces.
+func (s *layerScan) forget(name string) {
+	r := s.byName[name]
+	if r == nil {
+		return
+	}
+	delete(s.byName, name)
+	r.replaced = true
+	for _, t := range r.posts {
+		if files, ok := s.post.Get(t); ok {
+			_ = files.Remove(name) // it may wait for the Java database
+		}
+	}
+}
+
+// forget drops all that is known of a file that a later entry of the layer
+// replaces: a runtime unpacks both, and the later one is left.
+func (l *layer) forget(name string) {
+	l.main.forget(name)
+	l.sbom.forget(name)
+	l.jars = slices.DeleteFunc(l.jars, func(j jar) bool { return j.name == name })
+	if path.Base(name) == packageJSON {
+		l.gaps = slices.DeleteFunc(l.gaps, func(g evidence.Gap) bool { return g.Subject == name })
+		l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
+	}
+	delete(l.hashes, name)
+	delete(l.own.Databases, name)
+	delete(l.own.Sums, name)
+	delete(l.own.Hashes, name)
+}
+
+// start has the analyzers that want a file look at it, one after another and
+// beside those of other files.
+func (l *layer) start(s *layerScan, e *wire.Entry, info fileInfo, c content, r *fileResult) error {
+	if err := l.limit.Acquire(l.ctx, 1); err != nil {
+		return err
+	}
+	l.eg.Go(func() error {
+		defer l.limit.Release(1)
+		found := analyzer.NewAnalysisResult()
+		var analyzers errgroup.Group
+		err := s.group.AnalyzeFile(l.ctx, &analyzers, semaphore.New(1), found, "", e.Name, info, c.open, onlyUs, analysisOptions)
+		if werr := analyzers.Wait(); err == nil {
+			err = werr
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.Name, err)
+		}
+		// Which files the packages own is asked for under another priority only.
+		found.SystemInstalledFiles = nil
+		if !isEmpty(found) {
+			r.found = found
+		}
+		return nil
+	})
+	return nil
+}
+
+func isEmpty(r *analyzer.AnalysisResult) bool {
+	return r.OS == ftypes.OS{} && r.Repository == nil && r.BuildInfo == nil &&
+		len(r.PackageInfos)+len(r.Applications)+len(r.Secrets)+len(r.Licenses) == 0
+}
