@@ -94,6 +94,12 @@ func TestOrdinary(t *testing.T) {
 		{"link/program-whose-first-name-was-deleted", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("usr/bin/perl", []byte("\x7fELF perl")), imagetest.Hardlink("usr/bin/perl5", "usr/bin/perl")),
 			imagetest.Files(imagetest.Whiteout("usr/bin/perl"))), exitPass},
 
+		{"scratch/program-with-its-second-name", unprivileged(imagetest.Files(imagetest.Program("app/run", goodProgram()), imagetest.Hardlink("app/other", "app/run"))), exitPass},
+		{"scratch/script-beside", unprivileged(imagetest.Files(imagetest.Program("app/run", goodProgram()), imagetest.Program("app/x.sh", []byte("#!/app/run\n")))), exitNoVerdict},
+		{"scratch/directory-of-a-package-manager", unprivileged(imagetest.Files(imagetest.Program("app/run", goodProgram()), imagetest.Text("var/lib/dpkg/info/x.list", "/x\n")), imagetest.Files(imagetest.Whiteout("var"))), exitNoVerdict},
+		{"scratch/os-release-is-a-link", unprivileged(imagetest.Files(imagetest.Program("app/run", goodProgram()), imagetest.Symlink("etc/os-release", "../x"))), exitNoVerdict},
+		{"scratch/list-of-materials", unprivileged(imagetest.Files(imagetest.Program("app/run", []byte("\x7fELF none")), imagetest.Text("app/run.spdx.json", "{}"))), exitNoVerdict},
+
 		{"conda/base", onCleanBase(imagetest.Text("opt/conda/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/environment", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/record-with-another-name", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/x.json", record)), exitNoVerdict},
@@ -130,6 +136,8 @@ func hardStatus() imagetest.Layer {
 	l := hardDebian().Layers[0]
 	return imagetest.Layer{Files: l.Files[1:]}
 }
+
+func goodProgram() []byte { return rootfs.GoBinary("go1.26.8", "example.org/app") }
 
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))

@@ -23,22 +23,13 @@ import (
 // openShapes are shapes whose verdict is not right yet, with the policies it is
 // wrong under. The list only shrinks.
 var openShapes = map[string]string{
-	"scratch-go":                    "built-in team",
-	"scratch-go-with-data":          "built-in team",
-	"scratch-two-programs":          "built-in team",
-	"scratch-rust":                  "built-in team",
-	"scratch-attack-program-beside": "built-in team",
-	"scratch-attack-script-beside":  "built-in team",
-	"week-go-web-scratch":           "built-in team",
-	"history-longer":                "built-in team",
-	"lastlog-high-uid":              "built-in team",
-	"secret-stripe-publishable":     "built-in",
-	"secret-facebook-app":           "built-in",
-	"secret-asana-client":           "built-in",
-	"message-same-entry-twice":      "built-in team",
-	"message-no-debian-version":     "built-in team",
-	"message-version":               "built-in team",
-	"message-windows":               "built-in team",
+	"history-longer":            "built-in team",
+	"lastlog-high-uid":          "built-in team",
+	"secret-stripe-publishable": "built-in",
+	"secret-facebook-app":       "built-in",
+	"secret-asana-client":       "built-in",
+	"message-same-entry-twice":  "built-in team",
+	"message-version":           "built-in team",
 }
 
 // TestShapes judges images in the shapes that people ship, all in one run for

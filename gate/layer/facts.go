@@ -44,6 +44,9 @@ type Facts struct {
 	SBOMs, Jars []string
 	// Executables are all program files, sorted by path.
 	Executables []Executable
+	// Bare is true when no layer, not even one whose files are gone, had a file that
+	// names an OS or belongs to a package manager.
+	Bare bool
 	// Whiteouts and Devices count such entries over all layers.
 	Whiteouts, Devices int
 }
@@ -51,7 +54,7 @@ type Facts struct {
 // Finish compares what runs with what the scanner saw. The tree must not be
 // used afterwards.
 func (t *Tree) Finish() *Facts {
-	v := &view{t: t, facts: &Facts{Whiteouts: t.whiteouts, Devices: t.devices, Notes: t.notes}}
+	v := &view{t: t, facts: &Facts{Whiteouts: t.whiteouts, Devices: t.devices, Notes: t.notes, Bare: !t.system}}
 	v.collect()
 	v.accounts()
 	v.compare()

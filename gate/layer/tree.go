@@ -35,6 +35,8 @@ type Tree struct {
 	notes     []string
 	whiteouts int
 	devices   int
+	// system is true when some layer has a file of an OS or of a package manager.
+	system bool
 }
 
 // NewTree returns an empty tree.

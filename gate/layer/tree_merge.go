@@ -74,6 +74,7 @@ func (m *merge) entry(rec *record) error {
 	case m.base == "":
 		return nil // the root directory
 	}
+	m.t.system = m.t.system || ofSystem(m.dir, m.base)
 	if err := m.locate(); err != nil {
 		return err
 	}

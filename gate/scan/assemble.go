@@ -34,7 +34,10 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	gaps := append([]evidence.Gap{}, facts.Gaps...)
 	counts, mismatches := compareCounts(facts.Databases, r)
 	gaps = append(gaps, mismatches...)
-	gaps = append(gaps, osGaps(r)...)
+	alone := selfContained(facts, r)
+	if !alone {
+		gaps = append(gaps, im.osGaps(facts, r)...)
+	}
 	gaps = append(gaps, feedGaps(r)...)
 	gaps = append(gaps, foreignGaps(facts, r)...)
 	gaps = append(gaps, im.javaGaps(r)...)
@@ -43,6 +46,7 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	scan.Coverage = evidence.Coverage{
 		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs,
 		Notes:             append(append(im.notes, facts.Notes...), r.Notes...),
+		SelfContained:     alone,
 		Executables:       len(executables(facts)),
 		UnattributedCount: len(r.Unattributed),
 		Unattributed:      r.Unattributed[:min(len(r.Unattributed), maxUnattributed)],
@@ -66,26 +70,6 @@ func executables(facts *layer.Facts) []string {
 		}
 	}
 	return paths
-}
-
-// osGaps returns the gaps of an OS that is not known, or for which the database
-// has no advisories.
-func osGaps(r *wire.Report) []evidence.Gap {
-	switch {
-	case r.OS == nil:
-		return []evidence.Gap{{Kind: evidence.GapUnknownOS, Subject: "os-release",
-			Detail: "no operating system was identified: there is no os-release or release file that Trivy knows"}}
-	case r.OS.Assumed:
-		return []evidence.Gap{{Kind: evidence.GapUnknownOS, Subject: "os-release",
-			Detail: fmt.Sprintf("only the package repositories say that this is %s %s", r.OS.Family, r.OS.Name)}}
-	case r.Stream == "":
-		return []evidence.Gap{{Kind: evidence.GapUnsupportedOS, Subject: r.OS.Family,
-			Detail: fmt.Sprintf("Trivy has no advisories for packages of %s %s", r.OS.Family, r.OS.Name)}}
-	case !r.StreamKnown:
-		return []evidence.Gap{{Kind: evidence.GapUnsupportedOS, Subject: r.OS.Family,
-			Detail: fmt.Sprintf("the database has no advisories for %s %s (feed %q)", r.OS.Family, r.OS.Name, r.Stream)}}
-	}
-	return nil
 }
 
 // feedGaps returns the gaps of packages without advisories, and of advisories

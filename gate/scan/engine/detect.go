@@ -55,6 +55,7 @@ var severitySources = []dbtypes.SourceID{"auto"}
 func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, error) {
 	ctx = clock.With(ctx, s.begin.Now)
 	d := &detection{detail: applyLayers(s.main)}
+	report.BuiltFrom = s.builtFrom(&d.detail)
 	oneName(&d.detail, s.links)
 	report.OS = settleOS(&d.detail)
 	settleRepository(&d.detail)
@@ -80,6 +81,23 @@ func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, 
 		client.FillInfo(d.results[i].Vulnerabilities, severitySources)
 	}
 	return d, nil
+}
+
+// builtFrom lists the programs whose own build information was read and matched.
+// What Trivy knows from lists, SBOMs or directories of packages does not count.
+func (s *session) builtFrom(detail *ftypes.ArtifactDetail) []string {
+	var programs []string
+	for i := range detail.Applications {
+		app := &detail.Applications[i]
+		if app.Type != ftypes.GoBinary && app.Type != ftypes.RustBinary || len(app.Packages) == 0 {
+			continue
+		}
+		if d, ok := library.NewDriver(app.Type); ok && s.engine.advisories.hasEcosystem(d.Type()) {
+			programs = append(programs, app.FilePath)
+		}
+	}
+	slices.Sort(programs)
+	return slices.Compact(programs)
 }
 
 // settleOS does what scan/local does with an OS that is missing: packages

@@ -148,6 +148,9 @@ type Report struct {
 	Notes []string       `json:"notes,omitempty"`
 
 	Unattributed []string `json:"unattributed,omitempty"`
+	// BuiltFrom are the programs that say themselves, in the build information of
+	// Go or Rust, what they were built from, and whose dependencies were matched.
+	BuiltFrom []string `json:"builtFrom,omitempty"`
 	// Documents holds the bills of materials that Begin asked for.
 	Documents map[string]string `json:"documents,omitempty"`
 }
