@@ -68,18 +68,30 @@ func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
 		return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
 	}
 	a := p.settingsFor(img.Reference.Name, now)
-	j := &judge{policy: p, s: a.settings, applied: a, img: img, now: now, need: p.needs(a.settings)}
-	j.classify()
-	v := Verdict{Findings: j.findings}
-	v.Overrides = j.overrides()
-	for _, r := range p.rules {
-		if !r.Setting {
-			v.Rules = append(v.Rules, j.apply(r))
-		}
+	j := &judge{policy: p, s: a.settings, applied: a, img: img, now: now}
+	days := p.comingDays(a.settings, now)
+	if len(days) > 0 {
+		j.s = a.settings.at(now, p.lang.leaves)
 	}
-	v.Exceptions = j.exceptionUses()
+	j.need = p.needs(j.s)
+	v := Verdict{Rules: j.judgeRules(), Findings: j.findings, Overrides: j.overrides(), Exceptions: j.exceptionUses()}
+	if len(days) > 0 {
+		v.Rules = j.foresee(v.Rules, a.settings, days)
+	}
 	v.Decision = decide(v.Rules)
 	return v
+}
+
+// judgeRules classifies the findings and asks every rule.
+func (j *judge) judgeRules() []RuleResult {
+	j.classify()
+	var out []RuleResult
+	for _, r := range j.policy.rules {
+		if !r.Setting {
+			out = append(out, j.apply(r))
+		}
+	}
+	return out
 }
 
 // decide is the only place where an image passes. It demands that every rule
@@ -135,6 +147,9 @@ func (j *judge) apply(r *Rule) RuleResult {
 	}
 	if !a.pos.IsZero() {
 		res.Position = a.pos
+	}
+	if res.Control = j.controlOf(r); res.Control != "" && a.result != ResultOff {
+		a.message += " [" + res.Control + "]"
 	}
 	res.Result, res.Message, res.Allowed, res.Details = a.result, a.message, a.allowed, few(a.details)
 	if a.result == ResultFail || a.result == ResultWarn || a.result == ResultUndecided {

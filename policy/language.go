@@ -176,7 +176,7 @@ func (k *levelsKey) field() field[*settings] {
 func (k *levelsKey) schema() object {
 	properties := object{}
 	for _, id := range k.ids() {
-		properties[id] = enum(levelWords()...)
+		properties[id] = markSchema(enum(levelWords()...))
 	}
 	return object{"type": "object", "additionalProperties": false, "minProperties": 1, "properties": properties}
 }
@@ -203,8 +203,13 @@ func (k *levelsKey) decode(d *decoder, n *yaml.Node, name string, s *settings) {
 			d.fail(key, "give it a level: "+words.Or(levelWords()), "%s.%s has no value", name, key.Value)
 			return
 		}
-		if w, ok := d.choice(v, fmt.Sprintf("%s.%s", name, key.Value), levelWords()); ok {
-			s.put(levelsPrefix+key.Value, &option[string]{value: w, pos: d.pos(key), set: true, node: v})
+		full := fmt.Sprintf("%s.%s", name, key.Value)
+		value, m, ok := d.unmark(v, full)
+		if !ok {
+			return
+		}
+		if w, ok := d.choice(value, full, levelWords()); ok {
+			s.put(levelsPrefix+key.Value, &option[string]{value: w, pos: d.pos(key), set: true, node: value, mark: m})
 		}
 	})
 }

@@ -34,6 +34,10 @@ type Policy struct {
 	// exceptionKinds those of exceptions for something other than an id, by kind.
 	exceptionIDs   map[string][]int
 	exceptionKinds map[string][]int
+	// lastFrom is the last day on which a value comes into force, and controls
+	// reports whether any value names the requirement that it meets.
+	lastFrom time.Time
+	controls bool
 }
 
 // Parse reads a policy. file is only used in messages. The error is an
@@ -64,6 +68,7 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 		return nil, &Error{Diagnostics: sortDiagnostics(d.diags)}
 	}
 	p.indexExceptions()
+	p.findMarks()
 	p.rules = p.lang.rules
 	return p, nil
 }
@@ -196,7 +201,17 @@ func (p *Policy) Needs() evidence.Need {
 // NeedsFor returns what has to be collected to judge this image, now and after
 // the end of overrides.
 func (p *Policy) NeedsFor(ref evidence.Reference) evidence.Need {
-	return p.needs(p.settingsFor(ref.Name, time.Time{}).settings) | p.needs(p.settingsFor(ref.Name, farFuture).settings)
+	var n evidence.Need
+	for _, at := range []time.Time{{}, farFuture} { // of the end of overrides
+		s := p.settingsFor(ref.Name, at).settings
+		n |= p.needs(s)
+		if days := p.comingDays(s, time.Time{}); len(days) > 0 { // on which values come into force
+			for _, day := range append(days, time.Time{}) {
+				n |= p.needs(s.at(day, p.lang.leaves))
+			}
+		}
+	}
+	return n
 }
 
 // DatabaseMaxAge returns how old the advisory database may be for every image

@@ -50,6 +50,7 @@ type leaf interface {
 	hasOrder() bool
 	node(s *settings) *yaml.Node
 	text(s *settings) string
+	marked
 }
 
 // option is a value and the place where the policy sets it.
@@ -58,6 +59,9 @@ type option[V any] struct {
 	pos   Position
 	set   bool
 	node  *yaml.Node // the value as the file spells it
+	mark             // when it comes into force, and the requirement that it meets
+	// before is what applies until the value comes into force, nil for nothing.
+	before *option[V]
 }
 
 // settings is what the keys are set to: by one file, by one override, or by
@@ -116,13 +120,17 @@ func (k *setting[V]) text(s *settings) string {
 func (k *setting[V]) field() field[*settings] {
 	_, last := splitPath(k.path)
 	return field[*settings]{
-		key: last, doc: k.doc, schema: k.schema, required: k.required, cure: k.cure, decode: k.decode,
+		key: last, doc: k.doc, schema: markSchema(k.schema), required: k.required, cure: k.cure, decode: k.decode,
 	}
 }
 
 func (k *setting[V]) decode(d *decoder, n *yaml.Node, name string, s *settings) {
-	if v, ok := k.read(d, n, name); ok {
-		s.put(k.path, &option[V]{value: v, pos: d.pos(n), set: true, node: n})
+	value, m, ok := d.unmark(n, name)
+	if !ok {
+		return
+	}
+	if v, ok := k.read(d, value, name); ok {
+		s.put(k.path, &option[V]{value: v, pos: d.pos(value), set: true, node: value, mark: m})
 	}
 }
 
@@ -131,8 +139,14 @@ func (k *setting[V]) override(into, by *settings) {
 	if !o.set {
 		return
 	}
-	if base := k.of(into); base.set && k.join != nil {
+	base := k.of(into)
+	if base.set && k.join != nil {
+		m := o.mark
 		o = k.join(base, o)
+		o.mark = m
+	}
+	if o.before = nil; base.set && !o.from.IsZero() {
+		o.before = &base
 	}
 	into.put(k.path, &o)
 }
@@ -185,11 +199,25 @@ func (k *severitySetting[V]) of(s *settings) map[evidence.Severity]option[V] {
 
 func (k *severitySetting[V]) field() field[*settings] {
 	_, last := splitPath(k.path)
-	return field[*settings]{key: last, doc: k.doc, schema: severitySchema(k.schema), decode: k.decode}
+	return field[*settings]{key: last, doc: k.doc, schema: markSchema(severitySchema(markSchema(k.schema))), decode: k.decode}
 }
 
 func (k *severitySetting[V]) decode(d *decoder, n *yaml.Node, name string, s *settings) {
-	for sev, o := range severities(d, n, name, k.read) {
+	all, m, ok := d.unmark(n, name)
+	if !ok {
+		return
+	}
+	inner := map[*yaml.Node]mark{}
+	values := map[*yaml.Node]*yaml.Node{}
+	read := func(d *decoder, n *yaml.Node, name string) (v V, ok bool) {
+		if values[n], inner[n], ok = d.unmark(n, name); !ok {
+			return v, false
+		}
+		return k.read(d, values[n], name)
+	}
+	for sev, o := range severities(d, all, name, read) {
+		o.mark, o.node = inner[o.node].or(m), values[o.node]
+		o.pos = d.pos(o.node)
 		s.put(k.each[rank(sev)].path, &o)
 	}
 }

@@ -65,6 +65,8 @@ type RuleResult struct {
 	Allowed string
 	// Cure says what would make the rule pass.
 	Cure string
+	// Control names the requirements that the policy says the rule meets, "CIS 4.1".
+	Control string
 	// Details are further lines: one per label missing, gap, secret and so on.
 	Details []string
 	// Position is where the policy sets the rule.

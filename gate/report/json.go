@@ -150,7 +150,7 @@ func addScan(out *ImageResult, s *evidence.Scan) {
 func ruleInfo(r policy.RuleResult) RuleInfo {
 	return RuleInfo{
 		Rule: r.Rule, Result: r.Result.String(), Message: r.Message, Allowed: r.Allowed, Cure: r.Cure,
-		Details: list(r.Details), Position: Position(r.Position),
+		Details: list(r.Details), Control: r.Control, Position: Position(r.Position),
 	}
 }
 

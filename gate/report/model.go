@@ -88,6 +88,7 @@ type RuleInfo struct {
 	Allowed  string   `json:"allowed"`
 	Cure     string   `json:"cure"`
 	Details  []string `json:"details"`
+	Control  string   `json:"control"` // the requirements that it meets, "" for none
 	Position Position `json:"position"`
 }
 
