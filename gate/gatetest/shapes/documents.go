@@ -29,7 +29,15 @@ func inputs() ([]Shape, error) {
 	missing.Image = configured(func(c *v1.ConfigFile) { c.RootFS.DiffIDs = slices.Clone(c.RootFS.DiffIDs[:1]) }, debian(), imagetest.Files(npmPackage("app/node_modules/lodash", "lodash", "4.17.20")))
 	// useradd with a high number makes a sparse file, which a layer holds as zeros.
 	sparse := imagetest.File{Path: "var/log/lastlog", Body: make([]byte, 140<<20), Mode: 0o640}
+	docker := ordinary("history-docker-schema-2", "Docker's media types say the same", debian())
+	docker.Image = imagetest.Spec{Layers: []imagetest.Layer{debian()}, User: "65532", Docker: true}.Image()
+	zstd := debian()
+	zstd.MediaType = imagetest.MediaTypeOCIZstd
+	same := imagetest.Files(imagetest.Text("app/config", "x"))
 	return []Shape{
+		docker,
+		ordinary("history-zstd", "the compression says nothing about the content", zstd),
+		ordinary("history-same-layer-twice", "a layer may be there twice", debian(), same, same, imagetest.Files()),
 		longer, shorter, none, missing,
 		ordinary("lastlog-high-uid", "a sparse log is zeros and no bomb", debian(), imagetest.Files(sparse)),
 	}, nil

@@ -139,6 +139,14 @@ func disowned(python, rockyForeign imagetest.Layer) []Shape {
 		attack("owned-attack-list-deleted-later", "a later layer deleted the list and the hashes", Fail, python, imagetest.Files(imagetest.Whiteout(sums), imagetest.Whiteout(list))),
 		attack("owned-attack-symlink", "the listed directory became a link to another tree", Fail, python,
 			imagetest.Files(imagetest.Whiteout(dist[:len(dist)-1]), stray), imagetest.Files(imagetest.Symlink(dist[:len(dist)-1], "/opt/vendor"))),
+		attack("owned-attack-known-source", "an own package names a source that Debian has", Fail, debian(rootfs.Pkg{Name: "acme-billing", Version: "1.4.2", Source: "rake",
+			Maintainer: acme, Files: []imagetest.File{pythonPackage("usr/lib/acme/urllib3-1.26.12.dist-info/METADATA", "urllib3", "1.26.12")}})),
+		attack("owned-attack-hard-link", "the listed file has a second name that no list has", Fail, python,
+			imagetest.Files(pythonPackage("opt/vendor/urllib3-1.26.12.dist-info/METADATA", "urllib3", "1.26.12"), imagetest.Hardlink(dist+"copy", "opt/vendor/urllib3-1.26.12.dist-info/METADATA"))),
+		attack("owned-attack-other-name", "another name for the listed content is not listed", Fail, with(python,
+			imagetest.Hardlink("srv/app/urllib3-1.26.12.dist-info/METADATA", urllibInfo))),
+		attack("owned-attack-status-missing", "the lists are there, the package is not installed", Fail, python, imagetest.Files(
+			imagetest.Text("var/lib/dpkg/status", rootfs.DpkgStatus(rootfs.Pkg{Name: "base-files", Version: "12.4+deb12u12"})))),
 		attack("owned-attack-rpm-vendor", "the package is not of the distribution", Fail, rockyForeign),
 	}
 }

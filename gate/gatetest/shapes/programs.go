@@ -37,6 +37,12 @@ func scratch() ([]Shape, error) {
 		attack("scratch-attack-library", "a library is a program", NoVerdict, files(app, imagetest.File{Path: "lib/libc.so.6", Body: elf})),
 		attack("scratch-attack-deleted-os", "an operating system was there, and its libraries may be", NoVerdict, rootfs.Base(),
 			files(imagetest.Whiteout("etc"), imagetest.Whiteout("lib"), app)),
+		attack("scratch-attack-database", "a package database without an operating system", NoVerdict,
+			files(app, imagetest.Text("var/lib/dpkg/status", rootfs.DpkgStatus(rootfs.Pkg{Name: "openssl", Version: "1.1.1n-0"})))),
+		attack("scratch-attack-deleted-database", "a package database was there, and its libraries may be", NoVerdict,
+			files(imagetest.Text("lib/apk/db/installed", rootfs.APKInstalled(rootfs.Pkg{Name: "openssl", Version: "1.1.1n-r0"}))), files(imagetest.Whiteout("lib"), app)),
+		attack("scratch-attack-bill", "a bill beside an unknown program accounts for nothing", NoVerdict,
+			files(imagetest.Program("app/run", elf), imagetest.Text("app/run.spdx.json", spdx("pkg:golang/golang.org/x/text@v0.39.0", rootfs.Pkg{Name: "golang.org/x/text", Version: "v0.39.0"})))),
 		attack("scratch-attack-lock-file", "a list beside an unknown program accounts for nothing", NoVerdict,
 			files(imagetest.Program("app/run", elf), imagetest.Text("app/package-lock.json", `{"name":"app","lockfileVersion":3,"packages":{}}`))),
 	}, nil
@@ -102,9 +108,17 @@ func chainguard() ([]Shape, error) {
 		ordinary("chainguard-two-sboms", why, with(root(chain, glibc, openssl), bill("wolfi", glibc), bill("chainguard", openssl))),
 		ordinary("wolfi-sbom", why, with(root(wolfi, glibc), bill("wolfi", glibc))),
 		ordinary("chainguard-without-sbom", "the package database lists every package", root(chain, glibc)),
+		ordinary("chainguard-bitnami", "Bitnami's bill has advisories of its own feed", bitnami("17.7.0")),
+		attack("chainguard-attack-bitnami", "Bitnami's bill names a version with advisories", Fail, bitnami("16.0.0")),
 		attack("chainguard-attack-unknown-package", "the bill names a package that the database lacks", NoVerdict,
 			with(root(chain, glibc), bill("wolfi", rootfs.Pkg{Name: "openssl", Version: "3.0.0-r0"}))),
 	}, nil
+}
+
+// bitnami is Debian with a program of Bitnami and its bill of materials.
+func bitnami(version string) imagetest.Layer {
+	bill := spdx("pkg:bitnami/postgresql@"+version+"?arch=amd64&distro=debian-12", rootfs.Pkg{Name: "postgresql", Version: version})
+	return with(debian(), imagetest.Program("opt/bitnami/postgresql/bin/postgres", rootfs.ELF()), imagetest.Text("opt/bitnami/postgresql/.spdx-postgresql.spdx", bill))
 }
 
 // spdx is a bill of materials of one package, as melange writes it.

@@ -84,7 +84,9 @@ func Advisories() []dbtest.Advisory {
 			all = append(all, dbtest.Advisory{Bucket: bucket, Package: source, ID: "CVE-2020-0001", Entry: map[string]any{"FixedVersion": "0.0.1"}})
 		}
 	}
-	return all
+	return append(all, dbtest.Advisory{Bucket: "bitnami::Bitnami Vulnerability Database", Package: "postgresql", ID: "CVE-2024-10979",
+		Entry:  map[string]any{"VulnerableVersions": []string{">=16.0.0, <16.5.0"}, "PatchedVersions": []string{"16.5.0"}},
+		Detail: map[string]any{"Title": "PostgreSQL PL/Perl environment variables", "Severity": "HIGH", "VendorSeverity": map[string]int{"bitnami": 3, "nvd": 3}}})
 }
 
 // ordinary is an image that everyone agrees to ship.

@@ -34,7 +34,9 @@ type ownLayer struct {
 type owned struct {
 	pkgdb.Package
 	foreign string // why it seems to be of a third party
-	known   bool   // the distribution's advisories know its source
+	// mended tells that the distribution's advisories say what was fixed in it:
+	// they know its source, and nothing about the package itself is foreign.
+	mended bool
 }
 
 // hashed is a file as the topmost layer has it.
@@ -63,8 +65,11 @@ func newOwners(layers []ownLayer, detail *ftypes.ArtifactDetail, knows func(name
 	for i := range detail.Packages {
 		p := &detail.Packages[i]
 		if own := o.packages[idOf(p)]; own != nil {
-			own.known = knows(own.Source, own.Name)
-			own.foreign = pkgdb.ThirdParty(&own.Package, string(detail.OS.Family), own.known)
+			known := knows(own.Source, own.Name)
+			own.foreign = pkgdb.ThirdParty(&own.Package, string(detail.OS.Family), known)
+			// An own package can name any source, so a source that is known
+			// excuses no foreign maintainer here.
+			own.mended = known && pkgdb.ThirdParty(&own.Package, string(detail.OS.Family), false) == ""
 		}
 	}
 	return o
@@ -192,7 +197,7 @@ func (o *owners) of(file string) string {
 		if !slices.Contains(h.digests, c.digest) {
 			continue
 		}
-		if c.owner.foreign != "" || h.layer < c.layer || !c.owner.known && !pkgdb.Reserved(pkgdb.Canonical(found)) {
+		if c.owner.foreign != "" || h.layer < c.layer || !c.owner.mended && !pkgdb.Reserved(pkgdb.Canonical(found)) {
 			return ""
 		}
 		owner = c.owner.Name + " " + c.owner.Version
