@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/ahead"
 	"github.com/imagegate/imagegate/gate/scan/engine"
 	"github.com/imagegate/imagegate/gate/scan/process"
 )
@@ -54,10 +55,7 @@ func startedAsWorker(args []string) bool {
 // the program's context. The second signal and the end of the grace period end
 // the program without waiting for it.
 func supervise(p *program, args []string) int {
-	// No signal is given back to its default: one that comes between the verdict
-	// and the end of the process would contradict the reports.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signals := ahead.Signals()
 	// A reader that goes away ("| head") must not kill the process before it
 	// has removed its temporary files: the write fails instead.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -1,5 +1,5 @@
-// Package ahead starts the first scan worker before the program has started
-// itself.
+// Package ahead does what cannot wait until the program has started: it listens
+// to the signals that end a run, and starts the first scan worker.
 //
 // Program and worker are the same binary, and both initialise Trivy's thousand
 // packages before main begins. One after the other, that is half of the time of a
@@ -9,10 +9,28 @@ package ahead
 
 import (
 	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/imagegate/imagegate/gate/scan/process"
 )
+
+// signals receives what ends a run. Trivy's packages take tens of milliseconds to
+// initialise, and a signal that came meanwhile would end the process with the code
+// of the signal instead of 2.
+var signals = func() chan os.Signal {
+	c := make(chan os.Signal, 4)
+	if len(os.Args) < 2 || os.Args[1] != process.Command {
+		signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	}
+	return c
+}()
+
+// Signals returns the channel of the signals that end a run, which a worker does
+// not listen to. No signal is given back to its default: one that came between the
+// verdict and the end of the process would contradict the reports.
+func Signals() <-chan os.Signal { return signals }
 
 // command is the one that scans.
 const command = "check"
