@@ -14,6 +14,7 @@ import (
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/cmd/imagegate/tempdir"
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // program is imagegate with everything that it takes from its surroundings.
@@ -91,7 +92,7 @@ func (p *program) deadline(c *cli.Context) (context.Context, func()) {
 	}
 	timeout := c.Duration("timeout")
 	ctx, cancel := context.WithTimeoutCause(c.Context, timeout, &gate.Fault{
-		Err:  fmt.Errorf("imagegate %s did not end within %s", c.Command.Name, timeout),
+		Err:  fmt.Errorf("imagegate %s did not end within %s", c.Command.Name, words.Duration(timeout)),
 		Hint: "raise it with --timeout",
 	})
 	stop := context.AfterFunc(ctx, func() {

@@ -16,23 +16,11 @@ const (
 	groupGID  = 2 // name:password:GID:members
 )
 
-// ResolveUser tells what a runtime runs a container as whose config has the
-// given USER. It follows containerd (pkg/oci WithUser), Docker and runc
+// User tells what a runtime runs a container as whose config has the given
+// USER. It follows containerd (pkg/oci WithUser), Docker and runc
 // (moby/sys/user): Atoi decides what is a number, so "00" and "+0" are root, and
-// the image's own passwd decides what a name means. Where they differ, or where one of them would
-// guess, there is no uid and Problem says why.
-func ResolveUser(spec string, passwd, group []byte, havePasswd, haveGroup bool) evidence.User {
-	f := &Facts{}
-	if havePasswd {
-		f.Passwd = &Accounts{Path: passwdPath, Data: passwd}
-	}
-	if haveGroup {
-		f.Group = &Accounts{Path: groupPath, Data: group}
-	}
-	return f.User(spec)
-}
-
-// User resolves a USER through the merged image's accounts, as [ResolveUser].
+// the image's own passwd decides what a name means. Where they differ, or where
+// one of them would guess, there is no uid and Problem says why.
 func (f *Facts) User(spec string) evidence.User {
 	u := evidence.User{Spec: spec}
 	if spec == "" {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 const testPasswd = `root:x:0:0:root:/root:/bin/sh
@@ -122,9 +124,21 @@ var userCases = []struct {
 	{"::", -1, -1, false, "more than one colon"},
 }
 
+// resolveUser resolves a USER with the content of two files.
+func resolveUser(spec string, passwd, group []byte, havePasswd, haveGroup bool) evidence.User {
+	f := &Facts{}
+	if havePasswd {
+		f.Passwd = &Accounts{Path: passwdPath, Data: passwd}
+	}
+	if haveGroup {
+		f.Group = &Accounts{Path: groupPath, Data: group}
+	}
+	return f.User(spec)
+}
+
 func TestResolveUser(t *testing.T) {
 	for _, tt := range userCases {
-		u := ResolveUser(tt.spec, []byte(testPasswd), []byte(testGroup), true, true)
+		u := resolveUser(tt.spec, []byte(testPasswd), []byte(testGroup), true, true)
 		if !isID(u.UID, tt.uid) || !isID(u.GID, tt.gid) {
 			t.Errorf("%q: %s:%s (%s%s), want %d:%d", tt.spec, idOf(u.UID), idOf(u.GID), u.Via, u.Problem, tt.uid, tt.gid)
 		}
@@ -154,12 +168,12 @@ func idOf(id *int64) string {
 // TestResolveUserWithoutFiles: names need a passwd, numbers do not.
 func TestResolveUserWithoutFiles(t *testing.T) {
 	for spec, want := range map[string]int64{"1000": 1000, "1000:1000": 1000, "0": 0, "": 0, "root": 0, "app": -1, "1000:staff": -1} {
-		if u := ResolveUser(spec, nil, nil, false, false); !isID(u.UID, want) {
+		if u := resolveUser(spec, nil, nil, false, false); !isID(u.UID, want) {
 			t.Errorf("%q: %+v, want %d", spec, u, want)
 		}
 	}
 	for spec, want := range map[string]int64{"root": 0, "app": -1, "1000": 1000} {
-		if u := ResolveUser(spec, nil, nil, true, true); !isID(u.UID, want) {
+		if u := resolveUser(spec, nil, nil, true, true); !isID(u.UID, want) {
 			t.Errorf("%q with empty files: %+v, want %d", spec, u, want)
 		}
 	}
@@ -168,17 +182,17 @@ func TestResolveUserWithoutFiles(t *testing.T) {
 // TestResolveUserLongLine: runtimes give up at a line of 64 KiB, wherever it is.
 func TestResolveUserLongLine(t *testing.T) {
 	long := testPasswd + "x:" + strings.Repeat("y", 70_000) + ":1:1\n"
-	if u := ResolveUser("app", []byte(long), nil, true, false); u.UID != nil {
+	if u := resolveUser("app", []byte(long), nil, true, false); u.UID != nil {
 		t.Errorf("%+v", u)
 	}
-	if u := ResolveUser("1000", []byte(long), nil, true, false); u.UID == nil || *u.UID != 1000 {
+	if u := resolveUser("1000", []byte(long), nil, true, false); u.UID == nil || *u.UID != 1000 {
 		t.Errorf("%+v", u)
 	}
 }
 
 // TestRootIsNotRenamed: an image that gives root another uid is not believed.
 func TestRootIsNotRenamed(t *testing.T) {
-	if u := ResolveUser("root", []byte("root:x:1000:1000::/:\n"), nil, true, false); u.UID != nil {
+	if u := resolveUser("root", []byte("root:x:1000:1000::/:\n"), nil, true, false); u.UID != nil {
 		t.Errorf("root is %+v", u)
 	}
 }
@@ -223,7 +237,7 @@ func FuzzResolveUser(f *testing.F) {
 		f.Add(tt.spec, []byte(testPasswd), []byte(testGroup))
 	}
 	f.Fuzz(func(t *testing.T, spec string, passwd, group []byte) {
-		u := ResolveUser(spec, passwd, group, true, true)
+		u := resolveUser(spec, passwd, group, true, true)
 		if (u.Problem == "") != (u.UID != nil) {
 			t.Fatalf("%+v", u)
 		}

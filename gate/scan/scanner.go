@@ -21,6 +21,7 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/store"
 	"github.com/imagegate/imagegate/gate/scan/worker"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // Options say how to scan. Command, Analyzers, Databases, TempDir and Now are
@@ -137,7 +138,7 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 	if s.opt.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.opt.Timeout, &gate.Fault{Phase: gate.PhaseScan,
-			Err:  fmt.Errorf("the scan did not end within %s", s.opt.Timeout),
+			Err:  fmt.Errorf("the scan did not end within %s", words.Duration(s.opt.Timeout)),
 			Hint: "raise it with --scan-timeout"})
 		defer cancel()
 	}

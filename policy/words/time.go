@@ -6,7 +6,7 @@ import "time"
 const Day = 24 * time.Hour
 
 // Duration returns a length of time in its largest unit of which there are two
-// or exactly one: "90 seconds", "30 hours", "1 day", "5 days".
+// or exactly one: "90 seconds", "30 hours", "1 day", "5 days"; "250ms".
 func Duration(d time.Duration) string {
 	for _, u := range []struct {
 		size time.Duration
@@ -16,7 +16,10 @@ func Duration(d time.Duration) string {
 			return Plural(int(d/u.size), u.name)
 		}
 	}
-	return Plural(int(d/time.Second), "second")
+	if d >= 2*time.Second || d%time.Second == 0 {
+		return Plural(int(d/time.Second), "second")
+	}
+	return d.Round(time.Millisecond).String()
 }
 
 // Age returns how old something is: "5 days old", "in the future".

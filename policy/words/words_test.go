@@ -129,7 +129,7 @@ func TestSizes(t *testing.T) {
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 seconds", time.Second: "1 second", 90 * time.Second: "90 seconds", time.Minute: "1 minute", 90 * time.Minute: "90 minutes",
+		250 * time.Millisecond: "250ms", 1500 * time.Millisecond: "1.5s", 2500 * time.Millisecond: "2 seconds", 0: "0 seconds", time.Second: "1 second", 90 * time.Second: "90 seconds", time.Minute: "1 minute", 90 * time.Minute: "90 minutes",
 		time.Hour: "1 hour", 24 * time.Hour: "1 day", 30 * time.Hour: "30 hours", 49 * time.Hour: "2 days",
 		95488*time.Hour + 22*time.Minute + 22125823939: "3,978 days",
 	} {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // errTruncated is an answer that ended before the length it had announced, or
@@ -102,9 +103,9 @@ func (c *Client) describe(ctx context.Context, j *job, err error) (what, hint st
 	case errors.Is(err, errAddress):
 		return fmt.Sprintf("%s was not asked: %v", who, err), "a registry may send us to public hosts, and to its own network's; check where it redirects to"
 	case errors.Is(err, errStalled):
-		return fmt.Sprintf("%s sent nothing for %s", who, c.limits.IdleTimeout), "check the network and the registry; a slow one needs --limit idle-timeout=TIME"
+		return fmt.Sprintf("%s sent nothing for %s", who, words.Duration(c.limits.IdleTimeout)), "check the network and the registry; a slow one needs --limit idle-timeout=TIME"
 	case errors.Is(err, errTooSlow):
-		return fmt.Sprintf("%s took longer than %s to answer", who, c.limits.DocumentTimeout), "check the network and the registry; a slow one needs --limit document-timeout=TIME"
+		return fmt.Sprintf("%s took longer than %s to answer", who, words.Duration(c.limits.DocumentTimeout)), "check the network and the registry; a slow one needs --limit document-timeout=TIME"
 	}
 	return c.describeNetwork(who, err)
 }

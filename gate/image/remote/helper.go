@@ -46,7 +46,7 @@ func askHelper(ctx context.Context, name, server string) (*authn.AuthConfig, err
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, fmt.Errorf("the credential helper %s is not installed", program)
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("the credential helper %s did not end within %s", program, helperTimeout)
+		return nil, fmt.Errorf("the credential helper %s did not end within %s", program, words.Duration(helperTimeout))
 	case err != nil && strings.Contains(out.String(), "credentials not found"):
 		return nil, nil // the protocol's words for "none"
 	case err != nil:

@@ -27,7 +27,7 @@ func (s *Store) download(ctx context.Context, p place, from origin, a *artifact,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	started := time.AfterFunc(s.opt.StallTimeout, func() { cancel(fmt.Errorf("no answer within %s", s.opt.StallTimeout)) })
+	started := time.AfterFunc(s.opt.StallTimeout, func() { cancel(fmt.Errorf("no answer within %s", words.Duration(s.opt.StallTimeout))) })
 	body, err := from.Blob(ctx, from.ref, a.layer.Digest, a.layer.Size)
 	started.Stop()
 	if err != nil {

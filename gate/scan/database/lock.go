@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // Two locks per database. The update lock is held as long as a download takes,
@@ -67,7 +69,7 @@ func (s *Store) acquire(ctx context.Context, path string) (held, error) {
 			return held{}, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if waited := time.Since(start); waited >= s.opt.LockTimeout {
-			return held{}, fmt.Errorf("%w: %s is held by %s, and waiting for %s did not help", ErrLocked, path, holder(path), s.opt.LockTimeout)
+			return held{}, fmt.Errorf("%w: %s is held by %s, and waiting for %s did not help", ErrLocked, path, holder(path), words.Duration(s.opt.LockTimeout))
 		} else if waited >= patience && !told {
 			told = true
 			s.warn("waited for %s, which holds %s", holder(path), path)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // Update installs what the first repository that answers properly has. It
@@ -159,7 +160,7 @@ func (s *Store) updateFrom(ctx context.Context, p place, from origin, current *i
 
 // resolve asks for the manifest and verifies it.
 func (s *Store) resolve(ctx context.Context, p place, from origin) (*artifact, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.opt.StallTimeout, fmt.Errorf("no answer within %s", s.opt.StallTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opt.StallTimeout, fmt.Errorf("no answer within %s", words.Duration(s.opt.StallTimeout)))
 	defer cancel()
 	raw, mediaType, digest, err := from.Manifest(ctx, from.ref)
 	if err != nil {
