@@ -158,6 +158,9 @@ func (d *decoder) checkLevels(p *Policy) {
 		if l := licenseLevelKey.of(s); l.set && !asked[ruleLicenses] {
 			d.failPos(l.pos, "add licenses.deny or licenses.allow, or remove it", "licenses.level has no effect without deny or allow")
 		}
+		if t := licenseTypesKey.of(s); t.set && !asked[ruleLicenses] {
+			d.failPos(t.pos, "add licenses.deny or licenses.allow, or remove it", "licenses.types has no effect without deny or allow")
+		}
 		for _, r := range p.lang.rules {
 			if l := s.levelOption(r.ID); l.set && !asked[r.ID] {
 				d.failPos(l.pos, "set the rule, or remove its level", "levels.%s has no effect: the policy does not set %s", r.ID, r.ID)

@@ -178,7 +178,7 @@ func (j *judge) distroOwned(p *evidence.Package) bool {
 }
 
 func (j *judge) isUnfixed(f *Judged) bool {
-	if f.FixedVersion != "" || unfixedKey.value(j.s) == levelFail {
+	if f.FixedVersion != "" || unfixedKey.value(j.s).level(f.Severity, f.Status) == levelFail {
 		return false
 	}
 	f.Reason = "there is no fixed version"

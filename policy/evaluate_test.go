@@ -160,7 +160,7 @@ func TestConfigRules(t *testing.T) {
 		"age future":       {age, created(noon().AddDate(0, 0, 2)), ruleMaxAge, ResultUndecided, "in the future"},
 		"age unknown":      {age, config(func(c *evidence.Config) { c.Created = nil }), ruleMaxAge, ResultUndecided, "does not say"},
 		"age zero":         {age, created(time.Time{}), ruleMaxAge, ResultUndecided, "does not say"},
-		"age epoch":        {age, created(time.Unix(0, 0)), ruleMaxAge, ResultFail, "1970-01-01"},
+		"age epoch":        {age, created(time.Unix(0, 0)), ruleMaxAge, ResultUndecided, "does not say"},
 		"age no config":    {age, noConfigAt, ruleMaxAge, ResultUndecided, ""},
 		"size fine":        {size, config(func(c *evidence.Config) { c.Size = 100e6 }), ruleMaxSize, ResultPass, "100 MB"},
 		"size over":        {size, config(func(c *evidence.Config) { c.Size = 100e6 + 1 }), ruleMaxSize, ResultFail, ""},
@@ -411,13 +411,13 @@ overrides:
   vulnerabilities: {max: {critical: unlimited}}
 `)
 	s := p.settingsFor("registry.example.no/shop/app", noon()).settings
-	if userKey.value(s) != userNonRoot || len(denyPortsKey.value(s)) != 1 || unfixedKey.value(s) != levelWarn {
+	if userKey.value(s) != userNonRoot || len(denyPortsKey.value(s)) != 1 || unfixedKey.value(s).all != levelWarn {
 		t.Errorf("keys that the override does not name changed: %+v", s)
 	}
 	if maxKey.at(s, evidence.SeverityCritical).value != 0 || !maxKey.at(s, evidence.SeverityCritical).set || maxKey.at(s, evidence.SeverityHigh).value != 5 {
 		t.Errorf("max = %+v, want critical 0 and high 5", maxKey.of(s))
 	}
-	if endOfLifeKey.value(s) != levelWarn || gapKeys[evidence.GapUnknownOS].value(s) != levelWarn || databaseAgeKey.value(s) != 24*time.Hour {
+	if endOfLifeKey.value(s).level != levelWarn || gapKeys[evidence.GapUnknownOS].value(s) != levelWarn || databaseAgeKey.value(s) != 24*time.Hour {
 		t.Errorf("coverage = %+v", s.values)
 	}
 	if per := secretMaxKey.value(s).per; !per[evidence.SeverityHigh].set || per[evidence.SeverityLow].value != unlimitedMax {

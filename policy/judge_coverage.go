@@ -163,7 +163,7 @@ func checkEndOfLife(j *judge) answer {
 		return a
 	}
 	a.allowed = "an operating system that is supported"
-	if a.result == ResultFail && endOfLifeKey.value(j.s) == levelWarn {
+	if a.result == ResultFail && endOfLifeKey.value(j.s).level == levelWarn {
 		a.result = ResultWarn
 	}
 	return a
@@ -187,7 +187,11 @@ func endOfLife(j *judge, sc *evidence.Scan) answer {
 	case os.EndOfLife == nil:
 		return passing("no end of support is published for %s", name)
 	}
-	return passing("%s is supported until %s", name, os.EndOfLife.UTC().Format(time.DateOnly))
+	a := passing("%s is supported until %s", name, os.EndOfLife.UTC().Format(time.DateOnly))
+	if before := endOfLifeKey.value(j.s).warnBefore; before > 0 && j.now.Add(before).After(*os.EndOfLife) {
+		a.result = ResultWarn
+	}
+	return a
 }
 
 func checkDatabaseAge(j *judge) answer {

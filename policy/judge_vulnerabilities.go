@@ -162,26 +162,31 @@ func foundText(limits map[evidence.Severity]option[int], counts map[evidence.Sev
 }
 
 func checkUnfixed(j *judge) answer {
-	level := unfixedKey.value(j.s)
-	n := 0
+	levels := unfixedKey.value(j.s)
+	warned, ignored := 0, 0
 	for i := range j.findings {
-		_, _, limited := j.s.limited(j.findings[i].Severity)
-		if j.findings[i].Class == ClassUnfixed && limited {
-			n++
+		f := &j.findings[i]
+		_, _, limited := j.s.limited(f.Severity)
+		switch {
+		case f.Class != ClassUnfixed || !limited:
+		case levels.level(f.Severity, f.Status) == levelIgnore:
+			ignored++
+		default:
+			warned++
 		}
 	}
 	switch {
-	case level == levelFail:
+	case !levels.any(levelWarn) && !levels.any(levelIgnore):
 		return passing("findings without a fix count like any other")
-	case level == levelIgnore:
-		return off("%s without a fix would count and %s ignored", words.Plural(n, "finding"), isAre(n))
-	case n == 0:
+	case !levels.any(levelWarn) && !levels.any(levelFail):
+		return off("%s without a fix would count and %s ignored", words.Plural(ignored, "finding"), isAre(ignored))
+	case warned == 0:
 		if _, lack := j.scanned(evidence.NeedPackages); lack != nil {
 			return *lack
 		}
 		return passing("no finding that would count lacks a fix")
 	}
-	return answer{result: ResultWarn, message: words.Plural(n, "finding") + " without a fix would count, but the policy only warns", allowed: "any number, with a warning"}
+	return answer{result: ResultWarn, message: words.Plural(warned, "finding") + " without a fix would count, but the policy only warns", allowed: "any number, with a warning"}
 }
 
 func isAre(n int) string {

@@ -50,13 +50,13 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 	licensed := map[string]bool{}
 	for _, l := range sc.Licenses {
 		licensed[l.Package] = true
-		if !j.licenseFine(l.Name) && j.exceptLicense(sc, l) == nil {
+		if j.judgesLicenseOf(l.Type) && !j.licenseFine(l.Name) && j.exceptLicense(sc, l) == nil {
 			bad = append(bad, strings.TrimSpace(fmt.Sprintf("%s in %s", orText(l.Name, unknownLicense), orText(l.Package, l.Path))))
 		}
 	}
 	if licenseAllowKey.of(j.s).set && !j.licenseFine(unknownLicense) {
 		for _, p := range sc.Packages {
-			if !licensed[p.Name] {
+			if !licensed[p.Name] && j.judgesLicenseOf(p.Type) {
 				licensed[p.Name] = true
 				if j.exceptLicense(sc, evidence.License{Package: p.Name, Type: p.Type}) != nil {
 					continue
@@ -67,6 +67,19 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 	}
 	slices.Sort(bad)
 	return slices.Compact(bad)
+}
+
+// judgesLicenseOf reports whether the licences of packages of a type are judged. A
+// licence without a type, or of one that is not known, is.
+func (j *judge) judgesLicenseOf(typ string) bool {
+	class := evidence.Class("")
+	switch {
+	case slices.Contains(osTypes(), typ):
+		class = evidence.ClassOS
+	case slices.Contains(libraryTypes(), typ):
+		class = evidence.ClassLanguage
+	}
+	return class == "" || listsType(licenseTypesKey.value(j.s), typ, class)
 }
 
 // licenseFine reports whether an SPDX expression can be met with licences that

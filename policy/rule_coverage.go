@@ -17,7 +17,9 @@ const (
 const maxDatabaseAge = 5 * 24 * time.Hour
 
 var (
-	endOfLifeKey   = coverageLevel(ruleEndOfLife, levelFail, levelFail, levelWarn)
+	endOfLifeKey = &setting[supportEnd]{
+		path: ruleEndOfLife, schema: supportEndSchema(), read: (*decoder).supportEnd, order: supportEndAsStrict, unset: &supportEnd{level: levelFail},
+	}
 	bundledKey     = coverageLevel(ruleBundledSBOMs, levelWarn, levelFail, levelWarn, levelIgnore)
 	databaseAgeKey = &setting[time.Duration]{
 		path: ruleDatabaseAge, doc: "How old the advisory database may be, by its build date.",

@@ -58,7 +58,7 @@ func otherCoverageRules() []*Rule {
 			ID: ruleEndOfLife, Title: "The operating system is still supported.",
 			Why:      "After its end of life no advisories are published, so an old image looks better every day.",
 			How:      "move to a release that is supported",
-			Settings: "fail (the image is denied) or warn; the last day of support is still supported", Default: levelFail,
+			Settings: "fail (the image is denied) or warn; the last day of support is still supported. With {level: fail, warn-before: 90d} it also warns before the end.", Default: levelFail,
 			Example: "coverage: {end-of-life: warn}\n",
 			keys:    []key{endOfLifeKey},
 			check:   checkEndOfLife,

@@ -18,7 +18,7 @@ func maxAgeRule() *Rule {
 		ID: ruleMaxAge, Title: "The image was built recently.",
 		Why: "An image that is not rebuilt gets no fixes from its base image.",
 		How: "rebuild the image on its current base", Default: "not asked", Levels: true,
-		Settings: "a time such as 36h, 30d or 8w. An image that does not say when it was built is undecided.",
+		Settings: "a time such as 36h, 30d or 8w. An image that does not say when it was built is undecided; a date of 1970 or 1980, as reproducible builds have it, is none.",
 		Example:  "config: {max-age: 90d}\n",
 		keys:     []key{maxAgeKey}, check: checkMaxAge,
 	}
@@ -31,7 +31,7 @@ func checkMaxAge(j *judge) answer {
 	}
 	limit := maxAgeKey.value(j.s)
 	allowed := "built at most " + words.Duration(limit) + " ago"
-	if c.Created == nil || c.Created.IsZero() {
+	if c.Created == nil || withoutDate(*c.Created) {
 		return answer{message: "the image does not say when it was built", allowed: allowed, cure: "build it with a date: reproducible builds set SOURCE_DATE_EPOCH to the time of the commit"}
 	}
 	age := j.now.Sub(*c.Created)
@@ -43,4 +43,11 @@ func checkMaxAge(j *judge) answer {
 		return answer{result: ResultFail, message: "built on " + day + ", " + words.Duration(age) + " ago", allowed: allowed}
 	}
 	return answer{result: ResultPass, message: "built on " + day, allowed: allowed}
+}
+
+// withoutDate reports a date that no clock gave: zero, and the first days of Unix
+// and of the ZIP format, which reproducible builds write instead of a date.
+func withoutDate(t time.Time) bool {
+	y := t.UTC().Year()
+	return t.IsZero() || y == 1970 || y == 1980 || y == 1979 && t.UTC().YearDay() == 365
 }

@@ -28,10 +28,9 @@ var (
 	maxKey = unknownAsHigh(perSeverity(ruleMax,
 		"How many findings of each severity are allowed. A severity left out is not limited; unknown counts as high unless listed.",
 		limitSchema(), limit, smallerLimit, nil))
-	unfixedKey = &setting[string]{
-		path: ruleUnfixed, doc: "What findings without a fix do: fail like any other, warn, or ignore.",
-		schema: enum(levelFail, levelWarn, levelIgnore), read: oneOf(levelFail, levelWarn, levelIgnore),
-		order: strictest(levelFail, levelWarn, levelIgnore), unset: new(levelFail),
+	unfixedKey = &setting[unfixedLevels]{
+		path: ruleUnfixed, doc: "What findings without a fix do: fail like any other, warn, or ignore; one word, or words by severity and by status.",
+		schema: unfixedSchema(), read: (*decoder).unfixed, order: unfixedAsStrict, unset: &unfixedLevels{all: levelFail},
 	}
 	distroOwnedKey = &setting[string]{
 		path: ruleDistroOwned, doc: "What findings in language packages do that the distribution installed: fail like any other, warn, or ignore.",
@@ -87,10 +86,12 @@ func vulnerabilitySection() section {
 		},
 		{
 			ID: ruleUnfixed, Title: "What findings without a fix do.",
-			Why:      "There is no version to update to; but the risk is there.",
-			How:      "watch for a fix, choose another base image, or remove the package",
-			Settings: "fail (they count like any other), warn (they are reported and do not block), ignore (listed only)",
-			Default:  levelFail, Example: "vulnerabilities: {max: {critical: 0}, unfixed: warn}\n",
+			Why: "There is no version to update to; but the risk is there.",
+			How: "watch for a fix, choose another base image, or remove the package",
+			Settings: "fail (they count like any other), warn (they are reported and do not block), ignore (listed only). One word for all, or words by severity " +
+				"and by status: {critical: fail, high: warn, status: {will_not_fix: fail}}. The statuses are affected, under_investigation, will_not_fix, fix_deferred, end_of_life and unknown. " +
+				"Where both are listed the stricter word counts; a severity that is left out beside others fails, and so does a finding that nothing lists.",
+			Default: levelFail, Example: "vulnerabilities: {max: {critical: 0}, unfixed: warn}\n",
 			keys: []key{unfixedKey}, modifies: true, check: checkUnfixed,
 		},
 		{
