@@ -34,6 +34,11 @@ func runEval(p *program, c *cli.Context) error {
 		return usagef("imagegate eval needs a file of evidence").
 			WithHint("imagegate check IMAGE --evidence FILE writes one")
 	}
+	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
+	out := &gate.Run{Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true}
+	if streams(run) {
+		return evalStream(c.Context, p, g, out, c.Args().Slice())
+	}
 	all, err := readAllSaved(c.Context, c.Args().Slice(), run.shard)
 	if err != nil {
 		return err
@@ -41,49 +46,47 @@ func runEval(p *program, c *cli.Context) error {
 	all, run.share = share(run.shard, all, func(s *savedImage) string { return s.ref })
 	run.tellShare()
 	images, missing := apart(all)
-	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
-	results := append(g.Judge(c.Context, images), missing...)
-	return p.report(c.Context, run, &gate.Run{
-		Tool:     toolVersion(),
-		Engine:   engineOf(images),
-		Started:  run.started,
-		Policy:   run.source,
-		Database: databaseOf(images),
-		Results:  results,
-		Saved:    true,
-	})
+	var used used
+	for i := range images {
+		used.add(images[i].Scan)
+	}
+	out.Engine, out.Database = used.engine(), used.database()
+	out.Results = append(g.Judge(c.Context, images), missing...)
+	return p.report(c.Context, run, out)
 }
 
-// engineOf returns the scanner that all images were scanned with, "" when there
-// is no such thing.
-func engineOf(images []evidence.Image) string {
-	engine := ""
-	for i := range images {
-		scan := images[i].Scan
-		switch {
-		case scan == nil:
-		case engine == "":
-			engine = scan.Engine
-		case engine != scan.Engine:
-			return ""
-		}
-	}
-	return engine
+// used collects the scanners and databases that images were scanned with.
+type used struct {
+	engines   []string             // each once, at most two
+	databases []*evidence.Database // each once, at most two
 }
 
-// databaseOf returns the database that all images were scanned with, nil when
-// there is no such thing.
-func databaseOf(images []evidence.Image) *evidence.Database {
-	var database *evidence.Database
-	for i := range images {
-		scan := images[i].Scan
-		switch {
-		case scan == nil || scan.Database == nil:
-		case database == nil:
-			database = scan.Database
-		case database.Digest != scan.Database.Digest || database.FileSHA256 != scan.Database.FileSHA256:
-			return nil
-		}
+func (u *used) add(s *evidence.Scan) {
+	if s == nil {
+		return
 	}
-	return database
+	if len(u.engines) < 2 && !slices.Contains(u.engines, s.Engine) {
+		u.engines = append(u.engines, s.Engine)
+	}
+	if s.Database != nil && len(u.databases) < 2 && !slices.ContainsFunc(u.databases, func(d *evidence.Database) bool {
+		return d.Digest == s.Database.Digest && d.FileSHA256 == s.Database.FileSHA256
+	}) {
+		u.databases = append(u.databases, s.Database)
+	}
+}
+
+// engine returns the scanner of all images, "" when there are several or none.
+func (u *used) engine() string {
+	if len(u.engines) == 1 {
+		return u.engines[0]
+	}
+	return ""
+}
+
+// database returns the database of all images, nil when there are several or none.
+func (u *used) database() *evidence.Database {
+	if len(u.databases) == 1 {
+		return u.databases[0]
+	}
+	return nil
 }

@@ -76,9 +76,23 @@ func (f *savedFiles) work(ctx context.Context) {
 	}
 }
 
-// readSaved reads one file. One that does not exist is a mistake of the command
-// line; any other trouble means that there is no evidence.
+// readSaved reads one file.
 func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedImage, error) {
+	var images []savedImage
+	missing, err := visitSaved(ctx, path, reader, func(img *evidence.Image) error {
+		images = append(images, savedImage{ref: img.Reference.Asked, image: img})
+		return nil
+	})
+	for i := range missing {
+		images = append(images, savedImage{ref: missing[i].Ref, missing: &missing[i]})
+	}
+	return images, err
+}
+
+// visitSaved calls visit for each image of a file, and returns the images that
+// were never seen. A file that does not exist is a mistake of the command line;
+// any other trouble means that there is no evidence.
+func visitSaved(ctx context.Context, path string, reader *saved.Reader, visit func(*evidence.Image) error) ([]gate.Result, error) {
 	file, err := input.Open(ctx, path)
 	if _, wrong := errors.AsType[*input.KindError](err); wrong || errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("read evidence: %w", err)
@@ -87,19 +101,15 @@ func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedI
 		return nil, fmt.Errorf("read evidence: %w", err)
 	}
 	defer file.Close()
-	var images []savedImage
-	missing, err := reader.Read(&limitedFile{file, maxEvidence}, func(img *evidence.Image) error {
-		images = append(images, savedImage{ref: img.Reference.Asked, image: img})
-		return nil
-	})
+	missing, err := reader.Read(&limitedFile{file, maxEvidence}, visit)
 	if err != nil {
 		return nil, fmt.Errorf("read evidence %s: %w", path, err)
 	}
+	var results []gate.Result
 	for i := range missing {
-		r := missing[i].Result()
-		images = append(images, savedImage{ref: r.Ref, missing: &r})
+		results = append(results, missing[i].Result())
 	}
-	return images, nil
+	return results, nil
 }
 
 // limitedFile is a file that may have at most left bytes.

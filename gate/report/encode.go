@@ -26,29 +26,39 @@ func encodeElement(v any) ([]byte, error) {
 
 // listWriter writes a document whose longest list is not in memory as a whole.
 type listWriter struct {
-	w             io.Writer
-	before, after []byte
-	n             int
+	w   io.Writer
+	key string // of the list, which is a member of the document
+	n   int    // elements written
 }
 
-// newListWriter returns the writer of frame, a document in which the list under
-// key is empty and is not the last member.
-func newListWriter(w io.Writer, frame []byte, key string) (*listWriter, error) {
-	// Names from outside are inside strings, which have no line break.
-	before, after, ok := bytes.Cut(frame, fmt.Appendf(nil, "\n  %q: [],\n", key))
-	if !ok {
-		return nil, fmt.Errorf("internal error: the report has no empty list of %s", key)
+// begin writes document, in which the list is empty, up to the list.
+func (l *listWriter) begin(document any) error {
+	before, _, err := l.cut(document)
+	if err != nil {
+		return err
 	}
-	return &listWriter{w: w, before: fmt.Appendf(before[:len(before):len(before)], "\n  %q: [", key), after: after}, nil
+	_, err = fmt.Fprintf(l.w, "%s\n  %q: [", before, l.key)
+	return err
+}
+
+// cut encodes document and returns what is before and after the list.
+func (l *listWriter) cut(document any) (before, after []byte, err error) {
+	b, err := encodeJSON(document)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Names from outside are inside strings, which have no line break.
+	before, after, ok := bytes.Cut(b, fmt.Appendf(nil, "\n  %q: [],\n", l.key))
+	if !ok {
+		return nil, nil, fmt.Errorf("internal error: the report has no empty list of %s", l.key)
+	}
+	return before, after, nil
 }
 
 // write writes a result of encodeElement, which can be in pieces.
 func (l *listWriter) write(element ...[]byte) error {
 	separator := ",\n    "
 	if l.n == 0 {
-		if _, err := l.w.Write(l.before); err != nil {
-			return err
-		}
 		separator = "\n    "
 	}
 	l.n++
@@ -63,12 +73,17 @@ func (l *listWriter) write(element ...[]byte) error {
 	return nil
 }
 
-// end writes what follows the list.
-func (l *listWriter) end() error {
-	if l.n == 0 {
-		_, err := fmt.Fprintf(l.w, "%s],\n%s", l.before, l.after)
+// end writes document, in which the list is empty, from the list on. Its members
+// before the list are those of begin.
+func (l *listWriter) end(document any) error {
+	_, after, err := l.cut(document)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(l.w, "\n  ],\n%s", l.after)
+	end := "\n  ],\n"
+	if l.n == 0 {
+		end = "],\n"
+	}
+	_, err = fmt.Fprintf(l.w, "%s%s", end, after)
 	return err
 }

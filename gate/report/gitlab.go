@@ -112,15 +112,12 @@ func gitlabFormat() Format {
 // writeGitLab writes the report finding by finding, for the same reason as
 // writeJSON.
 func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
-	frame, err := encodeJSON(gitlabReport{
+	frame := gitlabReport{
 		Version: gitlabVersion, Scan: newGitLabScan(run, o),
 		Vulnerabilities: []gitlabFinding{}, Remediations: []struct{}{},
-	})
-	if err != nil {
-		return err
 	}
-	list, err := newListWriter(w, frame, "vulnerabilities")
-	if err != nil {
+	list := &listWriter{w: w, key: "vulnerabilities"}
+	if err := list.begin(frame); err != nil {
 		return err
 	}
 	ids := &identity{}
@@ -140,7 +137,7 @@ func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
 			}
 		}
 	}
-	return list.end()
+	return list.end(frame)
 }
 
 // shownByGitLab is false for findings that nobody has to act on: the schema has

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	_ "embed" // for the schema
 	"io"
+	"iter"
 	"maps"
 	"runtime"
 	"slices"
@@ -28,34 +29,53 @@ func jsonFormat() Format {
 	}
 }
 
-// writeJSON writes the report image by image: with all findings of a thousand
-// images, the document is larger than the memory that it should take.
 func writeJSON(w io.Writer, run *gate.Run, _ Options) error {
-	frame, err := encodeJSON(documentOf(run))
-	if err != nil {
+	return WriteJSON(w, run, func(yield func(*gate.Result) bool) {
+		for i := range run.Results {
+			if !yield(&run.Results[i]) {
+				return
+			}
+		}
+	})
+}
+
+// WriteJSON writes the JSON report of results, image by image: with all findings
+// of a thousand images, the document is larger than the memory that it should
+// take. Of run it looks at Tool, Started and Policy first, and at everything else
+// when results has ended. The results in run need not have findings, evidence or
+// exceptions: they decide the verdict of the whole run.
+func WriteJSON(w io.Writer, run *gate.Run, results iter.Seq[*gate.Result]) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	list := &listWriter{w: out, key: "results"}
+	if err := list.begin(documentOf(run, nil)); err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(w, 64<<10)
-	list, err := newListWriter(out, frame, "results")
-	if err != nil {
-		return err
+	type element struct {
+		result *gate.Result
+		json   [][]byte
 	}
 	texts := &advisoryTexts{}
-	err = inOrder(len(run.Results), func(i int) ([][]byte, error) {
-		return texts.encodeResult(&run.Results[i])
-	}, func(pieces [][]byte) error { return list.write(pieces...) })
+	all := gate.Result{} // with the exceptions of all results so far
+	err := inOrder(results, func(r *gate.Result) (element, error) {
+		pieces, err := texts.encodeResult(r)
+		return element{r, pieces}, err
+	}, func(e element) error {
+		all.Verdict.Exceptions = exceptionsOf([]gate.Result{all, *e.result})
+		return list.write(e.json...)
+	})
 	if err != nil {
 		return err
 	}
-	if err := list.end(); err != nil {
+	if err := list.end(documentOf(run, all.Verdict.Exceptions)); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-// inOrder makes n pieces on all processors and uses them in order. Only as many
-// as there are processors wait to be used, so that the memory is bounded.
-func inOrder[T any](n int, produce func(i int) (T, error), use func(T) error) error {
+// inOrder makes something of all items, on all processors, and uses it in the
+// order of the items. Only as many pieces as there are processors wait to be
+// used, so that the memory is limited.
+func inOrder[S, T any](items iter.Seq[S], produce func(S) (T, error), use func(T) error) error {
 	type piece struct {
 		value T
 		err   error
@@ -63,11 +83,11 @@ func inOrder[T any](n int, produce func(i int) (T, error), use func(T) error) er
 	pieces := make(chan chan piece, runtime.GOMAXPROCS(0))
 	go func() {
 		defer close(pieces)
-		for i := range n {
+		for item := range items {
 			c := make(chan piece, 1)
 			pieces <- c
 			go func() {
-				value, err := produce(i)
+				value, err := produce(item)
 				c <- piece{value, err}
 			}()
 		}
@@ -86,7 +106,7 @@ func inOrder[T any](n int, produce func(i int) (T, error), use func(T) error) er
 }
 
 // documentOf returns the report without its images.
-func documentOf(run *gate.Run) *Document {
+func documentOf(run *gate.Run, exceptions []policy.ExceptionUse) *Document {
 	return &Document{
 		SchemaVersion: SchemaVersion,
 		Verdict:       run.Outcome().String(),
@@ -97,7 +117,7 @@ func documentOf(run *gate.Run) *Document {
 		Database:      databaseInfo(run.Database),
 		Shard:         (*ShardInfo)(run.Shard),
 		Results:       []ImageResult{},
-		Exceptions:    exceptionResults(exceptionsOf(run.Results)),
+		Exceptions:    exceptionResults(exceptions),
 		Notes:         notesOf(run),
 	}
 }

@@ -14,15 +14,16 @@ const SchemaVersion = 1
 // Document is the JSON report. Arrays are never null.
 type Document struct {
 	SchemaVersion int    `json:"schemaVersion"`
-	Verdict       string `json:"verdict"` // pass, fail or no-verdict
 	Tool          string `json:"tool"`
-	Engine        string `json:"engine"`
 	// StartedAt is the moment the images were judged at.
-	StartedAt time.Time          `json:"startedAt"`
-	Policy    PolicyInfo         `json:"policy"`
-	Database  *evidence.Database `json:"database"` // null when none was used
-	Shard     *ShardInfo         `json:"shard"`    // null when the whole list was judged
-	Results   []ImageResult      `json:"results"`
+	StartedAt time.Time     `json:"startedAt"`
+	Policy    PolicyInfo    `json:"policy"`
+	Results   []ImageResult `json:"results"`
+	// What follows the results is known when the last image is judged.
+	Verdict  string             `json:"verdict"` // pass, fail or no-verdict
+	Engine   string             `json:"engine"`
+	Database *evidence.Database `json:"database"` // null when none was used
+	Shard    *ShardInfo         `json:"shard"`    // null when the whole list was judged
 	// Exceptions tells what became of every exception over all results.
 	Exceptions []ExceptionResult `json:"exceptions"`
 	Notes      []string          `json:"notes"`

@@ -68,13 +68,17 @@ func TestVerdictIsTheSameEverywhere(t *testing.T) {
 		want := run.Outcome().String()
 		shout := strings.ToUpper(strings.ReplaceAll(want, "-", " "))
 		for format, has := range map[string]string{
-			"text": shout + "  ", "json": `"verdict": "` + want + `"`, "markdown": "## imagegate: " + shout + "\n",
+			"text": shout + "  ", "markdown": "## imagegate: " + shout + "\n",
 			"markdown-comment": "## imagegate: " + shout + "\n", "gitlab": "verdict: " + want + " (",
 		} {
 			got := string(write(t, format, run, report.Options{}))
 			if i := strings.Index(got, has); i < 0 || i > 1200 {
 				t.Errorf("%s: %s does not begin with %q: %.100q", name, format, has, got)
 			}
+		}
+		var document struct{ Verdict string }
+		if err := json.Unmarshal(write(t, "json", run, report.Options{}), &document); err != nil || document.Verdict != want {
+			t.Errorf("%s: json says %q, %v, want %s", name, document.Verdict, err, want)
 		}
 		passed := run.Outcome() == policy.Passed
 		if red := strings.Contains(string(write(t, "junit", run, report.Options{})), "<failure") ||

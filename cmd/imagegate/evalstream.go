@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/ci"
+	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/gate/saved"
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// streams reports whether eval can read, judge and write image by image: the only
+// report is in JSON. The other formats begin with what all images come to.
+func streams(s *setup) bool {
+	return len(s.outputs) == 1 && s.outputs[0].Format.Name == "json" && s.outputs[0].Path == "" &&
+		s.ci.System == ci.None && s.shard.count == 0
+}
+
+// evalStream is the command "eval" for a JSON report. The memory that it needs
+// does not grow with the images but for a few words about each. The report is a
+// temporary file until all files are read: one of them can turn out to be broken
+// at its end.
+func evalStream(ctx context.Context, p *program, g *gate.Gate, run *gate.Run, paths []string) error {
+	dir, err := p.tmp.Path("")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "report-")
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	// A report that cannot be written must not hide a denial: the judging goes on.
+	kept := &errorKeeper{w: f}
+	e := &evalStreamer{gate: g, run: run}
+	err = report.WriteJSON(kept, run, e.results(ctx, paths))
+	if e.err != nil {
+		return e.err
+	}
+	if err = errors.Join(err, kept.err); err == nil {
+		err = p.printStream(ctx, f, run.Outcome())
+	}
+	if err != nil {
+		err = fmt.Errorf("write json report to standard output: %w", err)
+		p.complain(err)
+		return verdictError(run.Outcome(), []error{err})
+	}
+	return verdictError(run.Outcome(), nil)
+}
+
+// printStream copies a report to standard output, unless it says that images pass
+// and the run was told to end.
+func (p *program) printStream(ctx context.Context, f *os.File, outcome policy.Decision) error {
+	if outcome == policy.Passed && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := p.lifetime.print(); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := io.Copy(p.stdout, f); err != nil {
+		return err
+	}
+	return p.lifetime.decide()
+}
+
+var errStopped = errors.New("internal error: the writer of the report has stopped")
+
+// evalStreamer judges images and keeps what the end of the report says of them.
+type evalStreamer struct {
+	gate *gate.Gate
+	run  *gate.Run
+	used used
+	err  error // why no more images can be read
+}
+
+// results judges the images of the files. The images that were never seen come
+// last.
+func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*gate.Result] {
+	return func(yield func(*gate.Result) bool) {
+		reader := saved.NewReader()
+		var missing []gate.Result
+		for _, path := range paths {
+			lost, err := visitSaved(ctx, path, reader, func(img *evidence.Image) error {
+				e.used.add(img.Scan)
+				r := e.gate.Judge(ctx, []evidence.Image{*img})[0]
+				e.keep(&r)
+				if !yield(&r) {
+					return errStopped
+				}
+				return nil
+			})
+			if err != nil {
+				e.err, e.run.Results = err, nil
+				return
+			}
+			missing = append(missing, lost...)
+		}
+		for i := range missing {
+			e.keep(&missing[i])
+			if !yield(&missing[i]) {
+				return
+			}
+		}
+		e.run.Engine, e.run.Database = e.used.engine(), e.used.database()
+	}
+}
+
+// keep keeps what decides the verdict of the run.
+func (e *evalStreamer) keep(r *gate.Result) {
+	e.run.Results = append(e.run.Results, gate.Result{Ref: r.Ref, Err: r.Err, Verdict: policy.Verdict{Decision: r.Verdict.Decision}})
+}
+
+// errorKeeper keeps the first error of a writer, and writes nothing after it.
+type errorKeeper struct {
+	w   io.Writer
+	err error
+}
+
+func (k *errorKeeper) Write(b []byte) (int, error) {
+	if k.err == nil {
+		_, k.err = k.w.Write(b)
+	}
+	return len(b), nil
+}
