@@ -144,7 +144,7 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 	defer func() {
 		r.observe(Event{Image: ref, Platform: img.Platform, Phase: PhaseDone, Decision: result.Decision()})
 	}()
-	if img.Digest == "" {
+	if img.ID() == "" {
 		return Result{Ref: ref, Evidence: &img, Err: internal(PhaseResolve, "the image has no digest")}
 	}
 	if verdict, ok := r.early(&img); ok {

@@ -32,7 +32,7 @@ func (r *run) collect(ctx context.Context, ref string, t *Target) (*evidence.Sca
 	if !need.Layers() {
 		return nil, nil
 	}
-	key := scanKey{digest: t.Image.Digest, need: need}
+	key := scanKey{digest: t.Image.ID(), need: need}
 	name := t.Image.Reference.Name
 	work := func() (scanned, error) {
 		scan, err := r.scan(ctx, ref, t, need)

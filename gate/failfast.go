@@ -43,7 +43,7 @@ func (r *run) preview(ctx context.Context, refs []string) {
 // early returns a denial for which no layer has to be read. Without FailFast
 // there is none: a denied image is still told all that is wrong with it.
 func (r *run) early(img *evidence.Image) (policy.Verdict, bool) {
-	if !r.gate.FailFast || r.gate.Policy == nil || img.Digest == "" || !r.gate.Policy.NeedsFor(img.Reference).Layers() {
+	if !r.gate.FailFast || r.gate.Policy == nil || img.ID() == "" || !r.gate.Policy.NeedsFor(img.Reference).Layers() {
 		return policy.Verdict{}, false
 	}
 	verdict := r.gate.Policy.Evaluate(img, r.now)

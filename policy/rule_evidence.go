@@ -23,6 +23,14 @@ func evidenceRule() *Rule {
 
 var digestForm = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
 
+// idText names what pins the image, and never calls an image ID a digest.
+func idText(img *evidence.Image) string {
+	if img.ImageID != "" {
+		return "image ID " + img.ImageID
+	}
+	return img.Digest
+}
+
 // checkEvidence asks that there is something to judge and that it is about
 // one image.
 func checkEvidence(j *judge) answer {
@@ -36,9 +44,10 @@ func checkEvidence(j *judge) answer {
 	add(img.SchemaVersion != evidence.SchemaVersion, "evidence of schema version %d, this imagegate judges %d", img.SchemaVersion, evidence.SchemaVersion)
 	add(img.Reference.Name == "", "the image has no name")
 	add(!img.Reference.Source.Known(), "the source %q is not known", img.Reference.Source)
-	add(!digestForm.MatchString(img.Digest), "%q is no digest", img.Digest)
+	add(!digestForm.MatchString(img.ID()), "%q is no digest", img.ID())
+	add(img.ImageID != "" && (img.Digest != "" || img.IndexDigest != "" || !img.Reference.Source.Local()), "the image ID %s belongs to no such image", img.ImageID)
 	if want := img.Reference.Digest; want != "" {
-		add(want != img.Digest && want != img.IndexDigest, "digest %s was asked for, but %s was read", want, img.Digest)
+		add(want != img.ID() && want != img.IndexDigest, "digest %s was asked for, but %s was read", want, img.ID())
 	}
 	add(img.Platform == "" || len(img.Platforms) == 0, "the platform is not known")
 	add(img.Config == nil, "the image config was not read")
@@ -53,5 +62,5 @@ func checkEvidence(j *judge) answer {
 		a.allowed = "complete evidence about one image"
 		return a
 	}
-	return passing("%s, %s", img.Digest, img.Platform)
+	return passing("%s, %s", idText(img), img.Platform)
 }

@@ -49,7 +49,7 @@ func checkPin(j *judge) answer {
 	tag := effectiveTag(r)
 	switch {
 	case r.Source.Local():
-		a.result, a.message = ResultPass, "read from a local "+string(r.Source)+" source: its content is judged by its digest"
+		a.result, a.message = ResultPass, "read from a local "+string(r.Source)+" source: its content is judged, not its name"
 	case !r.Source.Known() || r.Name == "":
 		return missing("the reference is not known")
 	case r.Digest != "":

@@ -5,11 +5,17 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
@@ -57,11 +63,13 @@ type world struct {
 	host     string // of the registry
 	cache    string // cache directory with a database
 	database string // the same database in the registry
+	local    string // directory with an OCI layout and an archive of docker save
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	reg := registrytest.Registry(t)
+	local := t.TempDir()
 	samples, err := sampletest.Samples()
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +78,37 @@ func newWorld(t *testing.T) *world {
 		if strings.HasPrefix(s.Name, "alpine-") {
 			reg.MustPush(t, s.Image, s.Name+":1.0.0")
 		}
+		if s.Name == "alpine-clean" {
+			saveLocally(t, local, s.Image)
+		}
 	}
-	w := &world{host: reg.Host, cache: dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})}
+	w := &world{local: local, host: reg.Host, cache: dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})}
 	ref, err := dbtest.Push(reg, w.cache, "trivy-db")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.database = ref.Tagged
 	return w
+}
+
+// saveLocally writes an image as an OCI layout in a directory that could not be
+// the name of a repository, and as an archive of docker save.
+func saveLocally(t *testing.T, dir string, img v1.Image) {
+	t.Helper()
+	tag, err := name.NewTag("shop/app:1.4.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tarball.WriteToFile(filepath.Join(dir, "App.tar"), tag, img); err != nil {
+		t.Fatal(err)
+	}
+	path, err := layout.Write(filepath.Join(dir, "Build"), empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := path.AppendImage(img); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // setup gives every script an environment of its own: nothing of the machine's
@@ -93,6 +124,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("XDG_CACHE_HOME", env.WorkDir+"/home/cache")
 	env.Setenv("REGISTRY", w.host)
 	env.Setenv("DB", w.cache)
+	env.Setenv("LOCAL", w.local)
 	env.Setenv("DB_REF", w.database)
 	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 	list := fmt.Sprintf("# deployed\n%[1]s/alpine-clean:1.0.0\n%[1]s/alpine-bad:1.0.0 # the old one\n", w.host)

@@ -146,11 +146,9 @@ func (n *resolution) resolve(ctx context.Context, root *Content, d *Descriptor) 
 	return out, n.targets(ctx, index, root.Digest, out)
 }
 
-// saved makes the target of an image that has no manifest, and so no digest of
-// one. Its digest is the image ID, which is the digest of the config: the ID
-// pins every byte, because the config lists the diffIDs; docker images shows
-// it; and it does not depend on how the layers are compressed. No registry
-// knows it.
+// saved makes the target of an image that has no manifest, and so no digest. It
+// has the image ID that docker images shows: the digest of the config, which
+// does not depend on how the layers are compressed.
 func (n *resolution) saved(root *Root) (*gate.Resolution, error) {
 	s, id := root.Saved, root.Descriptor.Digest
 	config, err := parseConfig(s.Config, s.Layers)
@@ -162,8 +160,9 @@ func (n *resolution) saved(root *Root) (*gate.Resolution, error) {
 		return nil, n.lacks(lacking, have)
 	}
 	t := n.assemble(&child{Descriptor: Descriptor{Digest: id}}, &Document{Layers: &s.Layers}, s.Config, config)
+	t.Image.Digest, t.Image.ImageID = "", id
 	t.Image.Platforms = []string{t.Image.Platform}
-	return &gate.Resolution{Reference: n.ref, Digest: id, Targets: []gate.Target{t.Target}}, nil
+	return &gate.Resolution{Reference: n.ref, Targets: []gate.Target{t.Target}}, nil
 }
 
 // fault is an error about one document of the image.

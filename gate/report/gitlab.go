@@ -291,7 +291,7 @@ func details(img image, f *policy.Judged) map[string]gitlabDetail {
 	out := map[string]gitlabDetail{}
 	for _, d := range [][3]string{
 		{"class", "Verdict", string(f.Class)}, {"rule", "Blocked by", f.Rule}, {"reason", "Reason", f.Reason},
-		{"digest", "Image digest", img.digest}, {"platform", "Platform", img.platform},
+		{"digest", "Image digest", img.digest}, {"image-id", "Image ID", img.id}, {"platform", "Platform", img.platform},
 		{"path", "Path", f.Package.Path}, {"purl", "Package URL", f.Package.PURL},
 	} {
 		if d[2] != "" {

@@ -39,6 +39,9 @@ func renderHTML(run *gate.Run, o Options) ([]byte, error) {
 	if len(run.Results) == 1 {
 		img := imageOf(&run.Results[0])
 		d.Only = &page.Subject{DigestName: "digest", Digest: img.digest, Platform: img.platform}
+		if img.id != "" {
+			d.Only.DigestName, d.Only.Digest = "image ID", img.id
+		}
 	}
 	shown := pageOrder(run)
 	if len(run.Results) > 1 {

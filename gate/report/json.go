@@ -127,7 +127,7 @@ func documentOf(run *gate.Run, exceptions []policy.ExceptionUse) *Document {
 func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 	img := imageOf(r)
 	out := ImageResult{
-		Reference: img.ref, Name: img.name, Digest: img.digest, IndexDigest: img.index, Platform: img.platform,
+		Reference: img.ref, Name: img.name, Digest: img.digest, ImageID: img.id, IndexDigest: img.index, Platform: img.platform,
 		Verdict:  r.Decision().String(),
 		Rules:    []RuleInfo{},
 		Findings: []FindingInfo{},

@@ -102,6 +102,9 @@ func newSuite(run *gate.Run, r *gate.Result, id int, budget *int) junitSuite {
 	} {
 		s.Properties = append(s.Properties, junitProp{p[0], safe.Terminal(p[1])})
 	}
+	if img.id != "" {
+		s.Properties = append(s.Properties, junitProp{"imageID", safe.Terminal(img.id)})
+	}
 	if run.Saved {
 		s.Properties = append(s.Properties, junitProp{"evidence", savedNote})
 	}

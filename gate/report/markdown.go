@@ -67,12 +67,20 @@ func markdownOf(run *gate.Run, limit int) []byte {
 	return d.render(limit)
 }
 
+// markdownDigest is the digest of an image, or its image ID under that name.
+func markdownDigest(img image) string {
+	if img.id != "" {
+		return "image ID " + code(img.id)
+	}
+	return code(img.digest)
+}
+
 func summaryRows(run *gate.Run) [][]string {
 	var rows [][]string
 	for i := range run.Results {
 		img := imageOf(&run.Results[i])
 		rows = append(rows, []string{
-			"**" + word(run.Results[i].Decision()) + "**", safe.MarkdownCode(clip(img.ref, 3*cellRunes)), code(img.platform), code(img.digest),
+			"**" + word(run.Results[i].Decision()) + "**", safe.MarkdownCode(clip(img.ref, 3*cellRunes)), code(img.platform), markdownDigest(img),
 		})
 	}
 	if len(rows) == 0 {

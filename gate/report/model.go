@@ -50,7 +50,8 @@ type PolicyInfo struct {
 type ImageResult struct {
 	Reference   string `json:"reference"` // as asked
 	Name        string `json:"name"`      // without tag and digest, as policies match it
-	Digest      string `json:"digest"`    // "" when it never became known
+	Digest      string `json:"digest"`    // "" when it never became known, or with an imageID
+	ImageID     string `json:"imageID"`   // of an image from docker save, which has no digest
 	IndexDigest string `json:"indexDigest"`
 	Platform    string `json:"platform"`
 	Verdict     string `json:"verdict"`

@@ -177,6 +177,9 @@ func (s *sarifRun) facts() *sarif.PropertyBag {
 		Add("platform", s.img.platform).
 		Add("policy", s.run.Policy.Path).
 		Add("policySHA256", s.run.Policy.SHA256)
+	if s.img.id != "" {
+		p.Add("imageID", s.img.id)
+	}
 	if s.run.Database != nil {
 		p.Add("databaseUpdatedAt", s.run.Database.UpdatedAt.UTC().Format(time.RFC3339)).
 			Add("databaseDigest", s.run.Database.Digest)

@@ -50,11 +50,11 @@ func renderSBOM(name string) func(*gate.Run, Options) ([]byte, error) {
 		seen := map[string]bool{}
 		for i := range run.Results {
 			e := run.Results[i].Evidence
-			if e == nil || seen[e.Digest] {
+			if e == nil || seen[e.ID()] {
 				continue
 			}
-			seen[e.Digest] = true
-			doc := run.Documents[e.Digest][name]
+			seen[e.ID()] = true
+			doc := run.Documents[e.ID()][name]
 			switch {
 			case doc == nil:
 			case found != nil:

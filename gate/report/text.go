@@ -168,6 +168,9 @@ func (t *textReport) result(r *gate.Result, several bool) {
 		t.rule(rule)
 	}
 	t.passed(r)
+	if id := imageOf(r).id; id != "" {
+		t.entry(2, "image ID", dim, id)
+	}
 	t.entry(2, "saw", dim, saw(r))
 	for i := range r.Verdict.Overrides {
 		t.entry(2, "override", dim, "the policy has rules of its own for this image: "+place(r.Verdict.Overrides[i].Position))

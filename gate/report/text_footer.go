@@ -217,9 +217,9 @@ func advice(run *gate.Run) string {
 	case outcome == policy.Passed && run.Saved:
 		return "The saved evidence passes. It is not sealed, so this does not say that an image may ship: use imagegate check for that."
 	case outcome == policy.Passed && len(namesOf(run, policy.ResultWarn)) > 0:
-		return "What was judged may ship; mind the warnings. Deploy it by its digest."
+		return "What was judged may ship; mind the warnings." + deployAdvice(run)
 	case outcome == policy.Passed:
-		return "What was judged may ship. Deploy it by its digest."
+		return "What was judged may ship." + deployAdvice(run)
 	case outcome == policy.Denied:
 		return "Do not ship. Failing: " + sample(failing) + "; see \"to pass\"."
 	case broken:
@@ -228,6 +228,17 @@ func advice(run *gate.Run) string {
 		return "Do not ship. Without an answer: " + sample(undecided) + "; see \"to pass\"."
 	}
 	return "Do not ship: nothing was judged."
+}
+
+// deployAdvice says how to deploy what passed. An image ID is no digest: nothing
+// can be deployed by it.
+func deployAdvice(run *gate.Run) string {
+	for i := range run.Results {
+		if imageOf(&run.Results[i]).digest == "" {
+			return ""
+		}
+	}
+	return " Deploy it by its digest."
 }
 
 // namesOf lists the rules with that result in any image, each once.

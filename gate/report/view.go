@@ -24,6 +24,7 @@ type image struct {
 	ref      string // as asked
 	name     string // without tag and digest
 	digest   string // "" when it never became known
+	id       string // image ID of an image without a digest
 	index    string
 	platform string
 }
@@ -31,7 +32,7 @@ type image struct {
 func imageOf(r *gate.Result) image {
 	img := image{ref: r.Ref, name: bareName(r.Ref)}
 	if e := r.Evidence; e != nil {
-		img.digest, img.index, img.platform = e.Digest, e.IndexDigest, e.Platform
+		img.digest, img.id, img.index, img.platform = e.Digest, e.ImageID, e.IndexDigest, e.Platform
 		if e.Reference.Name != "" {
 			img.name = e.Reference.Name
 		}

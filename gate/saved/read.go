@@ -141,7 +141,7 @@ func (f *file) readImage() error {
 		return wrongVersion(f.json, img.SchemaVersion, evidence.SchemaVersion)
 	case img.Reference.Asked == "" || img.Reference.Source == "":
 		return f.json.Errorf("the image has no reference")
-	case img.Digest == "":
+	case img.ID() == "":
 		return f.json.Errorf("the image has no digest")
 	}
 	if saved.Scan != nil {

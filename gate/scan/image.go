@@ -59,7 +59,7 @@ func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
 		if err != nil {
 			return err
 		}
-		im.scanner.documents.keep(im.target.Image.Digest, report.Documents)
+		im.scanner.documents.keep(im.target.Image.ID(), report.Documents)
 		scan = im.assemble(w.Engine(), facts, report)
 		return nil
 	})
@@ -106,7 +106,11 @@ func (im *image) match(w *worker.Worker, all []*store.Layer) error {
 	s, t := im.scanner, im.target
 	begin := wire.Begin{Name: t.Image.Reference.Asked, Need: im.need, Now: s.opt.Now()}
 	if begin.Documents = s.opt.Documents; len(begin.Documents) > 0 {
-		begin.Digest = t.Image.Digest
+		// What is in no registry has no package URL: that would need the address of
+		// a registry, and Trivy's writers would fail on a path in its place.
+		if !t.Image.Reference.Source.Local() {
+			begin.Digest = t.Image.Digest
+		}
 	}
 	if im.need.Has(evidence.NeedSecrets) || len(begin.Documents) > 0 {
 		begin.Config = t.RawConfig

@@ -6,7 +6,10 @@
 // must never be confused, because only the second can support a pass.
 package evidence
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // SchemaVersion is the version of the JSON form. It changes when a field
 // changes its meaning or goes away, not when one is added.
@@ -36,8 +39,13 @@ type Image struct {
 	SchemaVersion int       `json:"schemaVersion"`
 	Reference     Reference `json:"reference"`
 
-	// Digest is the digest of the image manifest that was judged, sha256:...
+	// Digest is the digest of the image manifest that was judged, sha256:...; ""
+	// for an image without a manifest, which has an ImageID.
 	Digest string `json:"digest"`
+	// ImageID is the digest of the config of an image from docker save, which has
+	// no manifest; "" for all others. It pins every byte, because the config
+	// lists the diffIDs, but no registry knows it.
+	ImageID string `json:"imageID,omitempty"`
 	// IndexDigest is the digest of the index the manifest was chosen from; ""
 	// when the reference named a manifest directly.
 	IndexDigest string `json:"indexDigest,omitempty"`
@@ -50,6 +58,10 @@ type Image struct {
 	Config *Config `json:"config,omitempty"`
 	Scan   *Scan   `json:"scan,omitempty"`
 }
+
+// ID returns what pins every byte of the image: its digest, or the image ID of an
+// image without one. It is "" for the zero value.
+func (i *Image) ID() string { return cmp.Or(i.Digest, i.ImageID) }
 
 // Reference is the image's name as it was asked for, and its parts.
 type Reference struct {

@@ -237,7 +237,8 @@ func TestDockerArchive(t *testing.T) {
 				continue
 			}
 			got := res.Targets[0]
-			if res.Digest != id.String() || got.Image.Digest != id.String() || got.Image.Platform != "linux/amd64" || got.Image.Reference.Name != "tar:"+file {
+			// An image ID is no digest: no registry knows it.
+			if res.Digest != "" || got.Image.Digest != "" || got.Image.ImageID != id.String() || got.Image.Platform != "linux/amd64" || got.Image.Reference.Name != "tar:"+file {
 				t.Errorf("%s: %+v", file, got.Image)
 			}
 			if d := got.Layers[0].DiffID; d != img.Blobs[0].ClaimDiff.String() {
