@@ -42,7 +42,7 @@ func allowedImports() map[string][]string {
 		"gate/layer":         with("gate/layer/inflate"),
 		"gate/image":         contracts,
 		"gate/image/local":   with("gate/image"),
-		"gate/image/remote":  with("gate/image"),
+		"gate/image/remote":  with("gate/image", "gate/promote"),
 		"gate/saved":         contracts,
 		"gate/promote":       nil,
 		"gate/report/safe":   nil,

@@ -62,6 +62,9 @@ func (g *guard) RoundTrip(q *http.Request) (*http.Response, error) {
 		resp, err = c.requestToken(q, first, j)
 	default:
 		resp, err = c.exchange(j, q, j.host.name)
+		if err == nil && j.writes && mayHeal(&statusError{status: resp.StatusCode}) {
+			err = statusOf(resp, time.Now()) // with its Retry-After
+		}
 	}
 	if err != nil {
 		return nil, &exchangeError{err}
@@ -79,6 +82,11 @@ func (c *Client) requestToken(q, first *http.Request, j *job) (*http.Response, e
 	}
 	var resp *http.Response
 	err := c.retry(ctx, t, func() (err error) {
+		if t.tries > 1 && q.GetBody != nil {
+			if q.Body, err = q.GetBody(); err != nil {
+				return err
+			}
+		}
 		if resp, err = c.exchange(t, q, first.URL.Host); err != nil || isRedirect(resp.StatusCode) {
 			return err
 		}
@@ -119,9 +127,8 @@ func (c *Client) exchange(j *job, original *http.Request, trusted string) (*http
 	}
 	ctx, cancel := context.WithCancelCause(original.Context())
 	q := original.Clone(httptrace.WithClientTrace(ctx, j.host.trace(c, original)))
-	if err := renewBody(q, original, cancel, c.limits.IdleTimeout); err != nil {
-		cancel(nil)
-		return nil, err
+	if q.Body != nil && q.Body != http.NoBody {
+		q.Body = newSentBody(q.Body, c.limits.IdleTimeout, cancel)
 	}
 	q.Header.Del("Referer") // an address of storage may hold a signature
 	if q.URL.Host != trusted {
@@ -149,22 +156,6 @@ func (c *Client) exchange(j *job, original *http.Request, trusted string) (*http
 	return resp, nil
 }
 
-// renewBody gives a request a body of its own, so that it can be sent again,
-// and watches that the registry takes it.
-func renewBody(q, original *http.Request, cancel context.CancelCauseFunc, idle time.Duration) error {
-	if original.GetBody != nil {
-		body, err := original.GetBody()
-		if err != nil {
-			return err
-		}
-		q.Body = body
-	}
-	if q.Body != nil && q.Body != http.NoBody {
-		q.Body = newSentBody(q.Body, idle, cancel)
-	}
-	return nil
-}
-
 // reachOf decides which addresses u may resolve to: any if the user named its
 // host, otherwise none that are more private than the registry's own.
 func (c *Client) reachOf(h *host, u *url.URL) reach {
@@ -182,6 +173,8 @@ func (c *Client) checkURL(u *url.URL, r reach) error {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("%w: %s is neither https nor http", errAddress, words.Quote(u.Scheme))
+	case u.User != nil:
+		return image.Refuse("the answer leads to an address with a password in it")
 	case u.Hostname() == "":
 		return fmt.Errorf("%w: there is no host in it", errAddress)
 	}

@@ -39,6 +39,7 @@ type job struct {
 	repo   string   // for messages
 	scopes []string // of the token, pull from the repository when empty
 	budget *budget
+	writes bool // go-containerregistry makes the requests
 
 	credentials string   // where they are from, never what they are
 	secrets     []string // what a registry may echo and nobody may print

@@ -145,7 +145,9 @@ func (r *remote) request(ctx context.Context, j *job, method, path string, heade
 		if err != nil {
 			return nil, err
 		}
+		path, query, _ := strings.Cut(path, "?")
 		u := r.repo.host.url("/v2/" + r.repo.path + "/" + path)
+		u.RawQuery = query
 		resp, err := r.client.do(ctx, j, t, &http.Request{Method: method, URL: u, Header: header.Clone(), Host: u.Host})
 		if err != nil || !first || !r.repo.relearn(ctx, j, resp) {
 			return resp, err

@@ -321,8 +321,6 @@ func (c *Client) checkRedirect(q *http.Request, via []*http.Request) error {
 	switch j := jobOf(q.Context()); {
 	case int64(len(via)) > c.limits.Redirects:
 		return &image.LimitError{Name: "redirects", What: "the number of redirects", Limit: c.limits.Redirects}
-	case q.URL.User != nil:
-		return image.Refuse("the answer is a redirect to an address with a password in it")
 	case j.kind == kindPing && (q.URL.Host != first.URL.Host || q.URL.Scheme != first.URL.Scheme):
 		return image.Refuse("the registry says that it is at %s: name that host in the reference", words.Quote(q.URL.Host))
 	}
