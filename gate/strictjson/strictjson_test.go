@@ -302,3 +302,32 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 	})
 }
+
+// A document that is read part by part is accepted when it is as a whole, and
+// means the same. Only a list that is null is refused.
+func FuzzDecoder(f *testing.F) {
+	for _, text := range []string{
+		`{"parts":[{"digest":"a"}],"raw":[{"digest":"b","size":1}]}`, `{"raw":[{"digest":"a","digest":"b"}]}`, `{"parts":null}`, `{"parts":[]}{}`, `[]`, ``,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var whole struct {
+			Parts []part `json:"parts"`
+			Raw   []part `json:"raw"`
+		}
+		wholeErr := strictjson.Unmarshal([]byte(text), &whole)
+		names, err := readList(text)
+		switch {
+		case err == nil && wholeErr != nil:
+			t.Fatalf("accepted part by part, but not as a whole: %v\n%q", wholeErr, text)
+		case err != nil && wholeErr == nil && !strings.Contains(text, "null"):
+			t.Fatalf("accepted as a whole, but not part by part: %v\n%q", err, text)
+		case err == nil && len(names) != len(whole.Parts)+len(whole.Raw):
+			t.Fatalf("read %q, want %+v\n%q", names, whole, text)
+		}
+		if e, ok := errors.AsType[*strictjson.Error](err); err != nil && (!ok || e.Offset < 0 || e.Offset > int64(len(text))) {
+			t.Fatalf("error %v without a place\n%q", err, text)
+		}
+	})
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
-// maxManifest bounds the artifact's manifest; a real one has 600 bytes.
+// maxManifest limits the size of a manifest. A real one has 600 bytes.
 const maxManifest = 1 << 20
 
 // artifact is a database in a registry.
@@ -64,8 +64,8 @@ func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*arti
 	return &artifact{digest: sumOf(raw), layer: l}, nil
 }
 
-// checkType wants the same media type in the header and in the document, and
-// one that is an image manifest.
+// checkType checks that the header and the document have the same media type, and
+// that it is one of an image manifest.
 func (m *manifest) checkType(header string) error {
 	for _, t := range []string{header, m.MediaType} {
 		if types.MediaType(t).IsIndex() {

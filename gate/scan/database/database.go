@@ -3,8 +3,8 @@
 // into memory, and a truncated file then kills the process with a fault that
 // nothing can recover. Only the worker opens databases.
 //
-// A cache directory is laid out as Trivy's own, so that one can stand in for
-// the other:
+// A cache directory has the layout of Trivy's own, so that each program can use
+// the directory of the other:
 //
 //	db/trivy.db            java-db/trivy-java.db
 //	db/metadata.json       java-db/metadata.json
@@ -194,8 +194,9 @@ func (s *Store) Dir(k Kind) string {
 	return filepath.Join(s.opt.CacheDir, t.sub)
 }
 
-// DefaultCacheDir returns IMAGEGATE_CACHE_DIR, else "imagegate" in the user's
-// cache directory, else "": then the user has to name one.
+// DefaultCacheDir returns IMAGEGATE_CACHE_DIR if it is set, and "imagegate" in the
+// user's cache directory otherwise. It returns "" when there is neither: then the
+// user has to name a directory.
 func DefaultCacheDir(getenv func(string) string) string {
 	if dir := getenv("IMAGEGATE_CACHE_DIR"); dir != "" {
 		return dir

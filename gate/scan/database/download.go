@@ -20,8 +20,8 @@ import (
 // download fetches and unpacks a's layer into staging. Nothing in staging is
 // believed unless the error is nil.
 func (s *Store) download(ctx context.Context, p place, from origin, a *artifact, staging string) (*entry, error) {
-	// What is packed is larger unpacked. The exact size stands in the first bytes
-	// of the download, and is checked there.
+	// The unpacked file is larger. Its exact size is in the first bytes of the
+	// download and is checked there.
 	if err := s.reserve(staging, a.layer.Size); err != nil {
 		return nil, err
 	}

@@ -10,16 +10,16 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// recheck is how long an answer of "nothing newer" holds, and how long a
-// database that was just downloaded is not downloaded again, as with Trivy: the
-// next build may be late, and a thousand jobs must not ask for it each minute.
+// recheck is how long no repository is asked again after it had nothing newer or
+// after a download, as in Trivy: the next build may be late, and a thousand jobs
+// must not ask for it each minute.
 const recheck = time.Hour
 
-// Ensure returns a database that a run can use. It takes the installed one
-// while that is fresh and else refreshes it. When that fails, an installed one
-// younger than maxAge still does, with a note through Options.Warn; an older
-// one is an error. A maxAge of 0 sets no limit here: the policy judges the age.
-// Offline, the network is never touched.
+// Ensure returns a database that a run can use: the installed one while it is
+// fresh, and a new one otherwise. When the download fails, Ensure returns the
+// installed database if it is younger than maxAge, with a note through
+// Options.Warn; an older one is an error. A maxAge of 0 sets no limit here: the
+// policy judges the age. Offline, the network is not used.
 func (s *Store) Ensure(ctx context.Context, k Kind, offline bool, maxAge time.Duration) (*evidence.Database, error) {
 	p, err := s.place(k)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Store) usable(ctx context.Context, p place) (*installed, error) {
 	return inst, nil
 }
 
-// fresh reports whether nobody needs to ask for a newer database.
+// fresh reports whether no repository needs to be asked for a newer database.
 func (s *Store) fresh(i *installed, maxAge time.Duration) bool {
 	m, now := i.entry.Metadata, s.opt.Now()
 	if m.checkFuture(now) != nil || maxAge > 0 && now.Sub(m.UpdatedAt) > maxAge {
@@ -79,7 +79,7 @@ func (s *Store) ensureOffline(p place, inst *installed, err error, maxAge time.D
 	return s.young(inst, maxAge)
 }
 
-// young refuses a database that is older than allowed, or younger than can be.
+// young refuses a database that is older than maxAge or from the future.
 func (s *Store) young(i *installed, maxAge time.Duration) (*evidence.Database, error) {
 	if err := i.entry.Metadata.checkFuture(s.opt.Now()); err != nil {
 		return nil, fault(fmt.Errorf("%s: %w", i.place.name, err), "")
@@ -92,8 +92,8 @@ func (s *Store) young(i *installed, maxAge time.Duration) (*evidence.Database, e
 	return i.facts(), nil
 }
 
-// fallBack uses what is installed after a refresh failed. It is read again:
-// another process may have had more luck meanwhile.
+// fallBack uses the installed database after a refresh failed. It reads it again,
+// because another process may have installed a newer one.
 func (s *Store) fallBack(ctx context.Context, p place, cause error, maxAge time.Duration) (*evidence.Database, error) {
 	inst, err := s.usable(ctx, p)
 	if errors.Is(err, ErrMissing) {

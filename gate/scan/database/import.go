@@ -78,8 +78,8 @@ func sniffLayer(f *os.File) (Kind, error) {
 		return 0, err
 	}
 	defer z.Close()
-	// The database is the first or second file: whatever else comes is refused
-	// when the archive is unpacked.
+	// The database is the first or second file: other files are refused when the
+	// archive is unpacked.
 	archive := tar.NewReader(io.LimitReader(z, 1<<20))
 	for {
 		h, err := archive.Next()
@@ -94,8 +94,7 @@ func sniffLayer(f *os.File) (Kind, error) {
 	}
 }
 
-// importLayer installs a db.tar.gz. There is no digest to check it against: it
-// is as genuine as the way it came.
+// importLayer installs a db.tar.gz. There is no digest to compare it with.
 func (s *Store) importLayer(ctx context.Context, k Kind, f *os.File, size int64) (*installed, error) {
 	if limit := s.opt.Limits.Artifact; size > limit {
 		return nil, fmt.Errorf("it is too large: %d bytes, the limit is %d", size, limit)
@@ -125,7 +124,7 @@ func (s *Store) importLayer(ctx context.Context, k Kind, f *os.File, size int64)
 	})
 }
 
-// importLayout installs the artifact of an OCI layout, digests and all.
+// importLayout installs the artifact of an OCI layout and verifies its digests.
 func (s *Store) importLayout(ctx context.Context, f *os.File) (Kind, *installed, error) {
 	l, err := openLayout(f)
 	if err != nil {

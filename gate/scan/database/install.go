@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// install puts next, which lies in staging, in place. Two files cannot be
+// install moves next, which is in staging, to its place. Two files cannot be
 // renamed at once, so imagegate.json is the journal: it names the new and the
-// old database before the first rename and only the new one after the last.
-// Whoever reads in between, after a crash, hashes the file, finds out which of
-// the two it is, and takes the metadata from the journal. Everyone else waits
-// for the short lock.
+// old database before the first rename and only the new one after the last. A
+// process that reads after a crash between the renames hashes the file, which
+// tells which of the two it is, and takes the metadata from the journal. Other
+// processes wait for the short lock.
 func (s *Store) install(ctx context.Context, p place, staging string, next *entry) (*installed, error) {
 	h, err := s.acquire(ctx, p.lockFile())
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Store) install(ctx context.Context, p place, staging string, next *entr
 	if err != nil {
 		return nil, err
 	}
-	// Beyond this line ctx does not matter: what is begun is ended.
+	// From here on ctx is not looked at: the installation is completed.
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -63,7 +63,7 @@ func (s *Store) journal(ctx context.Context, p place, next *entry) (*record, err
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	default:
-		// It cannot be used and will be replaced, but how new it was still counts.
+		// It cannot be used and is replaced, but its build time forbids a rollback.
 		if old, err := p.readRecord(); err == nil {
 			rec = old
 		}
@@ -79,8 +79,8 @@ func (s *Store) journal(ctx context.Context, p place, next *entry) (*record, err
 		s.warn("the %s was rolled back on demand, from a build of %s to one of %s", p.name, dateText(rec.Newest), dateText(built))
 		rec.Newest = built
 	}
-	// Of two that a crash left, one is in place; without knowing which, keep the
-	// first, or the record would grow.
+	// After a crash there are two entries, and the file is either. Keep the first,
+	// or the record would grow.
 	rec.Databases = append([]entry{*next}, rec.Databases[:min(1, len(rec.Databases))]...)
 	rec.Checked = time.Time{}
 	return rec, nil

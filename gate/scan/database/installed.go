@@ -9,7 +9,7 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// installed is the database that lies in a place, verified.
+// installed is the verified database of a place.
 type installed struct {
 	place place
 	entry entry
@@ -52,7 +52,7 @@ func (s *Store) read(ctx context.Context, p place) (*installed, error) {
 	return inst, nil
 }
 
-// load verifies what lies in p and writes nothing.
+// load verifies the files of p and writes nothing.
 func (s *Store) load(ctx context.Context, p place) (*installed, error) {
 	now, err := p.stat()
 	if err != nil {
@@ -84,9 +84,9 @@ func (s *Store) load(ctx context.Context, p place) (*installed, error) {
 	return inst, inst.conclude(s)
 }
 
-// hash hashes the database file, which must not change meanwhile. The store
-// remembers the last one: where no record can be written, a run would hash it
-// for each thing it does.
+// hash hashes the database file, which must not change meanwhile. The store keeps
+// the last hash: in a directory that cannot be written, a run would hash the file
+// several times.
 func (s *Store) hash(ctx context.Context, p place, before stamp) (string, error) {
 	s.mu.Lock()
 	last := s.hashed[p.kind]
@@ -111,7 +111,7 @@ func (s *Store) hash(ctx context.Context, p place, before stamp) (string, error)
 	return sum, nil
 }
 
-// hashed is what a file was when it was hashed.
+// hashed is the hash of a file and its stamp at that time.
 type hashed struct {
 	stamp stamp
 	sum   string
@@ -136,7 +136,7 @@ func (i *installed) identify(known *entry, sum string, raw []byte) error {
 	case raw == nil:
 		return fmt.Errorf("%w: %s is there, but its %s is missing", ErrMissing, p.database(), metadataFile)
 	}
-	// Somebody else put both files here: Trivy, or a person without a network.
+	// Another program made both files: Trivy, or a person without a network.
 	m, err := parseMetadata(raw, p.schema)
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", p.name, p.metadata(), err)
@@ -146,8 +146,8 @@ func (i *installed) identify(known *entry, sum string, raw []byte) error {
 	return nil
 }
 
-// conclude checks what a record of earlier databases forbids and prepares the
-// record to be written.
+// conclude refuses a database that is older than an earlier one, and prepares the
+// record.
 func (i *installed) conclude(s *Store) error {
 	m := i.entry.Metadata
 	if m.Version != i.place.schema || m.UpdatedAt.IsZero() {
@@ -166,8 +166,8 @@ func (i *installed) conclude(s *Store) error {
 	return nil
 }
 
-// settle repairs and writes what load found. It only saves the next process
-// work: what cannot be written is found again.
+// settle repairs the files and writes the record. It only saves work for the next
+// process, so it reports no errors.
 func (i *installed) settle() {
 	if i.torn {
 		raw, err := i.entry.Metadata.encode()
@@ -182,8 +182,8 @@ func (i *installed) settle() {
 	}
 }
 
-// restamp records that the file's names changed and nothing else did: linking
-// and unlinking move the change time.
+// restamp records that only the names of the file changed: linking and unlinking
+// change its change time.
 func (i *installed) restamp() error {
 	now, err := i.place.stat()
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Store) Status(k Kind) (*evidence.Database, error) {
 	return &d.Database, nil
 }
 
-// Description is all there is to say about an installed database.
+// Description describes an installed database.
 type Description struct {
 	Database  evidence.Database
 	Directory string
@@ -219,7 +219,7 @@ type Description struct {
 	Checked   time.Time     // when a repository last had nothing newer; zero if unknown
 }
 
-// Describe is Status with the figures that people ask for.
+// Describe is Status with sizes and ages.
 func (s *Store) Describe(ctx context.Context, k Kind) (*Description, error) {
 	p, err := s.place(k)
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *Store) Describe(ctx context.Context, k Kind) (*Description, error) {
 		Age: s.opt.Now().Sub(inst.entry.Metadata.UpdatedAt), Checked: inst.rec.Checked}, nil
 }
 
-// readFault adds the cure for a database that cannot be used as it lies there.
+// readFault adds the cure for an installed database that cannot be used.
 func (s *Store) readFault(p place, err error) error {
 	if errors.Is(err, ErrMissing) {
 		return fault(err, "run `imagegate db update`, or without a network `imagegate db import FILE`, or copy a Trivy cache to "+p.root)

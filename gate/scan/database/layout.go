@@ -21,7 +21,7 @@ type layout struct {
 	root  descriptor
 }
 
-// span is where a file lies in the archive.
+// span is the place of a file in the archive.
 type span struct{ offset, size int64 }
 
 // maxLayoutFiles is far more than a layout with one artifact has.
@@ -42,7 +42,7 @@ func openLayout(f *os.File) (*layout, error) {
 		if h.Typeflag != tar.TypeReg || isSparse(h) {
 			continue
 		}
-		// archive/tar reads no further than the header, so f stands at the data.
+		// archive/tar reads no further than the header, so the data is next in f.
 		offset, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return nil, err
@@ -109,8 +109,8 @@ func (l *layout) Blob(_ context.Context, _, digest string, _ int64) (io.ReadClos
 	return io.NopCloser(io.NewSectionReader(l.file, at.offset, at.size)), nil
 }
 
-// layerKind guesses which database a manifest is meant to be; whether it is, is
-// checked elsewhere.
+// layerKind guesses of which kind the database of a manifest is. parseArtifact
+// checks it.
 func layerKind(manifest []byte) Kind {
 	for _, k := range []Kind{Vulnerability, Java} {
 		if t, _ := k.traits(); bytes.Contains(manifest, []byte(t.layer)) {

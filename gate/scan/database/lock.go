@@ -19,24 +19,24 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// Two locks per database. The update lock is held as long as a download takes,
-// so that of eight gates that start at once one downloads and seven wait for
-// it. The short one is held for as long as it takes to look at the files or to
-// rename them: nobody waits for a download only to read.
+// There are two locks for each database. The update lock is held during a
+// download: of eight gates that start at once, one downloads and seven wait. The
+// short lock is held while files are looked at or renamed: a gate that only reads
+// does not wait for a download.
 
-// poll is how often a lock is tried again at most: at random moments, because
-// of many that try in step some never win. patience is how long it is waited
-// for before anybody is told.
+// poll is the longest time between two attempts to take a lock. The attempts come
+// at random moments, because of many processes that try in step some never get
+// it. patience is how long a process waits before it tells the user.
 const (
 	poll     = 10 * time.Millisecond
 	patience = 5 * time.Second
 )
 
-// held is a lock, or the knowledge that this directory has none to give.
+// held is a lock, or says that there are no locks in this directory.
 type held struct {
 	lock *flock.Flock // nil without a lock
-	// readOnly: nothing can be written here, so nobody updates it in our view
-	// of the file system either.
+	// readOnly is true when nothing can be written here. No other process that sees
+	// the same file system updates it then.
 	readOnly bool
 }
 
@@ -86,8 +86,8 @@ func newLock(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDONLY|lockFlags), flock.SetPermissions(0o644))
 }
 
-// tellHolder writes our process id into the lock file, for the message that
-// those who wait in vain will read.
+// tellHolder writes our process id into the lock file, for the messages of
+// processes that wait too long.
 func tellHolder(path string) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|lockFlags, 0)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
-// clockSkew is how far in the future a build may lie: clocks differ, but a
-// database from tomorrow would look fresh for ever.
+// clockSkew is how far in the future a build time may be. Clocks differ, but a
+// database from the far future would look fresh for ever.
 const clockSkew = 15 * time.Minute
 
 // metadata is Trivy's metadata.json, with Trivy's names.
@@ -38,7 +38,7 @@ func parseMetadata(raw []byte, schema int) (metadata, error) {
 	case m.Version < schema:
 		return metadata{}, fmt.Errorf("schema version %d is outdated, imagegate reads version %d", m.Version, schema)
 	case m.UpdatedAt.IsZero():
-		return metadata{}, errors.New("UpdatedAt is missing: nobody can tell how old the database is")
+		return metadata{}, errors.New("UpdatedAt is missing: the age of the database is not known")
 	}
 	return m, nil
 }

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// Names of what we put beside Trivy's files. Everything temporary begins with
-// tempPrefix or viewPrefix, so that what a killed process left can be told.
+// The names of our files beside those of Trivy. The names of temporary files begin
+// with tempPrefix or viewPrefix, so that those of a killed process can be found.
 const (
 	metadataFile = "metadata.json"
 	recordFile   = "imagegate.json"
@@ -23,7 +23,7 @@ const (
 // maxDocument bounds metadata.json and imagegate.json.
 const maxDocument = 64 << 10
 
-// place is where one database lies.
+// place is where one database is kept.
 type place struct {
 	traits
 	kind Kind
@@ -43,8 +43,8 @@ func (p place) database() string { return filepath.Join(p.dir, p.file) }
 func (p place) metadata() string { return filepath.Join(p.dir, metadataFile) }
 func (p place) record() string   { return filepath.Join(p.dir, recordFile) }
 
-// The locks lie in the cache directory, not beside the database: Trivy removes
-// the whole of db/ when it downloads, and a lock file that is removed locks
+// The lock files are in the cache directory and not beside the database: Trivy
+// removes all of db/ when it downloads, and a lock file that is removed locks
 // nothing.
 func (p place) lockFile() string { return filepath.Join(p.root, ".imagegate-"+p.sub+".lock") }
 func (p place) updateLockFile() string {
@@ -107,10 +107,10 @@ func readDocument(name string) ([]byte, error) {
 	return raw, nil
 }
 
-// writeDocument replaces a small file whole: a reader sees the old or the new
-// one. A durable one is on disk before it takes the name, so that this holds
-// after a power failure as well; that takes a slow disk many milliseconds,
-// during which other runs wait for the lock.
+// writeDocument replaces a small file: a reader sees the old or the new one. A
+// durable file is on disk before it gets the name, so that this is true after a
+// power failure, too. On a slow disk that takes many milliseconds, during which
+// other runs wait for the lock.
 func writeDocument(dir, name string, data []byte, durable bool) (err error) {
 	f, err := os.CreateTemp(dir, tempPrefix)
 	if err != nil {
@@ -133,8 +133,8 @@ func writeDocument(dir, name string, data []byte, durable bool) (err error) {
 	return os.Rename(f.Name(), filepath.Join(dir, name))
 }
 
-// syncDir makes renames in dir last. Some file systems cannot, and then there
-// is nothing to be done: the journal in imagegate.json covers any order.
+// syncDir makes renames in dir durable. On some file systems that fails, which does
+// no harm: the journal in imagegate.json covers any order.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

@@ -15,9 +15,8 @@ import (
 	"github.com/imagegate/imagegate/gate/layer/inflate"
 )
 
-// unpacker takes a database out of its gzip'ed tar. The bytes are not verified
-// yet when it sees them, so it believes nothing: two regular files, each once,
-// and nothing else.
+// unpacker takes a database out of its gzip'ed tar. The bytes are not yet
+// verified, so it accepts two regular files, each once, and nothing more.
 type unpacker struct {
 	traits
 	dir     string
@@ -26,14 +25,14 @@ type unpacker struct {
 	reserve func(int64) error
 }
 
-// unpacked is what came out: the database file lies in dir.
+// unpacked describes the files of an archive. The database file is in dir.
 type unpacked struct {
 	sha256   string
 	size     int64
 	metadata []byte
 }
 
-// ratioFloor is what may come out whatever went in: a small and mostly empty
+// ratioFloor is a size that is allowed at any ratio: a small and mostly empty
 // database packs very well.
 const ratioFloor = 16 << 20
 
@@ -89,8 +88,8 @@ func (u *unpacker) entry(ctx context.Context, h *tar.Header, r io.Reader, out *u
 	return u.store(ctx, h, r, out)
 }
 
-// isSparse tells files with holes, which archive/tar fills in silently: their
-// size need not be backed by any input.
+// isSparse reports whether a file has holes. archive/tar fills them, so that a
+// large file needs no input.
 func isSparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
@@ -137,7 +136,7 @@ func (u *unpacker) store(ctx context.Context, h *tar.Header, r io.Reader, out *u
 	return localOf(f.Chmod(0o644))
 }
 
-// localWriter marks the errors of the disk, to tell them from those of the
+// localWriter marks the errors of the disk, so that they differ from those of the
 // network.
 type localWriter struct{ w io.Writer }
 

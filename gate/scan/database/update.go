@@ -28,8 +28,8 @@ func (s *Store) Update(ctx context.Context, k Kind) (*evidence.Database, error) 
 	return inst.facts(), nil
 }
 
-// update refreshes p from its repositories, unless satisfied is content with
-// what another process installed while we waited for it.
+// update refreshes p from its repositories, unless satisfied accepts what another
+// process installed while this one waited.
 func (s *Store) update(ctx context.Context, p place, satisfied func(*installed) bool) (*installed, error) {
 	if s.opt.Source == nil {
 		return nil, fault(fmt.Errorf("the %s cannot be downloaded: there is no source", p.name), "")
@@ -99,9 +99,9 @@ func (s *Store) exclusively(ctx context.Context, p place, f func(*installed) (*i
 	return inst, nil
 }
 
-// sweep removes what killed updates left behind. Temporary files are made
-// under one of the two locks only; with both held, all that are there are
-// dead. Without locks, those of yesterday are.
+// sweep removes the temporary files of killed updates. Temporary files are made
+// only under one of the two locks, so with both locks all of them are left over.
+// Without locks, those that are older than a day are.
 func (s *Store) sweep(ctx context.Context, p place, locked bool) error {
 	h, err := s.acquire(ctx, p.lockFile())
 	if err != nil {
@@ -136,7 +136,7 @@ type origin struct {
 	pin string // the digest that ref demands, "" when it is a tag
 }
 
-// updateFrom installs what from has, if it is not what is installed.
+// updateFrom installs the database of from, unless it is installed already.
 func (s *Store) updateFrom(ctx context.Context, p place, from origin, current *installed) (*installed, error) {
 	s.opt.Observe(gate.Event{Phase: gate.PhaseDatabase, Image: from.ref})
 	a, err := s.resolve(ctx, p, from)

@@ -13,15 +13,15 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// A view is a second name, beside the database and so on its file system, under
-// which a run sees the same file until it ends, whatever is installed
-// meanwhile. The run's own directory holds only a symbolic link to that name:
-// it often lies on another file system, and a worker that may write there must
-// not hold a name of the file that all runs share.
+// A view is a second name of the database file, in the same directory. A run
+// sees the same file under it until the run ends, whatever is installed
+// meanwhile. The run's own directory has only a symbolic link to that name: the
+// directory is often on another file system, and a worker that may write there
+// must not have a name of the file that all runs share.
 //
-// Names move a file's change time, which is part of its stamp. So they come and
-// go under the short lock, between a check of the stamp and its renewal, and
-// the hash stays good from run to run.
+// Adding or removing a name changes the file's change time, which is part of its
+// stamp. So it is done under the short lock, between a check of the stamp and
+// its renewal, and the hash remains valid from run to run.
 type view struct {
 	place  place
 	path   string // of the database in the run's directory
@@ -32,10 +32,10 @@ type view struct {
 	stamp  stamp
 }
 
-// Snapshot lays a database out below dir as Trivy's cache directory does, as a
-// view that no update can tear or swap, and returns its verified description.
-// A gigabyte is never copied. Where the cache cannot be written, the view is the
-// installed file itself; Verify tells whether it was replaced. Close ends all
+// Snapshot makes a view of a database below dir, in the layout of Trivy's cache
+// directory, and returns its verified description. No update changes the view,
+// and the file is not copied. In a cache that cannot be written, the view is the
+// installed file itself, and Verify tells whether it was replaced. Close ends all
 // views.
 func (s *Store) Snapshot(ctx context.Context, k Kind, dir string) (*evidence.Database, error) {
 	p, err := s.place(k)
@@ -65,7 +65,7 @@ func (s *Store) Snapshot(ctx context.Context, k Kind, dir string) (*evidence.Dat
 	return inst.facts(), nil
 }
 
-// share gives the view its own name of the file if that can be had.
+// share gives the view its own name of the file where that is possible.
 func (s *Store) share(inst *installed, v *view, h held) {
 	err := error(nil)
 	if !h.readOnly {
@@ -120,7 +120,7 @@ func (p place) removeDeadViews() {
 	}
 }
 
-// lay fills the run's directory.
+// lay makes the files of the run's directory.
 func (v *view) lay(m metadata) error {
 	raw, err := m.encode()
 	if err != nil {
@@ -200,8 +200,8 @@ func (v *view) verify(ctx context.Context) error {
 	if now == v.stamp {
 		return nil
 	}
-	// Other runs gave the file names and took them away: then the record has its
-	// new stamp. Or an update took its first name: then only the hash can tell.
+	// Other runs added and removed names of the file: then the record has the new
+	// stamp. Or an update removed its first name: then the hash decides.
 	if rec, err := v.place.readRecord(); err == nil {
 		if e := rec.byStamp(now); e != nil && e.SHA256 == v.sha256 {
 			return nil
@@ -232,9 +232,9 @@ func (s *Store) Close() error {
 	return err
 }
 
-// closeView takes the second name away and, if the file still is the one that
-// the record knows, renews its stamp. Without the lock the name goes all the
-// same, and the next run has to hash the file.
+// closeView removes the second name and, if the record is about the file, renews
+// its stamp. Without the lock it only removes the name, and the next run has to
+// hash the file.
 func (s *Store) closeView(v *view) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

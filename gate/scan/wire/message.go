@@ -11,13 +11,13 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// Version is the version of the protocol. Parent and worker are the same
-// binary, so any difference means that something else answered.
+// Version is the version of the protocol. Parent and worker are the same binary,
+// so a difference means that another program answered.
 const Version = 4
 
-// Open is the parent's first word. It is sent once, before the first image.
+// Open is the first frame of the parent. It is sent once, before the first image.
 type Open struct {
-	// Dir is the worker's own directory, to stand in and to write to.
+	// Dir is the worker's working directory, which it may write to.
 	Dir string `json:"dir"`
 	// CacheDir holds db/ and, when a jar was seen, java-db/, laid out as Trivy
 	// does. Nothing in it changes while the worker lives.
@@ -105,8 +105,8 @@ type Layer struct {
 // the work that needs nothing but the layers, whenever the parent has merged
 // them. It comes as Data: an image can have many programs.
 type Finish struct {
-	// Executables are the paths of the merged image that somebody should
-	// account for.
+	// Executables are the programs of the merged image for which an owner is
+	// looked for.
 	Executables []string `json:"executables,omitempty"`
 }
 
@@ -193,8 +193,7 @@ type Log struct {
 // EntryType is what kind of thing an Entry is.
 type EntryType byte
 
-// The kinds that the worker needs to know. Everything else is the parent's
-// business.
+// The kinds that the worker needs. It does not get other entries.
 const (
 	EntryFile EntryType = iota
 	EntryWhiteout

@@ -222,8 +222,8 @@ func (r *Reader) Document(payload []byte, v any) error {
 	return strictjson.Unmarshal(b, v)
 }
 
-// Body returns a reader of the next size bytes, which must come as Data frames
-// and nothing else. It has to be read to its end before the next frame is.
+// Body returns a reader of the next size bytes, which must come as Data frames. It
+// has to be read to its end before the next frame is read.
 func (r *Reader) Body(size int64) *Body { return &Body{in: r, left: size} }
 
 // Body reads the Data frames that belong to one announcement: exactly as many
@@ -234,8 +234,7 @@ type Body struct {
 	frame int64 // of them, in the frame that has begun
 }
 
-// Read implements io.Reader. The bytes go where the caller wants them without
-// being put down on the way.
+// Read implements io.Reader. It does not buffer the bytes.
 func (b *Body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
