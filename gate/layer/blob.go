@@ -26,6 +26,31 @@ func newBlob(src io.Reader, s Spec) *blob {
 	return &blob{src: src, spec: s, sum: sha256.New()}
 }
 
+// DamagedError says that stored bytes are not those that the manifest announces:
+// they may have been damaged on the way.
+type DamagedError struct{ text string }
+
+func (e *DamagedError) Error() string { return e.text }
+
+func damagedf(format string, args ...any) error { return &DamagedError{fmt.Sprintf(format, args...)} }
+
+// causeOf returns why an archive could not be read with err: it may be that its
+// stored bytes were damaged, which the rest of them tells.
+func (b *blob) causeOf(err error) (cause error) {
+	defer func() {
+		if recover() != nil { // in the source, which is not ours
+			cause = err
+		}
+	}()
+	if b.failed == nil {
+		_, _ = io.Copy(io.Discard, b)
+	}
+	if damaged := (*DamagedError)(nil); errors.As(b.failed, &damaged) {
+		return damaged
+	}
+	return err
+}
+
 // Read implements io.Reader.
 func (b *blob) Read(p []byte) (int, error) {
 	if b.failed != nil {
@@ -37,7 +62,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	total := b.n.Add(int64(n))
 	switch {
 	case total > b.spec.Size:
-		b.failed = fmt.Errorf("the layer is longer than the %d bytes that the manifest announces", b.spec.Size)
+		b.failed = damagedf("the layer is longer than the %d bytes that the manifest announces", b.spec.Size)
 	case errors.Is(err, io.EOF):
 		b.failed = b.end(total)
 	case err != nil:
@@ -48,10 +73,10 @@ func (b *blob) Read(p []byte) (int, error) {
 
 func (b *blob) end(total int64) error {
 	if total != b.spec.Size {
-		return fmt.Errorf("the layer ends after %d of the %d bytes that the manifest announces", total, b.spec.Size)
+		return damagedf("the layer ends after %d of the %d bytes that the manifest announces", total, b.spec.Size)
 	}
 	if got := digestOf(b.sum); got != b.spec.Digest {
-		return fmt.Errorf("the layer's bytes have the digest %s, not %s as the manifest says", got, b.spec.Digest)
+		return damagedf("the layer's bytes have the digest %s, not %s as the manifest says", got, b.spec.Digest)
 	}
 	return io.EOF
 }

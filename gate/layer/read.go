@@ -54,14 +54,17 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	err := l.walk(ctx, plain)
 	cancel(errStopped)
 	if err != nil {
-		waitFor(&fetching)
+		fetched := waitFor(&fetching)
 		waitFor(&inflating)
+		if fetched && l.content {
+			err = src.causeOf(err)
+		}
 		return Stats{}, err
 	}
 	fetching.Wait() // the source has ended, so neither can be stuck
 	inflating.Wait()
 	if src.failed != io.EOF { // a decompressor must not be able to swallow this
-		return Stats{}, fmt.Errorf("the layer was not read to its end: %v", src.failed)
+		return Stats{}, fmt.Errorf("the layer was not read to its end: %w", src.failed)
 	}
 	if got := digestOf(plain.sum); got != s.DiffID {
 		return Stats{}, fmt.Errorf("the uncompressed layer has the digest %s, not the diffID %s that the config says", got, s.DiffID)
@@ -72,8 +75,9 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	}, nil
 }
 
-// waitFor waits for the goroutines of one stage, but not forever.
-func waitFor(wg *sync.WaitGroup) {
+// waitFor waits for the goroutines of one stage, but not forever. It reports
+// whether they have ended.
+func waitFor(wg *sync.WaitGroup) bool {
 	done := make(chan struct{})
 	go func() {
 		wg.Wait()
@@ -83,7 +87,9 @@ func waitFor(wg *sync.WaitGroup) {
 	defer timer.Stop()
 	select {
 	case <-done:
+		return true
 	case <-timer.C:
+		return false
 	}
 }
 
@@ -101,6 +107,7 @@ type lint struct {
 	budget  *Budget
 	visit   func(e *Entry, body io.Reader) error
 	entries int
+	content bool // the walk ended with an error of the bytes that were read
 }
 
 // walk returns nil when the archive has ended well and nothing but zeros
@@ -113,9 +120,12 @@ func (l *lint) walk(ctx context.Context, plain io.Reader) error {
 		}
 		h, err := t.Next()
 		if err == io.EOF {
-			return onlyZeros(plain)
+			err = onlyZeros(plain)
+			l.content = isContent(err)
+			return err
 		}
 		if err != nil {
+			l.content = isContent(err)
 			return archiveError(l.entries, err)
 		}
 		l.entries++
@@ -124,6 +134,7 @@ func (l *lint) walk(ctx context.Context, plain io.Reader) error {
 		}
 		e, err := l.entry(h)
 		if err != nil {
+			l.content = isContent(err)
 			return err
 		}
 		if e == nil {
@@ -139,7 +150,14 @@ func (l *lint) hand(e *Entry, t *tar.Reader) error {
 	if e.Type != File {
 		return l.visit(e, nil)
 	}
-	return l.visit(e, &body{t, l.entries})
+	return l.visit(e, &body{t, l})
+}
+
+// isContent reports whether an error of the archive is neither a limit nor the end
+// of a context.
+func isContent(err error) bool {
+	var limit *LimitError
+	return err != nil && !errors.As(err, &limit) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // archiveError words the errors of archive/tar, which come unwrapped. Errors of
@@ -154,15 +172,16 @@ func archiveError(entries int, err error) error {
 
 // body reads one file of the archive.
 type body struct {
-	r       io.Reader
-	entries int
+	r    io.Reader
+	lint *lint
 }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if err != nil && err != io.EOF {
-		err = archiveError(b.entries, err)
+		b.lint.content = isContent(err)
+		err = archiveError(b.lint.entries, err)
 	}
 	return n, err
 }

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/imagegate/imagegate/gate/layer"
@@ -17,8 +18,22 @@ type reader struct {
 	i int
 }
 
-// Read fetches, verifies and lints the layer and has a worker analyse it.
+// Read fetches, verifies and lints the layer and has a worker analyse it. A blob
+// that was damaged on the way is fetched once more.
 func (r *reader) Read(ctx context.Context) (*store.Layer, error) {
+	l, err := r.read(ctx)
+	if isDamaged(err) {
+		l, err = r.read(ctx)
+	}
+	return l, err
+}
+
+func isDamaged(err error) bool {
+	var damaged *layer.DamagedError
+	return errors.As(err, &damaged)
+}
+
+func (r *reader) read(ctx context.Context) (*store.Layer, error) {
 	s, b := r.scanner, &r.target.Layers[r.i]
 	if err := s.Open(ctx); err != nil {
 		return nil, err
@@ -77,9 +92,15 @@ func (r *reader) Verify(ctx context.Context) (store.Blob, error) {
 		return store.Blob{}, err
 	}
 	var blob store.Blob
-	err := r.scanner.pool.Wait(ctx, r.target.Layers[r.i].Size, func() error {
-		var err error
+	verify := func() (err error) {
 		blob, _, err = r.stream(ctx, func(*layer.Entry, io.Reader) error { return nil })
+		return err
+	}
+	err := r.scanner.pool.Wait(ctx, r.target.Layers[r.i].Size, func() error {
+		err := verify()
+		if isDamaged(err) {
+			err = verify()
+		}
 		return err
 	})
 	return blob, err

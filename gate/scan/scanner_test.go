@@ -3,6 +3,8 @@ package scan_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -362,6 +364,62 @@ func TestUnverifiedBytes(t *testing.T) {
 	}
 	if _, err := s.Scan(t.Context(), target(t, alpine()), need); err != nil {
 		t.Errorf("an honest image after all that: %v", err)
+	}
+}
+
+// A layer that was damaged on the way is fetched once more. One that is malformed
+// as its author made it is not.
+func TestDamagedLayerIsFetchedOnceMore(t *testing.T) {
+	tg := target(t, alpine())
+	open0 := tg.Layers[0].Open
+	sound := func() []byte {
+		r, err := open0(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}()
+	flipped := func(i int) []byte {
+		b := bytes.Clone(sound)
+		b[i] ^= 0x55
+		return b
+	}
+	sum := sha256.Sum256(flipped(len(sound) / 2))
+	tests := map[string]struct {
+		digest string
+		bodies [][]byte
+		opens  int
+		ok     bool
+	}{
+		"sound":                {"", [][]byte{sound}, 1, true},
+		"damaged at the start": {"", [][]byte{flipped(3), sound}, 2, true},
+		"damaged inside":       {"", [][]byte{flipped(len(sound) / 2), sound}, 2, true},
+		"damaged at the end":   {"", [][]byte{flipped(len(sound) - 3), sound}, 2, true},
+		"cut off":              {"", [][]byte{sound[:len(sound)/2], sound}, 2, true},
+		"too long":             {"", [][]byte{append(bytes.Clone(sound), 'x'), sound}, 2, true},
+		"damaged twice":        {"", [][]byte{flipped(9), flipped(9)}, 2, false},
+		"malformed":            {"sha256:" + hex.EncodeToString(sum[:]), [][]byte{flipped(len(sound) / 2)}, 1, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tg := target(t, alpine())
+			b, opens := &tg.Layers[0], 0
+			if tt.digest != "" {
+				b.Digest = tt.digest
+			}
+			b.Open = func(context.Context) (io.ReadCloser, error) {
+				opens++
+				return io.NopCloser(bytes.NewReader(tt.bodies[min(opens, len(tt.bodies))-1])), nil
+			}
+			_, err := open(t, "", nil).Scan(t.Context(), tg, need)
+			if (err == nil) != tt.ok || opens != tt.opens {
+				t.Errorf("%d fetches and error %v, want %d and success %t", opens, err, tt.opens, tt.ok)
+			}
+		})
 	}
 }
 
