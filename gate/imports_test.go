@@ -58,7 +58,7 @@ func allowedImports() map[string][]string {
 		"gate/scan/engine":   with("gate/layer", "gate/scan/wire", "gate/scan/pkgdb", "gate/scan/manifest"),
 		"gate/scan/store":    with("gate/layer"),
 		"gate/scan/worker":   with("gate/layer", "gate/scan/wire", "gate/scan/process"),
-		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
+		"gate/scan":          with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/manifest", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
 		// It has to be initialised before everything else.
 		"cmd/imagegate/ahead":    {"gate/scan/process"},
 		"cmd/imagegate/cmdline":  {"policy/words"},

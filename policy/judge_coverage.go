@@ -42,6 +42,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 		return missing("the scan does not say what it could not see")
 	}
 	var details, excepted, cures []string
+	count := 0
 	for _, g := range append(impliedGaps(j, kind), sc.Coverage.Gaps...) {
 		if gapRule(g.Kind) != id {
 			continue
@@ -51,6 +52,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 			continue
 		}
 		details = append(details, gapLine(g, kind))
+		count += max(g.Count, 1)
 		if !slices.Contains(cures, g.Cure) {
 			cures = append(cures, g.Cure)
 		}
@@ -66,7 +68,7 @@ func checkGaps(j *judge, kind evidence.GapKind) answer {
 	case len(details) == 0:
 		return whole(j.policy, sc.OS, kind)
 	}
-	a := undecided("%s: %s", words.Plural(len(details), "gap"), details[0])
+	a := undecided("%s: %s", words.Plural(count, "gap"), details[0])
 	a.details = details
 	if len(details) == 1 {
 		a.message, a.details = details[0], nil
@@ -110,6 +112,9 @@ func gapLine(g evidence.Gap, kind evidence.GapKind) string {
 	}
 	if g.Subject != "" {
 		line = g.Subject + ": " + line
+	}
+	if layer, ok := strings.CutPrefix(g.Layer, "sha256:"); ok {
+		line += " (layer " + layer[:min(len(layer), 12)] + ")"
 	}
 	if g.Kind != kind {
 		line = string(g.Kind) + ": " + line

@@ -28,8 +28,6 @@ var openShapes = map[string]string{
 	"secret-stripe-publishable": "built-in",
 	"secret-facebook-app":       "built-in",
 	"secret-asana-client":       "built-in",
-	"message-same-entry-twice":  "built-in team",
-	"message-version":           "built-in team",
 }
 
 // TestShapes judges images in the shapes that people ship, all in one run for

@@ -6,7 +6,7 @@ import "strings"
 // form. It is raised whenever the same layer would be recorded differently: when
 // a file gains or loses weight (see classify), when a database is counted
 // differently, and when the wording of a problem changes.
-const ContentsVersion = 2
+const ContentsVersion = 3
 
 // Contents is what one layer holds, whatever image it is part of. It knows
 // neither its place in an image nor its diffID: [Tree.Merge] is told of both.

@@ -36,7 +36,7 @@ func (d *decoder) names(c *Contents) error {
 		if r.kind != File {
 			continue
 		}
-		if r.class = paths.classify(string(at.name)); r.class == classNone && r.twin != 0 {
+		if r.class = paths.classify(string(at.name)); r.class == classNone && !r.program.compiled() && r.twin != 0 {
 			return errRecord
 		}
 	}

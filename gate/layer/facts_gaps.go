@@ -54,7 +54,7 @@ func (l *gapList) evidence(layers map[int32]string) []evidence.Gap {
 	}
 	for _, kind := range []evidence.GapKind{gapHiddenFiles, gapPackageDatabase, gapOSMismatch} {
 		if n := l.count[kind] - maxGaps; n > 0 {
-			gaps = append(gaps, evidence.Gap{Kind: kind, Detail: fmt.Sprintf("and %d more of this kind", n)})
+			gaps = append(gaps, evidence.Gap{Kind: kind, Detail: fmt.Sprintf("%d more gaps of this kind are not listed", n), Count: n})
 		}
 	}
 	return gaps

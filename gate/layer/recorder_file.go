@@ -31,7 +31,7 @@ func (r *Recorder) file(rec *record, e *Entry, body io.Reader) error {
 			return shortFile(e, int64(n), err)
 		}
 		rec.program = programOf(e, head)
-		if rec.class == classNone {
+		if rec.class == classNone && !rec.program.compiled() {
 			return nil
 		}
 		h.begin(body, head)

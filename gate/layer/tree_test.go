@@ -190,6 +190,8 @@ var factCases = []struct {
 	{"jar whose first name was deleted", [][]item{{file1("a.jar", "PK"), hardlink("b.jar", "a.jar")}, {file1(".wh.a.jar", "")}}, ""},
 	{"program whose first name was deleted", [][]item{{program("a", elf), hardlink("b", "a")}, {file1(".wh.a", "")}}, ""},
 	{"jar twice", [][]item{{file1("a.jar", "PK1"), file1("a.jar", "PK2")}}, "hidden-files twice"},
+	{"the same program twice", [][]item{{program("a", elf+"1"), program("a", elf+"1")}}, ""},
+	{"program twice, the same start", [][]item{{program("a", elf+strings.Repeat("1", 100)), program("a", elf+strings.Repeat("1", 99)+"2")}}, "hidden-files twice"},
 	{"program twice", [][]item{{program("a", elf+"1"), program("a", elf+"2")}}, "hidden-files twice"},
 	{"device at etc", [][]item{{device("etc")}}, "hidden-files device"},
 }
@@ -236,7 +238,7 @@ func TestManyGaps(t *testing.T) {
 		items = append(items, file1(fmt.Sprintf("%d.jar", i), "PK1"), file1(fmt.Sprintf("%d.jar", i), "PK2"))
 	}
 	f := facts(t, items)
-	if n := len(f.Gaps); n != maxGaps+1 || f.Gaps[n-1].Detail != "and 450 more of this kind" {
+	if n := len(f.Gaps); n != maxGaps+1 || f.Gaps[n-1].Count != 450 {
 		t.Errorf("%d gaps, the last %+v", n, f.Gaps[n-1])
 	}
 }

@@ -1,11 +1,13 @@
 package scan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/manifest"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -78,7 +80,12 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 	var gaps []evidence.Gap
 	for _, supplier := range r.Suppliers {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapOSMismatch, Subject: supplier,
-			Detail: "the image asks to be judged by another vendor's advisories: " + supplier})
+			Detail: "the image asks to be judged by another vendor's advisories: " + supplier,
+			Cure:   "remove the file or the packages of that vendor"})
+	}
+	if r.ContentSets != "" {
+		gaps = append(gaps, evidence.Gap{Kind: evidence.GapOSMismatch, Subject: "root/buildinfo", Detail: r.ContentSets,
+			Cure: "use a base image of Red Hat that is younger than the advisory database is old, or a newer database"})
 	}
 	for _, p := range r.ThirdParty {
 		gaps = append(gaps, thirdPartyGap(r.OS, p.Name, p.Version, p.Why))
@@ -138,8 +145,14 @@ func (im *image) javaGaps(r *wire.Report) []evidence.Gap {
 func logGaps(r *wire.Report) []evidence.Gap {
 	var gaps []evidence.Gap
 	for _, l := range r.Logs {
-		gaps = append(gaps, evidence.Gap{Kind: evidence.GapScannerErrors, Subject: l.Message,
-			Detail: strings.TrimSpace("the scanner reports: " + l.Message + " " + l.Attrs), Layer: l.Layer})
+		g := evidence.Gap{Kind: evidence.GapScannerErrors, Subject: l.Message, Layer: l.Layer,
+			Detail: strings.TrimSpace("the scanner reports: " + l.Message + " " + l.Attrs)}
+		if l.File != "" {
+			g.Subject, g.Path, g.Package = l.File, l.File, manifest.PackageAt(l.File)
+			g.Detail = "the scanner could not read it: " + cmp.Or(l.Cause, l.Message)
+			g.Cure = "restore the file as its package came with it, or delete it if nothing uses it"
+		}
+		gaps = append(gaps, g)
 	}
 	return gaps
 }
@@ -166,10 +179,29 @@ func compareCounts(databases []layer.PackageDatabase, r *wire.Report) ([]evidenc
 		}
 		if c.Got != c.Expected && d.Problem == "" {
 			gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: d.Path, Layer: d.Layer,
-				Detail: fmt.Sprintf("%s holds %s, but the scanner read %d of them", d.Path, words.Plural(c.Expected, "package"), c.Got)})
+				Detail: fmt.Sprintf("%s holds %s, but the scanner read %d%s", d.Path, words.Plural(c.Expected, "package"), c.Got, difference(d.IDs, got.IDs)),
+				Cure:   "install the packages that differ again, with the package manager"})
 		}
 	}
 	return counts, gaps
+}
+
+// difference names the packages that only one side has read.
+func difference(ours, scanners []string) string {
+	if len(ours) == 0 {
+		return "" // an RPM database is only counted here
+	}
+	var parts []string
+	if unread := missing(ours, scanners); len(unread) > 0 {
+		parts = append(parts, "it did not read "+names(unread))
+	}
+	if extra := missing(scanners, ours); len(extra) > 0 {
+		parts = append(parts, "only the scanner read "+names(extra))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, "; ")
 }
 
 // missing returns what is in want and not in got, both sorted.
@@ -191,7 +223,11 @@ func sortGaps(gaps []evidence.Gap) []evidence.Gap {
 }
 
 func gapKey(g evidence.Gap) string {
-	return strings.Join([]string{string(g.Kind), g.Subject, g.Detail, g.Layer}, "\x00")
+	subject := g.Subject
+	if subject == "" {
+		subject = "\xff" // gaps without a place come last
+	}
+	return strings.Join([]string{string(g.Kind), subject, g.Detail, g.Layer}, "\x00")
 }
 
 func names(list []string) string {

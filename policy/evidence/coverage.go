@@ -43,6 +43,8 @@ type Gap struct {
 	Detail string `json:"detail"`
 	// Package is the package it is about, "NAME VERSION"; "" when it is about none.
 	Package string `json:"package,omitempty"`
+	// Count is how many gaps it stands for; 0 is one.
+	Count int `json:"count,omitempty"`
 	// Cure says what the reader can do about this very gap; "" leaves it to the
 	// rule.
 	Cure string `json:"cure,omitempty"`

@@ -203,8 +203,7 @@ func (s *session) describeFeeds(detail *ftypes.ArtifactDetail, report *wire.Repo
 		report.StreamKnown = report.Stream != "" && s.engine.advisories.has(report.Stream)
 	}
 	if sets > known {
-		report.Suppliers = append(report.Suppliers,
-			fmt.Sprintf("Red Hat content sets, %d of %d unknown to the database", sets-known, sets))
+		report.ContentSets = fmt.Sprintf("the image names %d content sets of Red Hat, which say from which repositories its packages are, but the database does not know %d of them; packages from these were matched with nothing", sets, sets-known)
 	}
 	for i := range detail.Packages {
 		p := &detail.Packages[i]

@@ -96,8 +96,15 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == versionMismatch && aboutAdvisory(r) || r.Message == walkError && aboutChecksums(r) {
 		return nil
 	}
+	l := wire.Log{Level: r.Level.String(), Message: r.Message}
 	var b strings.Builder
 	write := func(a slog.Attr) bool {
+		switch a.Key {
+		case "file_path":
+			l.File = clipped(a.Value.String())
+		case "err":
+			l.Cause = clipped(a.Value.String())
+		}
 		if a.Key != "prefix" && b.Len() < 2000 {
 			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
 		}
@@ -107,8 +114,46 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		write(a)
 	}
 	r.Attrs(write)
-	h.logs.add(wire.Log{Level: r.Level.String(), Message: r.Message, Attrs: strings.TrimSpace(b.String())})
+	l.Attrs = strings.TrimSpace(b.String())
+	if l.File == "" {
+		l.File = fileIn(l.Cause)
+	}
+	l.Cause = withoutFile(l.Cause, l.File)
+	h.logs.add(l)
 	return nil
+}
+
+// clipped keeps a message from an image short enough to be read.
+func clipped(text string) string { return text[:min(len(text), 2000)] }
+
+// parsing begins the errors of analyzers that do not log the file otherwise
+// (fanal/analyzer/language).
+const parsing = "failed to parse "
+
+// fileIn finds the file that an error names.
+func fileIn(cause string) string {
+	if rest, ok := strings.CutPrefix(cause, parsing); ok {
+		if file, _, ok := strings.Cut(rest, ": "); ok {
+			return file
+		}
+	}
+	return ""
+}
+
+// withoutFile leaves of an error what it says beside the file's name, which
+// analyzers repeat.
+func withoutFile(cause, file string) string {
+	if file == "" {
+		return cause
+	}
+	for {
+		rest := strings.TrimPrefix(strings.TrimPrefix(cause, "parse error: "), parsing+file+": ")
+		rest = strings.TrimPrefix(rest, "unable to parse "+file+": ")
+		if rest == cause {
+			return cause
+		}
+		cause = rest
+	}
 }
 
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -194,7 +194,8 @@ func (e *engine) image(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	report.Logs = append(s.logs, e.logs.take()...)
+	gaps, logs := versionGaps(e.logs.take(), s.detail)
+	report.Gaps, report.Logs = append(report.Gaps, gaps...), append(s.logs, logs...)
 	b, err := strictjson.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

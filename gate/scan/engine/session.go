@@ -27,6 +27,7 @@ type session struct {
 	sbom   []ftypes.BlobInfo
 	counts map[string][]string // package database -> name@version, of the topmost layer that has it
 	own    []ownLayer
+	detail *ftypes.ArtifactDetail
 	links  map[string]string // further name of a file -> its first name
 	gaps   []evidence.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
@@ -122,6 +123,7 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.detail = &d.detail
 	addResults(report, d.results)
 	d.owners.attribute(report)
 	for path, ids := range s.counts {

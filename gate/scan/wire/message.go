@@ -135,6 +135,9 @@ type Report struct {
 	ThirdParty []ThirdParty `json:"thirdParty,omitempty"`
 	// Suppliers names vendors whose feeds the image asks for.
 	Suppliers []string `json:"suppliers,omitempty"`
+	// ContentSets says why the content sets of Red Hat in the image, which choose the
+	// advisories, cannot be relied on; "" when they can.
+	ContentSets string `json:"contentSets,omitempty"`
 	// Unmatched lists package types for which the database has no advisories.
 	Unmatched []string `json:"unmatched,omitempty"`
 	// Versionless names packages without a version, which nothing can match.
@@ -187,7 +190,11 @@ type Log struct {
 	Level   string `json:"level"`
 	Message string `json:"message"`
 	Attrs   string `json:"attrs,omitempty"`
-	Layer   string `json:"layer,omitempty"`
+	// File is the file that it is about, as far as the message says; Cause is the
+	// error.
+	File  string `json:"file,omitempty"`
+	Cause string `json:"cause,omitempty"`
+	Layer string `json:"layer,omitempty"`
 }
 
 // EntryType is what kind of thing an Entry is.
