@@ -114,7 +114,6 @@ func (j *judge) isDenied(f *Judged) bool {
 		return false
 	}
 	f.Reason = id + " is denied"
-	j.denied++
 	return true
 }
 
@@ -188,12 +187,11 @@ func (j *judge) isUnfixed(f *Judged) bool {
 // isInGrace gives grace. A date of publication in the future would give it for
 // as long as the date says, so it gives none.
 func (j *judge) isInGrace(f *Judged) bool {
-	g := graceKey.at(j.s, f.Severity)
-	if !g.set || g.value == 0 || f.Published == nil || f.Published.IsZero() ||
-		f.Published.After(j.now.Add(futureToleranceHours*time.Hour)) {
+	grace := graceKey.at(j.s, f.Severity).value
+	if grace == 0 || f.Published == nil || f.Published.After(j.now.Add(futureToleranceHours*time.Hour)) {
 		return false
 	}
-	until := f.Published.Add(g.value)
+	until := f.Published.Add(grace)
 	if !j.now.Before(until) {
 		return false
 	}

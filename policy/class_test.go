@@ -70,6 +70,9 @@ func TestSofteningIsAskedLast(t *testing.T) {
 		if (s.takes == nil) != (i >= len(steps)-2) {
 			t.Errorf("%s: the last two steps count what is left, and only they", s.Class)
 		}
+		if s.Softens == (s.Class == ClassBlocking) {
+			t.Errorf("%s: softens is %v", s.Class, s.Softens)
+		}
 		if s.takes == nil {
 			continue
 		}
@@ -77,9 +80,6 @@ func TestSofteningIsAskedLast(t *testing.T) {
 			t.Errorf("%s blocks, and is asked after what softens", s.Class)
 		}
 		softened = softened || s.Softens
-		if s.Softens == (s.Class == ClassBlocking) {
-			t.Errorf("%s: softens is %v", s.Class, s.Softens)
-		}
 	}
 	for _, s := range steps {
 		if !slices.Contains(Classes(), s.Class) {
@@ -109,6 +109,9 @@ func TestDistroOwned(t *testing.T) {
 		"no class": {func(_ *evidence.Image, f *evidence.Finding) { f.Package.Class = "" }, ClassBlocking},
 		"an owner that is a library": {func(i *evidence.Image, _ *evidence.Finding) {
 			i.Scan.Packages[0].Class = evidence.ClassLanguage
+		}, ClassBlocking},
+		"no owner, and a package without a name": {func(i *evidence.Image, f *evidence.Finding) {
+			f.Package.OwnedBy, i.Scan.Packages[0].Name = "", ""
 		}, ClassBlocking},
 		"no packages": {func(i *evidence.Image, _ *evidence.Finding) { i.Scan.Packages = nil }, ClassBlocking},
 	} {

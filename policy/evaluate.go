@@ -53,9 +53,8 @@ type judge struct {
 	findings []Judged
 	uses     []ExceptionUse
 	buckets  map[evidence.Severity]int // findings that count against each limit
-	denied   int
-	refused  []string // exceptions that the limits of the policy refuse
-	relied   bool     // a finding blocks that one of them was to cover
+	refused  []string                  // exceptions that the limits of the policy refuse
+	relied   bool                      // a finding blocks that one of them was to cover
 	index    *exceptionIndex
 	covering *exception // the exception for the finding that is being classified, nil for none
 	// osPackages holds the names of the OS packages; nil until asked for.

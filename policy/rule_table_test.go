@@ -44,8 +44,13 @@ func TestGraceTable(t *testing.T) {
 		})
 	}
 	runRuleCases(t, map[string]ruleCase{
-		"within":   {p, published(6), ruleMax, ResultPass, ""},
-		"over":     {p, published(7), ruleMax, ResultFail, "1 high"},
+		"within": {p, published(6), ruleMax, ResultPass, ""},
+		"over":   {p, published(7), ruleMax, ResultFail, "1 high"},
+		"no grace for what is published in an hour": {"vulnerabilities: {max: {high: 0}}", scan(func(s *evidence.Scan) {
+			f := finding("CVE-2026-0001", evidence.SeverityHigh)
+			f.Published = ptr(noon().Add(time.Hour))
+			s.Findings = []evidence.Finding{f}
+		}), ruleMax, ResultFail, ""},
 		"no grace": {"vulnerabilities: {max: {high: 0}}", published(1), ruleMax, ResultFail, ""},
 	})
 }
