@@ -137,6 +137,7 @@ func explanation(r *policy.Rule) string {
 		{"How to satisfy it", r.How},
 		{"Values", r.Settings},
 		{"Default", r.Default},
+		{"Classes of findings", classesOf(r.ID)},
 		{"Example", r.Example},
 		{"Since", r.Since},
 	} {
@@ -146,6 +147,18 @@ func explanation(r *policy.Rule) string {
 		fmt.Fprintf(&b, "\n%s:\n", part.title)
 		for line := range strings.Lines(strings.Trim(part.text, "\n")) {
 			b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// classesOf tells which findings a rule puts into a class, and when it is asked.
+func classesOf(rule string) string {
+	var b strings.Builder
+	steps := policy.ClassSteps()
+	for i, s := range steps {
+		if s.Rule == rule {
+			fmt.Fprintf(&b, "%s, when %s (question %d of %d)\n", s.Class, strings.ReplaceAll(s.When, "`", ""), i+1, len(steps))
 		}
 	}
 	return b.String()
