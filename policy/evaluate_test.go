@@ -268,9 +268,9 @@ func TestCoverageRules(t *testing.T) {
 	for _, k := range allGapKinds() {
 		id := ruleCoverage + string(k)
 		want := ResultUndecided
-		if k == evidence.GapNoAdvisories {
-			want = ResultWarn // third-party packages are ordinary
-			cases["strict "+string(k)] = ruleCase{vulns + "\ncoverage: {no-advisories: fail}", gap(k), id, ResultUndecided, "a/b: cut off"}
+		if k == evidence.GapNoAdvisories || k == evidence.GapUnidentifiedJars {
+			want = ResultWarn // they are ordinary
+			cases["strict "+string(k)] = ruleCase{vulns + "\ncoverage: {" + string(k) + ": fail}", gap(k), id, ResultUndecided, "a/b: cut off"}
 		}
 		cases["gap "+string(k)] = ruleCase{vulns, gap(k), id, want, "a/b: cut off"}
 		cases["whole "+string(k)] = ruleCase{vulns, nil, id, ResultPass, ""}

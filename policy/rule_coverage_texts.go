@@ -40,7 +40,12 @@ func gapTexts() []gapText {
 			"look at the files named; a newer imagegate may read them",
 		},
 		{
-			evidence.GapJavaDatabase, levelFail, "Every jar could be identified.",
+			evidence.GapUnidentifiedJars, levelWarn, "Every jar could be identified.",
+			"A jar that neither its own metadata nor the Java database identifies is compared with no advisory. An application's own jars are often such.",
+			"build the jar with the metadata of Maven (META-INF/maven/.../pom.properties), or replace it by the released one",
+		},
+		{
+			evidence.GapJavaDatabase, levelFail, "The Java database was there when jars were looked up.",
 			"A jar without metadata is known by its hash alone, through the Java database.",
 			"fetch the Java database: imagegate db update --java",
 		},

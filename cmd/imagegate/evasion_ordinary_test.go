@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -100,6 +102,8 @@ func TestOrdinary(t *testing.T) {
 		{"scratch/os-release-is-a-link", unprivileged(imagetest.Files(imagetest.Program("app/run", goodProgram()), imagetest.Symlink("etc/os-release", "../x"))), exitNoVerdict},
 		{"scratch/list-of-materials", unprivileged(imagetest.Files(imagetest.Program("app/run", []byte("\x7fELF none")), imagetest.Text("app/run.spdx.json", "{}"))), exitNoVerdict},
 
+		{"jar/unidentified-warns", onCleanBase(imagetest.File{Path: "app/x.jar", Body: jarOf(t, "a/A.class", "META-INF/MANIFEST.MF")}), exitPass},
+
 		{"conda/base", onCleanBase(imagetest.Text("opt/conda/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/environment", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/record-with-another-name", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/x.json", record)), exitNoVerdict},
@@ -138,6 +142,26 @@ func hardStatus() imagetest.Layer {
 }
 
 func goodProgram() []byte { return rootfs.GoBinary("go1.26.8", "example.org/app") }
+
+// jarOf is a jar with the entries, which say nothing of what it is.
+func jarOf(t *testing.T, names ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range names {
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte("Manifest-Version: 1.0\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
 
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))

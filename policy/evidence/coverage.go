@@ -76,6 +76,9 @@ const (
 	// GapUnsupportedPackages: packages of a type for which the database has no
 	// advisories at all, such as conda packages.
 	GapUnsupportedPackages GapKind = "unsupported-packages"
+	// GapUnidentifiedJars: a jar of which neither its metadata nor the Java database
+	// says what it is.
+	GapUnidentifiedJars GapKind = "unidentified-jars"
 	// GapScannerErrors: an analyzer failed or Trivy warned of something that is
 	// not known to be harmless.
 	GapScannerErrors GapKind = "scanner-errors"

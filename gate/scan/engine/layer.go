@@ -204,6 +204,9 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		}
 		s.result.Sort()
 	}
+	if java {
+		l.unidentified(l.main.result.Applications)
+	}
 	links := l.aliases()
 	l.own.keepUsed(l.main.result.Applications)
 	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets)}
