@@ -117,3 +117,25 @@ func TestParseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse asks that whatever is taken for a file of tests can be run.
+func FuzzParse(f *testing.F) {
+	f.Add("tests:\n- {name: x, image: a, verdict: pass}\n")
+	f.Add("tests:\n- {name: x, image: a, verdict: fail, facts: {config: {user: root}}, findings: [{id: CVE-2026-0001, severity: high, package: \"pkg:npm/a@1\"}]}\n")
+	p, err := policy.Parse("imagegate.yaml", []byte(strict))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		file, err := Parse("t.yaml", []byte(src))
+		if err != nil {
+			return
+		}
+		for i := range file.Tests {
+			if file.Tests[i].Line == 0 {
+				t.Errorf("test %d has no line", i)
+			}
+			_, _ = file.Tests[i].Run(p, reference("1.2.3"), nil, today())
+		}
+	})
+}
