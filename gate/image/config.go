@@ -68,9 +68,6 @@ func parseConfig(raw []byte, layers []Descriptor) (*configFile, error) {
 	if err := checkDiffIDs(c.RootFS.DiffIDs, layers); err != nil {
 		return nil, err
 	}
-	if n := len(c.steps()); n > len(layers) {
-		return nil, fmt.Errorf("its history has %d steps with a layer, but there are %d layers", n, len(layers))
-	}
 	return c, nil
 }
 
@@ -153,7 +150,9 @@ func (c *configFile) facts(layers []Descriptor) *evidence.Config {
 	steps, base := c.steps(), c.lastBaseStep()
 	for i, l := range layers {
 		layer := evidence.Layer{Digest: l.Digest, DiffID: c.RootFS.DiffIDs[i], MediaType: l.MediaType, Size: l.Size}
-		// With fewer steps than layers nobody knows which layer lacks its own.
+		// A history is what a builder says, and some write a step for a layer that
+		// another tool dropped. Without one step for each layer, no step belongs
+		// to any.
 		if len(steps) == len(layers) {
 			layer.CreatedBy = c.History[steps[i]].CreatedBy
 			layer.Base = steps[i] < base

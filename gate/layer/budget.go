@@ -43,7 +43,7 @@ func (b *Budget) add(n, out, in int64) error {
 		return &LimitError{"layer-size", l.LayerSize, "the layer's uncompressed size"}
 	case b.size.Add(n) > l.ImageSize:
 		return &LimitError{"image-size", l.ImageSize, "the image's uncompressed size"}
-	case out > RatioFrom && out/l.Ratio >= max(in, 1):
+	case out > l.RatioFrom && out/l.Ratio >= max(in, 1):
 		return &LimitError{"ratio", l.Ratio, "the layer's compression ratio"}
 	}
 	return nil

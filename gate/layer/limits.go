@@ -13,20 +13,20 @@ type Limits struct {
 	LayerSize  int64 // uncompressed bytes of one layer
 	ImageSize  int64 // uncompressed bytes of all layers
 	Ratio      int64 // uncompressed to compressed bytes, after the first RatioFrom
+	RatioFrom  int64 // uncompressed bytes of one layer from which Ratio counts
 	Entries    int64 // archive entries of all layers
 	PathLength int64 // bytes of one path or link target
 	FileSize   int64 // bytes of one file that has to be parsed as a whole
 }
 
-// RatioFrom is the uncompressed size from which Limits.Ratio is watched. Small
-// layers of zeros are harmless and common.
-const RatioFrom = 100 << 20
-
 // DefaultLimits are far above honest images: the largest on Docker Hub with
-// machine-learning frameworks have layers of about 10 GiB.
+// machine-learning frameworks have layers of about 10 GiB. Layers of zeros are
+// common below the floor of the ratio: useradd with a high number makes a sparse
+// var/log/lastlog of 292 bytes for each number below it, which a layer holds as
+// zeros.
 func DefaultLimits() Limits {
 	return Limits{
-		BlobSize: 10 << 30, LayerSize: 20 << 30, ImageSize: 20 << 30, Ratio: 200,
+		BlobSize: 10 << 30, LayerSize: 20 << 30, ImageSize: 20 << 30, Ratio: 200, RatioFrom: 1 << 30,
 		Entries: 2_000_000, PathLength: 4096, FileSize: 512 << 20,
 	}
 }
@@ -38,6 +38,7 @@ func (l *Limits) Table() limit.Table {
 		{Name: "layer-size", Bytes: &l.LayerSize},
 		{Name: "image-size", Bytes: &l.ImageSize},
 		{Name: "ratio", Count: &l.Ratio},
+		{Name: "ratio-from", Bytes: &l.RatioFrom},
 		{Name: "entries", Count: &l.Entries},
 		{Name: "path-length", Count: &l.PathLength},
 		{Name: "file-size", Bytes: &l.FileSize},

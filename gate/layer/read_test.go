@@ -165,7 +165,7 @@ func TestReadUnreadBody(t *testing.T) {
 
 // TestReadLimits: each limit is named, with the flag that raises it.
 func TestReadLimits(t *testing.T) {
-	zeros := gzipOf(t, tarOf(t, file1("zeros", strings.Repeat("\x00", RatioFrom+1<<20))))
+	zeros := gzipOf(t, tarOf(t, file1("zeros", strings.Repeat("\x00", 8<<20))))
 	two := gzipOf(t, tarOf(t, file1("zeros", strings.Repeat("\x00", 2<<20))))
 	small := tarOf(t, file1("a", "x"), file1("b", "x"), file1(strings.Repeat("d/", 40)+"c", "x"))
 	for _, tt := range []struct {
@@ -183,6 +183,7 @@ func TestReadLimits(t *testing.T) {
 		if err := l.Table().Set(tt.limit, tt.value); err != nil {
 			t.Fatal(err)
 		}
+		l.RatioFrom = 4 << 20
 		s := specOf(0, tt.stored, nil, typeGzip)
 		_, err := Read(context.Background(), bytes.NewReader(tt.stored), s, NewBudget(l), visitAll)
 		var limit *LimitError
