@@ -22,3 +22,13 @@ func (e environment) lookup(name string) (string, bool) {
 	}
 	return "", false
 }
+
+// forcesColor reports whether colours are wanted where no terminal shows them.
+func (e environment) forcesColor() bool {
+	for _, name := range []string{"FORCE_COLOR", "CLICOLOR_FORCE"} {
+		if value := e.get(name); value != "" && value != "0" && value != "false" {
+			return true
+		}
+	}
+	return false
+}

@@ -21,9 +21,10 @@ func policyFlags() []cli.Flag {
 func reportFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: outputUsage()},
+		&cli.StringFlag{Name: "show", Usage: "list `WHAT` in the text: all for every rule and every accepted finding"},
 		&cli.StringFlag{Name: "ci", Value: "auto", Usage: "also report the way that `NAME` shows: auto (default), github, gitlab or none"},
 		&cli.BoolFlag{Name: "quiet", Usage: "print no progress and no warnings"},
-		&cli.BoolFlag{Name: "no-color", Usage: "print no colours; the variable NO_COLOR does the same"},
+		&cli.BoolFlag{Name: "no-color", Usage: "print no colours; the variable NO_COLOR does the same, FORCE_COLOR and CLICOLOR_FORCE do the opposite"},
 	}
 }
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -56,9 +58,9 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 		}
 	}
 	var printed []document
-	for _, o := range s.outputs {
+	for _, o := range textLast(s.outputs) {
 		if o.Path != "" {
-			fail(files.Add(o.Path, func(w io.Writer) error { return o.Format.Write(w, run, p.reportOptions(s)) }))
+			fail(files.Add(o.Path, func(w io.Writer) error { return o.Format.Write(w, run, p.reportOptions(s, run)) }))
 			continue
 		}
 		doc, err := p.render(o.Format, s, run)
@@ -109,7 +111,7 @@ func verdictError(outcome policy.Decision, failures []error) error {
 // publish tells the CI system. What it cannot be told stands in the log: the
 // verdict and the reports that were asked for are there already.
 func (p *program) publish(s *setup, run *gate.Run, code int) {
-	o := ci.Options{Stdout: p.stdout, ExitCode: code, Outputs: s.outputs, Report: p.reportOptions(s)}
+	o := ci.Options{Stdout: p.stdout, ExitCode: code, Outputs: s.outputs, Report: p.reportOptions(s, run)}
 	for _, out := range s.outputs {
 		switch {
 		case out.Format.Name == "github":
@@ -125,19 +127,43 @@ func (p *program) publish(s *setup, run *gate.Run, code int) {
 	}
 }
 
-func (p *program) reportOptions(s *setup) report.Options {
-	return report.Options{Now: s.started, PolicyDir: s.ci.Workspace, DefaultBranchImage: s.ci.DefaultBranchImage}
+// reportOptions returns what the formats have to know. What they leave out is
+// told at once, and becomes a note of the run.
+func (p *program) reportOptions(s *setup, run *gate.Run) report.Options {
+	return report.Options{
+		Now: s.started, PolicyDir: s.ci.Workspace, DefaultBranchImage: s.ci.DefaultBranchImage, All: s.all,
+		LeftOut: func(text string) {
+			if !slices.Contains(run.Notes, text) {
+				run.Notes = append(run.Notes, text)
+				s.progress.Warn(text)
+			}
+		},
+	}
+}
+
+// textLast moves the text to the end: it tells what other formats left out.
+func textLast(outputs []report.Output) []report.Output {
+	out := slices.Clone(outputs)
+	isText := func(o report.Output) int {
+		if o.Format.Name == "text" {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b report.Output) int { return cmp.Compare(isText(a), isText(b)) })
+	return out
 }
 
 // render returns a report for standard output.
 func (p *program) render(f *report.Format, s *setup, run *gate.Run) ([]byte, error) {
-	options := p.reportOptions(s)
+	options := p.reportOptions(s, run)
 	if f, ok := p.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		options.Color = s.color && p.env.get("TERM") != "dumb"
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
 			options.Width = columns
 		}
 	}
+	options.Color = options.Color || s.color && p.env.forcesColor()
 	var doc bytes.Buffer
 	err := f.Write(&doc, run, options)
 	return doc.Bytes(), err

@@ -27,6 +27,7 @@ type setup struct {
 	outputs  []report.Output
 	evidence string // file to save the evidence in, "" for none
 	color    bool   // allowed where the reader can show it
+	all      bool   // of --show
 	ci       ci.Environment
 	progress *progress.Printer
 	shard    shard       // of --shard
@@ -40,9 +41,13 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 		started:  p.now().UTC().Truncate(time.Second),
 		evidence: c.String("evidence"),
 		color:    !c.Bool("no-color") && p.env.get("NO_COLOR") == "",
+		all:      c.String("show") == "all",
 		progress: progress.New(p.stderr, c.Bool("quiet"), p.env.get),
 	}
 	var err error
+	if show := c.String("show"); show != "" && show != "all" {
+		return nil, usagef("flag --show: %q cannot be shown", show).WithHint("write --show all")
+	}
 	if s.ci, err = ci.Choose(c.String("ci"), p.env.get); err != nil {
 		return nil, usagef("flag --ci: %w", err)
 	}

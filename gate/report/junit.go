@@ -70,7 +70,7 @@ func junitFormat() Format {
 	}
 }
 
-func renderJUnit(run *gate.Run, _ Options) ([]byte, error) {
+func renderJUnit(run *gate.Run, o Options) ([]byte, error) {
 	doc := junitSuites{}
 	budget := junitCases
 	for i := range run.Results {
@@ -78,6 +78,10 @@ func renderJUnit(run *gate.Run, _ Options) ([]byte, error) {
 	}
 	if len(doc.Suites) == 0 {
 		doc.Suites = append(doc.Suites, newSuite(run, &gate.Result{}, 0, &budget))
+	}
+	if budget < 0 {
+		o.leaveOut("the JUnit report leaves out %s, the least severe ones of each image: GitLab reads %s test cases of a file (the JSON report has all)",
+			words.Plural(-budget, "finding"), words.Count(junitCases))
 	}
 	var b bytes.Buffer
 	b.WriteString(xml.Header)

@@ -88,6 +88,11 @@ type Options struct {
 	// MaxRows is how many rows a table of the text format has before findings
 	// are grouped by package; 0 means 25.
 	MaxRows int
+	// All lists every rule and every accepted finding in the text format.
+	All bool
+	// LeftOut is told what a format left out because its reader has a limit, and
+	// how to see it. It may be nil.
+	LeftOut func(string)
 	// MaxBytes bounds the Markdown formats; 0 means what their reader allows. A
 	// job summary that another step has begun has less room.
 	MaxBytes int
@@ -95,6 +100,13 @@ type Options struct {
 	// (CS_DEFAULT_BRANCH_IMAGE), so that GitLab recognises findings when the
 	// branch is part of the repository path.
 	DefaultBranchImage string
+}
+
+// leaveOut tells what a format left out.
+func (o *Options) leaveOut(format string, args ...any) {
+	if o.LeftOut != nil {
+		o.LeftOut(fmt.Sprintf(format, args...))
+	}
 }
 
 // whole writes a document that is rendered as a whole: nothing is written when

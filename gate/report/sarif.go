@@ -45,13 +45,29 @@ func sarifFormat() Format {
 // results until the file is small enough to be uploaded.
 func renderSARIF(run *gate.Run, o Options) ([]byte, error) {
 	for limit := min(sarifResults, sarifTotal/max(min(len(run.Results), sarifRuns), 1)); ; limit /= 2 {
-		doc, err := encodeJSON(sarifReport(run, o, limit))
+		report, cut := sarifReport(run, o, limit)
+		doc, err := encodeJSON(report)
 		if err != nil {
 			return nil, err
 		}
 		if limit < 16 || len(doc) <= sarifGzip || gzipSize(doc) <= sarifGzip*9/10 {
+			cut.tell(&o)
 			return doc, nil
 		}
+	}
+}
+
+// sarifCut counts what a SARIF file leaves out.
+type sarifCut struct{ images, findings int }
+
+func (c sarifCut) tell(o *Options) {
+	if c.images > 0 {
+		o.leaveOut("the SARIF report leaves out %s, those that pass first: GitHub takes %d runs in a file (judge fewer images in a run, with --shard I/N or a run for each group)",
+			words.Plural(c.images, "image"), sarifRuns)
+	}
+	if c.findings > 0 {
+		o.leaveOut("the SARIF report leaves out %s, the least severe ones: GitHub takes files of a limited size (the JSON report has all; fewer images in a run leave room for more)",
+			words.Plural(c.findings, "finding"))
 	}
 }
 
@@ -70,14 +86,16 @@ func (n *countingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func sarifReport(run *gate.Run, o Options, limit int) *sarif.Report {
+func sarifReport(run *gate.Run, o Options, limit int) (*sarif.Report, sarifCut) {
 	report := sarif.NewReport()
 	report.Schema = sarifSchema
 	results, cut := worstResults(run.Results, sarifRuns)
+	left := sarifCut{images: cut}
 	ids := &identity{}
 	for _, r := range results {
 		s := &sarifRun{run: run, o: o, r: r, img: imageOf(r), limit: limit, rules: map[string]int{}}
 		report.AddRun(s.build(ids))
+		left.findings += s.cut
 	}
 	if len(results) == 0 {
 		s := &sarifRun{run: run, o: o, r: &gate.Result{}, limit: limit, rules: map[string]int{}}
@@ -88,7 +106,7 @@ func sarifReport(run *gate.Run, o Options, limit int) *sarif.Report {
 		first.AddToolExecutionNotification(notification(sarif.LevelWarning,
 			fmt.Sprintf("%s left out: a file may have %d runs. The JSON report has all of them.", words.Plural(cut, "result"), sarifRuns)))
 	}
-	return report
+	return report, left
 }
 
 // worstResults returns at most n results in the order asked, leaving out passes
@@ -118,6 +136,7 @@ type sarifRun struct {
 	r       *gate.Result
 	img     image
 	limit   int
+	cut     int // findings that were left out
 	ids     identity
 	driver  *sarif.ToolComponent
 	rules   map[string]int // index by id
@@ -137,19 +156,18 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 	if s.run.Saved {
 		invocation.AddToolExecutionNotification(notification(sarif.LevelNote, savedNote))
 	}
-	cut := 0
 	for _, f := range findingsOf(s.r) {
 		switch {
 		case f.Class == policy.ClassIgnoredType, f.Class == policy.ClassDistroOwned:
 		case len(s.results) >= s.limit:
-			cut++
+			s.cut++
 		default:
 			s.addFinding(f)
 		}
 	}
-	if cut > 0 {
+	if s.cut > 0 {
 		invocation.AddToolExecutionNotification(notification(sarif.LevelWarning,
-			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", words.Plural(cut, "finding"))))
+			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", words.Plural(s.cut, "finding"))))
 	}
 	out.Tool = sarif.NewTool().WithDriver(s.driver)
 	out.Results = append(out.Results, s.results...)

@@ -31,15 +31,15 @@ func renderText(run *gate.Run, o Options) ([]byte, error) {
 	t := &textReport{&textWriter{color: o.Color, width: o.Width}, run, o}
 	images := groups(run.Results)
 	t.headline(images)
+	if len(run.Results) > 1 {
+		t.summary()
+	}
 	for _, g := range images {
 		for _, r := range g {
 			t.result(r, len(run.Results) > 1)
 		}
 	}
 	t.exceptions()
-	if len(run.Results) > 1 {
-		t.summary()
-	}
 	t.footer()
 	return t.buf.Bytes(), nil
 }
@@ -173,7 +173,7 @@ func (t *textReport) result(r *gate.Result, several bool) {
 	}
 	t.entry(2, "saw", dim, saw(r))
 	for i := range r.Verdict.Overrides {
-		t.entry(2, "override", dim, "the policy has rules of its own for this image: "+place(r.Verdict.Overrides[i].Position))
+		t.entry(2, "override", dim, "the policy changes its rules for this image: "+place(r.Verdict.Overrides[i].Position))
 	}
 	t.skipped(r)
 	t.findings(r)
@@ -249,20 +249,26 @@ func resultTint(r policy.Result) tint {
 	}
 }
 
-// passed sums up the rules that nobody has to look at.
+// passed counts the rules that passed and those that are off, or lists them.
 func (t *textReport) passed(r *gate.Result) {
-	var names []string
-	for _, rule := range rulesOf(r, policy.ResultPass) {
-		names = append(names, rule.Rule)
-	}
-	off := len(rulesOf(r, policy.ResultOff))
-	switch {
-	case len(names) > 0 && off > 0:
-		t.entry(2, "pass", green, fmt.Sprintf("%s: %s; %d more not asked for", words.Plural(len(names), "rule"), strings.Join(names, ", "), off))
-	case len(names) > 0:
-		t.entry(2, "pass", green, words.Plural(len(names), "rule")+": "+strings.Join(names, ", "))
-	case off > 0:
-		t.entry(2, "off", dim, words.Plural(off, "rule")+" not asked for")
+	for _, group := range []struct {
+		label  string
+		color  tint
+		result policy.Result
+	}{{"pass", green, policy.ResultPass}, {"off", dim, policy.ResultOff}} {
+		rules := rulesOf(r, group.result)
+		if len(rules) == 0 {
+			continue
+		}
+		text := words.Plural(len(rules), "rule")
+		if t.o.All {
+			names := make([]string, len(rules))
+			for i, rule := range rules {
+				names[i] = rule.Rule
+			}
+			text += ": " + strings.Join(names, ", ")
+		}
+		t.entry(2, group.label, group.color, text)
 	}
 }
 

@@ -35,6 +35,42 @@ func (t *textReport) findings(r *gate.Result) {
 		t.gap()
 		t.entry(2, "not blocking", dim, rest)
 	}
+	t.unfixedCriticals(all)
+	if t.o.All {
+		t.accepted(r, all)
+	}
+}
+
+// unfixedCriticals names the critical findings without a fix. They do not block,
+// but the reader has to know what is shipped.
+func (t *textReport) unfixedCriticals(findings []*policy.Judged) {
+	var names []string
+	for _, f := range inReportOrder(ofClass(findings, policy.ClassUnfixed)) {
+		if severity(f.Severity) == evidence.SeverityCritical {
+			names = append(names, f.ID+" ("+f.Package.Name+" "+f.Package.Version+")")
+		}
+	}
+	if left := len(names) - maxDetails; left > 0 {
+		names = append(names[:maxDetails], more(left, "finding")+": use -o json")
+	}
+	if len(names) > 0 {
+		t.entry(2, "critical", yellow, "without a fix: "+strings.Join(names, ", "))
+	}
+}
+
+// accepted lists the findings that do not block, with their classes.
+func (t *textReport) accepted(r *gate.Result, findings []*policy.Judged) {
+	tab := &table{head: []string{"ID", "SEVERITY", "CLASS", "PACKAGE", "INSTALLED -> FIXED"}}
+	for _, f := range inReportOrder(slices.Clone(findings)) {
+		if f.Class != policy.ClassBlocking {
+			tab.add(severityTint(f.Severity), f.ID, string(severity(f.Severity)), string(f.Class), f.Package.Name, f.Package.Version+" -> "+fixed(f))
+		}
+	}
+	if len(tab.rows) > 0 {
+		t.gap()
+		t.line("  ", t.paint(bold, "Accepted: "+words.Plural(len(tab.rows), "finding")))
+		tab.print(t.textWriter, 4)
+	}
 }
 
 // bySeverity counts findings: "3 critical, 12 high".
@@ -232,14 +268,23 @@ func (b *bundle) fixes() string {
 	}
 	s := strings.Join(versions, ", ")
 	if unfixed > 0 {
-		s += fmt.Sprintf(" (%d without fix)", unfixed)
+		s += fmt.Sprintf(" (%d no fix)", unfixed)
+	}
+	return s
+}
+
+// count counts the findings: those of the worst severity, then the others.
+func (b *bundle) count() string {
+	s := words.Count(b.worst) + " " + string(severity(b.findings[0].Severity))
+	if rest := len(b.findings) - b.worst; rest > 0 {
+		s += " + " + words.Count(rest)
 	}
 	return s
 }
 
 // byPackage writes one row per package, at most limit packages per severity.
 func (t *textReport) byPackage(r *gate.Result, findings []*policy.Judged, limit int) {
-	tab := &table{head: []string{"PACKAGE", "INSTALLED -> FIXED", "FINDINGS", "SUCH AS", "LAYER"}}
+	tab := &table{head: []string{"PACKAGE", "INSTALLED -> FIXED", "FINDINGS", "LAYER"}}
 	rows := map[evidence.Severity]int{}
 	var morePackages, moreFindings int
 	for _, b := range bundles(findings) {
@@ -251,7 +296,7 @@ func (t *textReport) byPackage(r *gate.Result, findings []*policy.Judged, limit 
 			continue
 		}
 		tab.add(severityTint(worst), f.Package.Name, f.Package.Version+" -> "+b.fixes(),
-			bySeverity(b.findings), f.ID, origin(r, &f.Package))
+			b.count(), origin(r, &f.Package))
 	}
 	tab.print(t.textWriter, 4)
 	if morePackages > 0 {

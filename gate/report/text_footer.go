@@ -153,11 +153,11 @@ func because(why string) string {
 	return " (" + why + ")"
 }
 
-// summary is the table of all images, for runs with several.
+// summary is the table of all images, for runs with several: a line for each. The
+// digests follow with the images.
 func (t *textReport) summary() {
 	t.gap()
-	t.line(t.paint(bold, "Summary"))
-	tab := &table{head: []string{"VERDICT", "PLATFORM", "BLOCKING", "DIGEST", "IMAGE"}}
+	tab := &table{head: []string{"VERDICT", "BLOCKING", "PLATFORM", "IMAGE"}, middle: true}
 	for i := range t.run.Results {
 		r := &t.run.Results[i]
 		img := imageOf(r)
@@ -165,8 +165,7 @@ func (t *textReport) summary() {
 		if r.Err == nil {
 			blocking = words.Count(r.Verdict.Count(policy.ClassBlocking))
 		}
-		tab.add(decisionTint(r.Decision()), r.Decision().String(), cmp.Or(img.platform, "-"), blocking,
-			cmp.Or(short(img.digest), "-"), img.ref)
+		tab.add(decisionTint(r.Decision()), r.Decision().String(), blocking, cmp.Or(img.platform, "-"), img.ref)
 	}
 	tab.print(t.textWriter, 2)
 }
