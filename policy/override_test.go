@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -206,4 +207,30 @@ func TestOverrideRule(t *testing.T) {
 		"that loosens":     {p + "overrides: [{images: [\"registry.example.no/**\"], vulnerabilities: {max: {high: 3}}}]", nil, ruleOverrides, ResultWarn, "3 instead of 0"},
 		"that lifts a gap": {p + "overrides: [{images: [\"registry.example.no/**\"], coverage: {unknown-os: warn}}]", nil, ruleOverrides, ResultWarn, "warn instead of fail"},
 	})
+}
+
+// A list of overrides that is none is a mistake, and so is a list that is too long
+// to be read.
+func TestListsOfOverrides(t *testing.T) {
+	entries := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "- {images: [r.no/x%d], secrets: {max: 1}}\n", i)
+		}
+		return "overrides:\n" + b.String()
+	}
+	for src, want := range map[string]string{
+		"overrides: {images: [r.no/a], secrets: {max: 1}}": "overrides is",
+		"overrides: []":                   "empty list",
+		"overrides: [{images: [r.no/a]}]": "changes nothing",
+		"overrides: [{images: [r.no/a], owner: team, final: true}]": "changes nothing",
+		"overrides: [{images: [r.no/a], justification: x}]":         "justification",
+		entries(maxOverrides + 1):                                   "more than",
+		entries(maxOverrides):                                       "",
+	} {
+		_, err := Parse("p", []byte("version: 1\nsecrets: {max: 0}\n"+src+"\n"))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: %v, want %q", src, err, want)
+		}
+	}
 }
