@@ -22,9 +22,9 @@ import (
 
 const (
 	// namesOnly needs no layer.
-	namesOnly = "version: 1\nreference: {deny-tags: [bad]}\n"
+	namesOnly = "version: 1\nextends: none\nreference: {deny-tags: [bad]}\n"
 	// nonRoot needs the layers, to know who the user is.
-	nonRoot = "version: 1\nconfig: {user: non-root}\n"
+	nonRoot = "version: 1\nextends: none\nconfig: {user: non-root}\n"
 )
 
 func parse(t *testing.T, src string) *policy.Policy {

@@ -16,7 +16,7 @@ import (
 )
 
 // namesAndUser denies a tag without a layer and needs the layers for the rest.
-const namesAndUser = "version: 1\nreference: {deny-tags: [bad]}\nconfig: {user: non-root}\n"
+const namesAndUser = "version: 1\nextends: none\nreference: {deny-tags: [bad]}\nconfig: {user: non-root}\n"
 
 // scans notes which images were scanned.
 type scans struct {

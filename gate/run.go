@@ -39,8 +39,14 @@ func (r *Run) Revoke(err error) {
 
 // PolicySource tells which policy judged.
 type PolicySource struct {
-	Path   string // "built-in default" without a file
+	Path   string // "built-in default 1" without a file
 	SHA256 string // of the file's bytes, hex
+	// Digest is the hash over all that applies, sha256:...: the file, its bases and
+	// the built-in policy. Parts are those, the one at the bottom first.
+	Digest string
+	Parts  []policy.Part
+	// Unasked lists the main questions that the policy does not ask of every image.
+	Unasked []string
 }
 
 // Shard is one of the shares that a list of images was dealt out into. Only all

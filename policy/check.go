@@ -83,7 +83,7 @@ func (d *decoder) checkExceptions(p *Policy) {
 		}
 		for _, key := range p.limits.require.value {
 			if e.keys[key] == nil && key != "reason" && e.mayHave(key) { // the absence of a reason is reported anyway
-				d.failPos(e.Position, fmt.Sprintf("add %s, or change exception-limits.require on line %d", key, p.limits.require.pos.Line),
+				d.failPos(e.Position, "add it: exception-limits.require at "+p.limits.require.pos.String()+" asks for it",
 					"exception %d has no %q", i+1, key)
 			}
 		}

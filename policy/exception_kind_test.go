@@ -92,7 +92,7 @@ func TestExceptionKindsAreNarrow(t *testing.T) {
 		`id: CVE-2026-0001, cause: "invalid character"`:                      "cause has no meaning",
 		`rule: config.user, justification: component_not_present, ` + images: "justification has no meaning",
 	} {
-		_, err := Parse("p", []byte(withExceptions(keys)))
+		_, err := Parse("p", alone(withExceptions(keys)))
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", keys, err)
@@ -328,7 +328,7 @@ func TestEveryKindOfExceptionHasLimitsAndAnEnd(t *testing.T) {
 				t.Errorf("%s, after its end: exception %s, %s", keys, u.Status, v.Decision)
 			}
 		}
-		if _, err := Parse("p", []byte(withExceptions(keys)+"exception-limits: {require: [owner]}\n")); err == nil || !strings.Contains(err.Error(), `no "owner"`) {
+		if _, err := Parse("p", alone(withExceptions(keys)+"exception-limits: {require: [owner]}\n")); err == nil || !strings.Contains(err.Error(), `no "owner"`) {
 			t.Errorf("%s without an owner: %v", keys, err)
 		}
 	}

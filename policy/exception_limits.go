@@ -163,11 +163,11 @@ func (d *decoder) checkOverrideLimits(p *Policy) {
 		title := fmt.Sprintf("override %d loosens %s", i+1, o.loosens[0].keyPath())
 		for _, key := range p.limits.require.value {
 			if slices.Contains(accountFields(), key) && o.keys[key] == nil {
-				d.failPos(o.pos, fmt.Sprintf("add %s, as exception-limits.require asks for it on line %d", key, p.limits.require.pos.Line), "%s and has no %q", title, key)
+				d.failPos(o.pos, fmt.Sprintf("add %s: exception-limits.require at %s asks for it", key, p.limits.require.pos), "%s and has no %q", title, key)
 			}
 		}
 		if p.limits.maxDays.set && o.keys["expires"] == nil {
-			d.failPos(o.pos, fmt.Sprintf("add its last day, expires: 2027-01-31, because exception-limits.max-days is set on line %d", p.limits.maxDays.pos.Line),
+			d.failPos(o.pos, fmt.Sprintf("add its last day, such as expires: 2027-01-31: exception-limits.max-days is set at %s", p.limits.maxDays.pos),
 				"%s and has no end", title)
 		}
 		d.checkNever(p, o, i)
@@ -186,7 +186,7 @@ func (d *decoder) checkNever(p *Policy, o *override, i int) {
 		for _, sev := range one.severities() {
 			if worth(sev) >= rank(evidence.Severity(never.value)) {
 				pos, _ := l.position(&o.changes)
-				d.failPos(pos, fmt.Sprintf("remove it, set it for all images, or change exception-limits.never on line %d", never.pos.Line),
+				d.failPos(pos, fmt.Sprintf("remove it, set it for all images, or change exception-limits.never at %s", never.pos),
 					"override %d loosens %s, and exception-limits.never covers %s and worse", i+1, l.keyPath(), never.value)
 				break
 			}

@@ -42,11 +42,14 @@ func (d *decoder) fail(n *yaml.Node, cure, format string, args ...any) {
 
 // failPos reports a mistake at a place that was read before.
 func (d *decoder) failPos(p Position, cure, format string, args ...any) {
-	d.at(p.Line, p.Column, cure, format, args...)
+	d.diags = append(d.diags, Diagnostic{Pos: p, Msg: fmt.Sprintf(format, args...), Cure: cure})
 }
 
-// pos returns the place of a node.
+// pos returns the place of a node. The built-in policy is in no file.
 func (d *decoder) pos(n *yaml.Node) Position {
+	if d.file == "" {
+		return Position{}
+	}
 	return Position{File: d.file, Line: n.Line, Column: n.Column}
 }
 

@@ -18,7 +18,7 @@ func TestParseReportsEveryMistake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Parse("mistakes.yaml", src)
+	p, err := Parse("mistakes.yaml", alone(string(src)))
 	var e *Error
 	if p != nil || !errors.As(err, &e) {
 		t.Fatalf("Parse = %v, %v, want an *Error", p, err)
@@ -147,7 +147,7 @@ func badPolicies() map[string]string {
 
 func TestParseRefuses(t *testing.T) {
 	for src, want := range badPolicies() {
-		_, err := Parse("p", []byte(src))
+		_, err := Parse("p", alone(src))
 		if err == nil {
 			t.Errorf("Parse(%q) takes it, want %q", src, want)
 		} else if !strings.Contains(err.Error(), want) {
@@ -164,7 +164,7 @@ func TestParseLimits(t *testing.T) {
 		"more than 30000 entries": "version: 1\nplatforms: [" + strings.Repeat("a,", maxElement) + "]\n",
 		"more than 300 entries":   "version: 1\nsecrets: {max: 0}\noverrides:\n" + strings.Repeat("- {images: [r.no/a], secrets: {max: 1}}\n", maxOverrides+1),
 	} {
-		if _, err := Parse("p", []byte(src)); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Parse("p", alone(src)); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %.200v", name, err)
 		}
 	}
@@ -202,11 +202,11 @@ func TestParseRefusesExceptions(t *testing.T) {
 		"- {id: CVE-2026-1234, images: [app]" + tail:                                 "which has no registry",
 		"- {id: CVE-2026-1234, paths: [\"{\"]" + tail:                                "is no valid glob",
 		"- {id: CVE-2026-1234" + tail + "- {id: cve-2026-1234" + tail:                "5:3: exception 2 is for the same id",
-		"- {id: CVE-2026-1234" + tail + "exception-limits: {require: [owner]}\n":     `4:3: exception 1 has no "owner" (add owner, or change exception-limits.require on line 5)`,
+		"- {id: CVE-2026-1234" + tail + "exception-limits: {require: [owner]}\n":     `4:3: exception 1 has no "owner" (add it: exception-limits.require at p:5:29 asks for it)`,
 		"- {id: CVE-2026-1234" + tail + "exception-limits: {require: [package]}\n":   `4:3: exception 1 has no "package"`,
 		"- {id: CVE-2026-1234" + tail + "exception-limits: {require: [reasoning]}\n": "did you mean reason?",
 	} {
-		if _, err := Parse("p", []byte(head+src)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse("p", alone(head+src)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s=\n%v\nwant %q", src, err, want)
 		}
 	}
@@ -230,7 +230,7 @@ func TestParseReportsUnreachableOverrides(t *testing.T) {
 		{`"r.no/*-x"`, `"r.no/*"`, false},
 	} {
 		src := fmt.Sprintf("version: 1\nsecrets: {max: 0}\noverrides:\n- {images: [%s], final: true, secrets: {max: 1}}\n- {images: [%s], secrets: {max: 2}}\n", c.first, c.second)
-		_, err := Parse("p", []byte(src))
+		_, err := Parse("p", alone(src))
 		if got := err != nil && strings.Contains(err.Error(), "5:3: override 2 is never reached: the one on line 4"); got != c.hidden {
 			t.Errorf("%s before %s: hidden = %v, want %v (%v)", c.first, c.second, got, c.hidden, err)
 		}
@@ -246,7 +246,7 @@ func TestBlindingNeedsNames(t *testing.T) {
 		"**/*": false, "*/*": false,
 	} {
 		src := "version: 1\nsecrets: {max: 0}\noverrides:\n- images: [" + fmt.Sprintf("%q", glob) + "]\n  coverage: {unknown-os: warn}\n"
-		_, err := Parse("p", []byte(src))
+		_, err := Parse("p", alone(src))
 		if (err == nil) != named {
 			t.Errorf("%s: %v, want named = %v", glob, err, named)
 		}

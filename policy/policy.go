@@ -8,6 +8,7 @@
 package policy
 
 import (
+	"cmp"
 	_ "embed" // the default policy and the schema
 	"slices"
 	"strings"
@@ -29,6 +30,9 @@ type Policy struct {
 	exceptions []*exception
 	limits     exceptionLimits
 	lang       *language
+	extends    extension
+	open       []string // what a policy above this one may change although it pins it
+	parts      []Part
 	rules      []*Rule // nil until the policy was parsed without a mistake
 	// exceptionIDs tells the places in exceptions by id, in upper case, and
 	// exceptionKinds those of exceptions for something other than an id, by kind.
@@ -40,13 +44,20 @@ type Policy struct {
 	controls bool
 }
 
-// Parse reads a policy. file is only used in messages. The error is an
-// [*Error] that holds every mistake found, and then there is no policy: one
-// that was understood in parts would let pass what its author meant to stop.
-func Parse(file string, src []byte) (p *Policy, err error) {
-	if file == "" {
-		file = "policy"
-	}
+// Parse reads a policy that builds on the built-in policy or on none. file is only
+// used in messages. The error is an [*Error] that holds every mistake found, and
+// then there is no policy: one that was understood in parts would let pass what
+// its author meant to stop.
+func Parse(file string, src []byte) (*Policy, error) { return ParseOn(file, src, nil) }
+
+// ParseOn is [Parse] for a policy that may build on others, which load reads.
+func ParseOn(file string, src []byte, load Loader) (*Policy, error) {
+	return parse(cmp.Or(file, "policy"), src, load, 0)
+}
+
+// parse reads a policy. The built-in policy has no file, and depth counts the
+// policies above this one.
+func parse(file string, src []byte, load Loader, depth int) (p *Policy, err error) {
 	d := &decoder{file: file, bad: map[*yaml.Node]bool{}}
 	defer func() {
 		if r := recover(); r != nil {
@@ -57,6 +68,7 @@ func Parse(file string, src []byte) (p *Policy, err error) {
 	p = &Policy{lang: newLanguage()}
 	if root := d.load(src); root != nil {
 		seen := d.read(root, p)
+		d.extend(p, src, load, depth)
 		p.prepareOverrides()
 		if len(d.diags) == 0 {
 			d.check(p, root, seen)
@@ -94,15 +106,9 @@ func (d *decoder) read(root *yaml.Node, p *Policy) map[string]*yaml.Node {
 	return mapping(d, root, "", policyFields(), p)
 }
 
-// Default returns the built-in policy that applies when there is no file. The
-// places in its results are lines of [DefaultSource].
-func Default() *Policy {
-	p, err := Parse(builtIn, DefaultSource())
-	if err != nil {
-		panic(err) // a test parses it; and a gate without a policy must not run on
-	}
-	return p
-}
+// Default returns the built-in policy that applies when there is no file. Its
+// settings have no place in a file.
+func Default() *Policy { return builtInPolicy() }
 
 // DefaultSource returns the built-in policy as a commented file, for people to
 // start from.
@@ -113,6 +119,12 @@ func policyFields() []field[*Policy] {
 	fields := []field[*Policy]{{
 		key: "version", doc: "The version of the policy language.", required: true, cure: "begin the policy with version: 1",
 		schema: object{"const": 1}, decode: decodeVersion,
+	}, {
+		key: "extends", doc: "The policy to build on: default (the built-in policy, without a word), none, or a file or artifact with its hash.",
+		schema: extendsSchema(), decode: decodeExtends,
+	}, {
+		key: "open", doc: "What policies may change that pin this one as their base.",
+		schema: listOf(enum(opens()...)), decode: decodeOpen,
 	}}
 	fields = append(fields, lift(newLanguage().fields(false), func(p *Policy) *settings { return &p.base })...)
 	return append(fields,

@@ -43,7 +43,7 @@ func overridesRule() *Rule {
 			"Each replaces key by key: a key it does not name stays as it is. Inside max and grace it replaces severity by severity, and lists are replaced whole. " +
 			"It can have reason, owner, ticket, approved-by, added and expires. After that day it loosens nothing any more, and what it tightens stays. Every report says what it loosens.",
 		Default: "none",
-		Example: "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n    reason: one static program\n",
+		Example: "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n    reason: one static program and nothing else\n    owner: team-platform\n    expires: 2027-01-31\n",
 		check:   checkOverrides, always: true,
 	}
 }

@@ -42,7 +42,8 @@ func readSecretLimit(d *decoder, n *yaml.Node, name string) (secretLimit, bool) 
 	return secretLimit{total: option[int]{value: v, pos: d.pos(n), set: ok}}, ok
 }
 
-// joinSecretLimits replaces limits severity by severity, and one number whole.
+// joinSecretLimits replaces limits severity by severity, and one number whole. One
+// number of the base goes on binding the severities that are not listed.
 func joinSecretLimits(base, by option[secretLimit]) option[secretLimit] {
 	if by.value.total.set {
 		return by
@@ -53,40 +54,63 @@ func joinSecretLimits(base, by option[secretLimit]) option[secretLimit] {
 			per[sev] = o
 		}
 	}
-	by.value.per = per
+	by.value.total, by.value.per = base.value.total, per
 	return by
+}
+
+// exceeded reports whether the counts are over the limit.
+func (l secretLimit) exceeded(counts map[evidence.Severity]int) bool {
+	rest := 0
+	for sev, n := range counts {
+		bucket, _, _ := bucketOf(l.per, sev)
+		if _, listed := l.per[bucket]; !listed {
+			rest += n
+		}
+	}
+	return l.total.set && rest > l.total.value || len(overLimit(l.per, counts)) > 0
+}
+
+// text says what the limit allows.
+func (l secretLimit) text() string {
+	switch {
+	case len(l.per) == 0:
+		return "at most " + itoa(l.total.value)
+	case l.total.set:
+		return limitText(l.per) + ", and " + itoa(l.total.value) + " of all other severities"
+	}
+	return limitText(l.per)
+}
+
+// allows returns how many secrets of a severity a limit allows.
+func (l secretLimit) allows(sev evidence.Severity) int {
+	if _, n, ok := bucketOf(l.per, sev); ok {
+		return n
+	}
+	if _, listed := l.per[sev]; l.total.set && !listed {
+		return l.total.value
+	}
+	return unlimitedMax
 }
 
 // fewerSecrets reports whether child allows no secrets that base does not allow.
 func fewerSecrets(child, base secretLimit) bool {
-	allowed := func(l secretLimit, sev evidence.Severity) int {
-		if l.total.set {
-			return l.total.value
-		}
-		if _, n, ok := bucketOf(l.per, sev); ok {
-			return n
-		}
-		return unlimitedMax
-	}
-	if base.total.set {
-		sum := 0
-		for _, sev := range evidence.Severities() {
-			n := allowed(child, sev)
-			if n == unlimitedMax {
-				return false
-			}
-			if sum += n; child.total.set {
-				sum = n
-			}
-		}
-		return sum <= base.total.value
-	}
+	sum, counted := 0, false
 	for _, sev := range evidence.Severities() {
-		if !smallerLimit(allowed(child, sev), allowed(base, sev)) {
+		n := child.allows(sev)
+		if !smallerLimit(n, base.allows(sev)) {
 			return false
 		}
+		_, own := base.per[sev]
+		_, childOwn := child.per[sev]
+		switch {
+		case own || !base.total.set:
+		case childOwn || !child.total.set:
+			sum += n
+		case !counted: // one number of the child for all of these
+			sum, counted = sum+n, true
+		}
 	}
-	return true
+	return !base.total.set || sum <= base.total.value
 }
 
 func checkSecrets(j *judge) answer {
@@ -119,12 +143,8 @@ func checkSecrets(j *judge) answer {
 		a.details = details
 	}
 	limit := secretMaxKey.value(j.s)
-	over := limit.total.set && total > limit.total.value
-	a.allowed = "at most " + itoa(limit.total.value)
-	if !limit.total.set {
-		over = len(overLimit(limit.per, counts)) > 0
-		a.allowed = limitText(limit.per)
-	}
+	a.allowed = limit.text()
+	over := limit.exceeded(counts)
 	switch {
 	case over:
 		a.result = ResultFail

@@ -21,7 +21,7 @@ func privateKey(comment string) string {
 func TestSecretExceptionIsForOneFile(t *testing.T) {
 	o := newOracle(t)
 	file := privateKey("mine")
-	policy := fmt.Sprintf("version: 1\nsecrets: {max: 0}\nexceptions:\n- {secret: private-key, path: app/key.pem, content: \"sha256:%s\", reason: a test key, expires: %s}\n",
+	policy := fmt.Sprintf("version: 1\nextends: none\nsecrets: {max: 0}\nexceptions:\n- {secret: private-key, path: app/key.pem, content: \"sha256:%s\", reason: a test key, expires: %s}\n",
 		hashOf(file), time.Now().AddDate(0, 0, 30).Format(time.DateOnly))
 	o.policy = filepath.Join(t.TempDir(), "imagegate.yaml")
 	if err := os.WriteFile(o.policy, []byte(policy), 0o600); err != nil {

@@ -14,7 +14,8 @@ func timeoutFlag() cli.Flag {
 func policyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "policy", Aliases: []string{"p"}, Usage: "judge by the policy in `FILE`"},
-		&cli.StringFlag{Name: "require-policy-sha256", Usage: "refuse to run unless the policy's bytes have the SHA-256 hash `HEX`"},
+		&cli.StringFlag{Name: "require-policy-digest", Usage: "refuse to run unless all that applies (policy, bases, built-in) has the digest `DIGEST`"},
+		&cli.StringFlag{Name: "require-base-policy", Usage: "refuse to run unless the policy is, or builds on, the one with the SHA-256 hash `HASH`"},
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 // oraclePolicy is the default policy, and a scratch image may pass by name.
 const oraclePolicy = `version: 1
+extends: none
 reference: {pin: version}
 config: {user: non-root}
 vulnerabilities:

@@ -101,7 +101,7 @@ func TestEvalReadsPipes(t *testing.T) {
 		"platform": "linux/amd64", "platforms": ["linux/amd64"],
 		"config": {"user": "1000", "healthcheck": false, "size": 1, "layers": []}}]}`
 	policy, evidence := makeFIFO(t), makeFIFO(t)
-	for name, text := range map[string]string{policy: "version: 1\nreference: {deny-tags: [latest]}\n", evidence: image} {
+	for name, text := range map[string]string{policy: "version: 1\nextends: none\nreference: {deny-tags: [latest]}\n", evidence: image} {
 		go func() { _ = os.WriteFile(name, []byte(text), 0) }()
 	}
 	p := startProgram(t, "eval", "-p", policy, evidence)

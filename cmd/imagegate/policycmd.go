@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
-	"github.com/imagegate/imagegate/gate/input"
+	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/policy"
 )
 
@@ -27,7 +27,7 @@ func policyCommand(p *program) *cli.Command {
 				Name:        "validate",
 				Usage:       "check policy files and name every mistake",
 				ArgsUsage:   "FILE...",
-				Description: "Exits 3 when a file has a mistake. Prints the SHA-256 hash of each file without\none, for --require-policy-sha256.",
+				Description: "Exits 3 when a file has a mistake. Prints the SHA-256 hash of each file without\none, for extends and --require-base-policy, and the digest of all that applies, for\n--require-policy-digest.",
 				Action:      p.action(policyValidate),
 			},
 			policyTestCommand(p),
@@ -71,21 +71,16 @@ func policyValidate(p *program, c *cli.Context) error {
 	var mistakes policy.Error
 	var unreadable error
 	for _, path := range c.Args().Slice() {
-		src, err := input.ReadFile(c.Context, path, maxPolicy)
-		if err != nil {
-			unreadable = fileError("read the policy", err)
-			p.complain(unreadable)
-			continue
-		}
-		_, err = policy.Parse(path, src)
+		pol, err := readPolicy(c.Context, path)
 		var wrong *policy.Error
 		switch {
 		case errors.As(err, &wrong):
 			mistakes.Diagnostics = append(mistakes.Diagnostics, wrong.Diagnostics...)
 		case err != nil:
-			return &cmdline.Error{Err: err}
+			unreadable = err
+			p.complain(unreadable)
 		default:
-			if err := p.print("%s: ok, sha256 %s\n", terminal(path), sourceOf(path, src).SHA256); err != nil {
+			if err := p.print("%s", validated(sourceOf(pol))); err != nil {
 				return err
 			}
 		}
@@ -97,6 +92,20 @@ func policyValidate(p *program, c *cli.Context) error {
 		return &toldError{unreadable}
 	}
 	return nil
+}
+
+// validated tells what a policy without a mistake is.
+func validated(s gate.PolicySource) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ok, sha256 %s, digest of all that applies %s\n", terminal(s.Path), s.SHA256, s.Digest)
+	if len(s.Parts) > 1 && !s.Parts[len(s.Parts)-2].Pinned {
+		fmt.Fprintf(&b, "%s: it builds on the %s: keys that it does not set have the value there; see imagegate policy show %s\n",
+			terminal(s.Path), s.Parts[len(s.Parts)-2].Name, terminal(s.Path))
+	}
+	if len(s.Unasked) > 0 {
+		fmt.Fprintf(&b, "%s: it does not ask about %s\n", terminal(s.Path), strings.Join(s.Unasked, ", "))
+	}
+	return b.String()
 }
 
 func policyExplain(p *program, c *cli.Context) error {

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -24,42 +23,64 @@ const (
 	policyVariable = "IMAGEGATE_POLICY"
 	// policyName is the policy file that is found without being named.
 	policyName = "imagegate.yaml"
-	// builtIn is what reports call the policy that is compiled in.
-	builtIn = "built-in default"
 	// maxPolicy bounds what is read of a policy file; policy.Parse is stricter.
 	maxPolicy = 8 << 20
 )
 
+// demands are what the caller asks of the policy that applies.
+type demands struct{ digest, base string }
+
 // choosePolicy finds, reads and parses the policy: the flag's, else the
 // variable's, else the working directory's, else the built-in one. The bytes
 // are read once, so those that are hashed are those that decide.
-func choosePolicy(ctx context.Context, p *program, flag, wantSHA256 string) (*policy.Policy, gate.PolicySource, error) {
+func choosePolicy(ctx context.Context, p *program, flag string, want demands) (*policy.Policy, gate.PolicySource, error) {
 	path, err := policyPath(p, flag)
 	if err != nil {
 		return nil, gate.PolicySource{}, err
 	}
-	if path == "" {
-		source := sourceOf(builtIn, policy.DefaultSource())
-		return policy.Default(), source, requireSHA256(source, wantSHA256)
+	pol := policy.Default()
+	if path != "" {
+		if pol, err = readPolicy(ctx, path); err != nil {
+			return nil, gate.PolicySource{Path: path}, err
+		}
 	}
-	src, err := input.ReadFile(ctx, path, maxPolicy)
-	if err != nil {
-		return nil, gate.PolicySource{}, fileError("read the policy", err)
-	}
-	source := sourceOf(path, src)
-	if err := requireSHA256(source, wantSHA256); err != nil {
-		return nil, source, err
-	}
-	pol, err := policy.Parse(path, src)
-	if err != nil {
-		return nil, source, &cmdline.Error{Err: err}
-	}
-	return pol, source, nil
+	source := sourceOf(pol)
+	return pol, source, want.check(source)
 }
 
-func sourceOf(path string, src []byte) gate.PolicySource {
-	sum := sha256.Sum256(src)
-	return gate.PolicySource{Path: path, SHA256: hex.EncodeToString(sum[:])}
+// readPolicy reads a policy and what it builds on.
+func readPolicy(ctx context.Context, path string) (*policy.Policy, error) {
+	src, err := input.ReadFile(ctx, path, maxPolicy)
+	if err != nil {
+		return nil, fileError("read the policy", err)
+	}
+	pol, err := policy.ParseOn(path, src, loadBase(ctx))
+	if err != nil {
+		return nil, &cmdline.Error{Err: err}
+	}
+	return pol, nil
+}
+
+// loadBase reads the policies that others build on. A path is relative to the file
+// that names it.
+func loadBase(ctx context.Context) policy.Loader {
+	return func(from string, b policy.Base) (string, []byte, error) {
+		if b.OCI != "" {
+			return "", nil, errors.New("this version of imagegate reads no policies from registries")
+		}
+		path := b.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(from), path)
+		}
+		src, err := input.ReadFile(ctx, path, maxPolicy)
+		return path, src, err
+	}
+}
+
+func sourceOf(p *policy.Policy) gate.PolicySource {
+	parts := p.Parts()
+	last := parts[len(parts)-1]
+	return gate.PolicySource{Path: last.Name, SHA256: last.SHA256, Digest: p.Digest(), Parts: parts, Unasked: p.Unasked()}
 }
 
 // policyPath returns the policy file to use, "" for the built-in policy.
@@ -100,21 +121,42 @@ func misnamedPolicy() error {
 	return nil
 }
 
-// requireSHA256 compares the policy's hash with the one that was asked for.
-func requireSHA256(source gate.PolicySource, want string) error {
-	if want == "" {
+// check compares the policy with what the caller asks of it.
+func (want demands) check(source gate.PolicySource) error {
+	if want.digest != "" {
+		digest, err := parseHash("--require-policy-digest", want.digest)
+		if err != nil {
+			return err
+		}
+		if digest != strings.TrimPrefix(source.Digest, "sha256:") {
+			return usagef("what applies of the policy %s has the digest %s, but --require-policy-digest asks for sha256:%s", source.Path, source.Digest, digest).
+				WithHint("the policy, its base or the built-in policy was changed: review it with imagegate policy show, then change the digest")
+		}
+	}
+	if want.base == "" {
 		return nil
 	}
-	hash := strings.ToLower(strings.TrimPrefix(want, "sha256:"))
+	hash, err := parseHash("--require-base-policy", want.base)
+	if err != nil {
+		return err
+	}
+	for i, part := range source.Parts {
+		if part.SHA256 == hash && (part.Pinned || i == len(source.Parts)-1) {
+			return nil
+		}
+	}
+	return usagef("the policy %s does not build on the base policy sha256:%s", source.Path, hash).
+		WithHint("begin it with extends: {file: PATH, sha256: %s}", hash)
+}
+
+// parseHash reads a SHA-256 hash, with or without its algorithm in front.
+func parseHash(flag, value string) (string, error) {
+	hash := strings.ToLower(strings.TrimPrefix(value, "sha256:"))
 	if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(hash) {
-		return usagef("flag --require-policy-sha256: %q is not a SHA-256 hash", want).
-			WithHint("it has 64 hexadecimal digits, as sha256sum prints them")
+		return "", usagef("flag %s: %q is not a SHA-256 hash", flag, value).
+			WithHint("it has 64 hexadecimal digits, as imagegate policy validate prints them")
 	}
-	if hash != source.SHA256 {
-		return usagef("the policy %s has sha256 %s, but --require-policy-sha256 asks for %s", source.Path, source.SHA256, hash).
-			WithHint("the policy was changed: review it, then change the hash")
-	}
-	return nil
+	return hash, nil
 }
 
 // fileError wraps the failure to read a file that the user named. It is a

@@ -193,8 +193,8 @@ func TestABrokenPipeIsNoPass(t *testing.T) {
 		policy string
 		want   int
 	}{
-		{"version: 1\nreference: {deny-tags: [latest]}\n", exitNoVerdict},
-		{"version: 1\nreference: {pin: digest}\n", exitFail},
+		{"version: 1\nextends: none\nreference: {deny-tags: [latest]}\n", exitNoVerdict},
+		{"version: 1\nextends: none\nreference: {pin: digest}\n", exitFail},
 	} {
 		files := map[string]string{"image.json": image, "policy.yaml": tt.policy}
 		for name, text := range files {

@@ -28,8 +28,8 @@ type bench struct {
 
 // The policies: one that looks into layers, one that need not.
 const (
-	scanPolicy   = "version: 1\nvulnerabilities: {max: {critical: 0}}\n"
-	configPolicy = "version: 1\nreference: {pin: version, deny-tags: [latest]}\nconfig: {deny-ports: [22, 2375]}\n"
+	scanPolicy   = "version: 1\nextends: none\nvulnerabilities: {max: {critical: 0}}\n"
+	configPolicy = "version: 1\nextends: none\nreference: {pin: version, deny-tags: [latest]}\nconfig: {deny-ports: [22, 2375]}\n"
 )
 
 // prepare writes what the runs need and looks what this imagegate can do.

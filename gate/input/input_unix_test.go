@@ -38,7 +38,7 @@ func TestPipe(t *testing.T) {
 			}
 		}
 	}()
-	if got, err := ReadFile(t.Context(), name, 100); err != nil || string(got) != "version: 1\n" {
+	if got, err := ReadFile(t.Context(), name, 100); err != nil || string(got) != "version: 1\nextends: none\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -59,7 +59,7 @@ func TestPipesThatNobodyCloses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		if _, err := w.WriteString("version: 1\n"); err != nil {
+		if _, err := w.WriteString("version: 1\nextends: none\n"); err != nil {
 			t.Fatal(err)
 		}
 		link := name + "-link"

@@ -38,7 +38,7 @@ var textCases = []struct {
 	{"no name", TypeDpkg, "Version: 1\n", "", "without a package name"},
 	{"no version", TypeDpkg, "Package: a\nStatus: install ok installed\n", "a@", "without a version"},
 	{"cut off", TypeDpkg, "Package: a\nVersion: 1\n\nPackage: b\nStatus: install ok inst", "a@1 b@", "without a version"},
-	{"other case", TypeDpkg, "PACKAGE: a\nversion: 1\n", "a@1", ""},
+	{"other case", TypeDpkg, "PACKAGE: a\nversion: 1\nextends: none\n", "a@1", ""},
 	{"binary", TypeDpkg, "\x00\x01\x02\xff\n", "", "no field"},
 	{"carriage returns", TypeDpkg, "Package: a\r\nVersion: 1\r\n\r\nPackage: b\r\nVersion: 1\r\n", "a@1 b@1", ""},
 	{"begins in the middle", TypeDpkg, " x\nPackage: a\nVersion: 1\n", "a@1", "continuation"},

@@ -13,6 +13,7 @@ import (
 const benchmarkImages = 200
 
 const benchmarkPolicy = `version: 1
+extends: none
 config: {user: non-root}
 vulnerabilities:
   max: {critical: 30, high: 60}

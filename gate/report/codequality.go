@@ -46,10 +46,10 @@ func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
 	if len(run.Results) == 0 {
 		issues = append(issues, qualityIssues(&gate.Result{}, o, ids)...)
 	}
-	if run.Saved {
+	for _, remark := range remarksOf(run) {
 		issues = append(issues, qualityIssue{
-			Description: savedNote, Check: "saved-evidence", Severity: "info",
-			Fingerprint: strings.ReplaceAll(ids.fingerprint("saved-evidence"), ":", "-"),
+			Description: remark, Check: "remark", Severity: "info",
+			Fingerprint: strings.ReplaceAll(ids.fingerprint("remark", remark), ":", "-"),
 			Location:    qualityLocation{Path: "imagegate", Lines: qualityLines{1}},
 		})
 	}

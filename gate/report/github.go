@@ -52,8 +52,8 @@ func renderGitHub(run *gate.Run, o Options) ([]byte, error) {
 		}
 		a.write(&b)
 	}
-	if run.Saved {
-		note := annotation{level: "notice", title: "imagegate: saved evidence", text: savedNote} // counted apart from errors and warnings
+	for _, remark := range remarksOf(run) {
+		note := annotation{level: "notice", title: "imagegate: note", text: remark} // counted apart from errors and warnings
 		note.write(&b)
 	}
 	return b.Bytes(), nil

@@ -165,8 +165,8 @@ func newGitLabScan(run *gate.Run, o Options) gitlabScan {
 		s.Status = "failure"
 	}
 	s.add("info", "verdict: "+run.Outcome().String()+" (policy "+policyText(run.Policy)+")")
-	if run.Saved {
-		s.add("warn", savedNote)
+	for _, remark := range remarksOf(run) {
+		s.add("warn", remark)
 	}
 	if len(run.Results) == 0 {
 		s.add("fatal", noImage)

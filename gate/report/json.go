@@ -113,12 +113,19 @@ func documentOf(run *gate.Run, exceptions []policy.ExceptionUse) *Document {
 		Tool:          run.Tool,
 		Engine:        run.Engine,
 		StartedAt:     run.Started.UTC(),
-		Policy:        PolicyInfo(run.Policy),
+		Policy:        policyInfo(run.Policy),
 		Database:      databaseInfo(run.Database),
 		Shard:         (*ShardInfo)(run.Shard),
 		Results:       []ImageResult{},
 		Exceptions:    exceptionResults(exceptions),
 		Notes:         notesOf(run),
+	}
+}
+
+func policyInfo(p gate.PolicySource) PolicyInfo {
+	return PolicyInfo{
+		Path: p.Path, SHA256: p.SHA256, Digest: p.Digest, Unasked: list(p.Unasked),
+		Parts: convert(p.Parts, func(p policy.Part) PartInfo { return PartInfo(p) }),
 	}
 }
 

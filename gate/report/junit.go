@@ -109,8 +109,8 @@ func newSuite(run *gate.Run, r *gate.Result, id int, budget *int) junitSuite {
 	if img.id != "" {
 		s.Properties = append(s.Properties, junitProp{"imageID", safe.Terminal(img.id)})
 	}
-	if run.Saved {
-		s.Properties = append(s.Properties, junitProp{"evidence", savedNote})
+	for _, remark := range remarksOf(run) {
+		s.Properties = append(s.Properties, junitProp{"note", remark})
 	}
 	s.addRules(r)
 	s.addFindings(r, budget)

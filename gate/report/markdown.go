@@ -55,8 +55,8 @@ func markdownOf(run *gate.Run, limit int) []byte {
 	d := &markdownDocument{}
 	outcome := run.Outcome()
 	d.text("## imagegate: " + word(outcome) + "\n\n" + safe.Markdown(advice(run)) + "\n\n")
-	if run.Saved {
-		d.text("Note: " + safe.Markdown(savedNote) + ".\n\n")
+	for _, remark := range remarksOf(run) {
+		d.text("Note: " + safe.Markdown(remark) + ".\n\n")
 	}
 	d.table("image", []string{"Verdict", "Image", "Platform", "Digest"}, summaryRows(run))
 	for i := range run.Results {

@@ -41,8 +41,18 @@ type ShardInfo struct {
 
 // PolicyInfo tells which policy judged.
 type PolicyInfo struct {
-	Path   string `json:"path"`
+	Path    string     `json:"path"`
+	SHA256  string     `json:"sha256"`
+	Digest  string     `json:"digest"`  // of all that applies
+	Parts   []PartInfo `json:"parts"`   // that apply together, the one at the bottom first
+	Unasked []string   `json:"unasked"` // main questions that the policy does not ask
+}
+
+// PartInfo is one policy of those that apply together.
+type PartInfo struct {
+	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
+	Pinned bool   `json:"pinned"` // the policy above it names it by its hash
 }
 
 // ImageResult is one image for one platform, or a reference that could not be

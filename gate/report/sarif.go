@@ -153,8 +153,8 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 	invocation := sarif.NewInvocation().WithExecutionSuccessful(s.r.Decision() != policy.Undecided).
 		WithStartTimeUtc(s.run.Started.UTC().Format(time.RFC3339))
 	s.addFailure(invocation)
-	if s.run.Saved {
-		invocation.AddToolExecutionNotification(notification(sarif.LevelNote, savedNote))
+	for _, remark := range remarksOf(s.run) {
+		invocation.AddToolExecutionNotification(notification(sarif.LevelNote, remark))
 	}
 	for _, f := range findingsOf(s.r) {
 		switch {

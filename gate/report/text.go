@@ -97,6 +97,9 @@ func (t *textReport) headline(images [][]*gate.Result) {
 	default:
 		t.line(verdict, "  ", tally(images))
 	}
+	for _, remark := range remarksOf(t.run) {
+		t.entry(2, "note", yellow, remark)
+	}
 }
 
 // groupPinned names what a reference resolved to: the index when there is one,

@@ -189,10 +189,17 @@ func (t *textReport) footer() {
 }
 
 func policyText(p gate.PolicySource) string {
-	if p.SHA256 == "" {
-		return p.Path
+	s := p.Path
+	if p.SHA256 != "" {
+		s += ", sha256 " + p.SHA256
 	}
-	return p.Path + ", sha256 " + p.SHA256
+	for i := len(p.Parts) - 2; i >= 0; i-- {
+		s += "; on " + p.Parts[i].Name + ", sha256 " + p.Parts[i].SHA256
+	}
+	if p.Digest != "" {
+		s += "; digest of all that applies " + p.Digest
+	}
+	return s
 }
 
 func databaseText(db *evidence.Database) string {

@@ -30,10 +30,18 @@ func age(then, now time.Time) string { return words.Age(now.Sub(then)) }
 const savedNote = "judged by saved evidence: it is not sealed, so anyone who can write the file can change the verdict; " +
 	"advisories that came out since it was collected are not known"
 
-// notesOf returns the remarks about a run.
-func notesOf(run *gate.Run) []string {
-	if run.Saved {
-		return append([]string{savedNote}, run.Notes...)
+// remarksOf returns what every report says before anything else: on what the
+// verdict does not rest.
+func remarksOf(run *gate.Run) []string {
+	var out []string
+	if unasked := run.Policy.Unasked; len(unasked) > 0 {
+		out = append(out, "the policy does not ask about "+words.Or(unasked))
 	}
-	return list(run.Notes)
+	if run.Saved {
+		out = append(out, savedNote)
+	}
+	return out
 }
+
+// notesOf returns the remarks about a run.
+func notesOf(run *gate.Run) []string { return append(list(run.Notes), remarksOf(run)...) }

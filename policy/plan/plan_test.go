@@ -16,6 +16,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // strict asks about vulnerabilities and about nothing else that these images have.
 const strict = `version: 1
+extends: none
 vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 0, unknown: 0}}
 `
 

@@ -19,6 +19,7 @@ func reference(tag string) evidence.Reference {
 }
 
 const strict = `version: 1
+extends: none
 reference: {pin: version}
 config: {user: non-root}
 vulnerabilities: {max: {critical: 0, high: 0}, unfixed: warn}
