@@ -115,12 +115,26 @@ func imagesOf(p *program, c *cli.Context) ([]string, error) {
 		return nil, usagef("imagegate check needs an image").
 			WithHint("imagegate check registry.example.no/app:1.4.2")
 	}
+	stdin := 0
+	for _, name := range []string{c.String("images"), c.String("policy")} {
+		if name == "-" {
+			stdin++
+		}
+	}
 	for _, ref := range refs {
 		// Here and not only when it is its turn: a typing mistake is one of the
 		// command line, and nothing has been fetched yet.
-		if _, err := image.ParseReference(ref); err != nil {
+		parsed, err := image.ParseReference(ref)
+		if err != nil {
 			return nil, usagef("%w", err)
 		}
+		if parsed.Name == image.StandardInput {
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return nil, usagef("standard input would be read twice, and it can be read only once").
+			WithHint("write one of the inputs to a file and name that")
 	}
 	return refs, nil
 }

@@ -98,5 +98,5 @@ func withoutComment(line string) string {
 // isLocal reports whether ref is a path, in which white space is allowed.
 func isLocal(ref string) bool {
 	source, _ := evidence.SourceOf(ref)
-	return source.Local()
+	return source.Local() && !source.Engine()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -147,6 +148,9 @@ type scanOptions struct {
 	layerMemory int64 // for what is known of layers
 	scanTimeout time.Duration
 	tempParent  string
+	tempDir     func() (string, error)
+	stdin       io.Reader
+	getenv      func(string) string
 	progress    *progress.Printer
 }
 
@@ -156,6 +160,9 @@ func newScanOptions(p *program, c *cli.Context, s *setup) (*scanOptions, error) 
 		maxAge:      s.policy.DatabaseMaxAge(),
 		scanTimeout: c.Duration("scan-timeout"),
 		tempParent:  c.String("tmp-dir"),
+		tempDir:     func() (string, error) { return p.tmp.Path(c.String("tmp-dir")) },
+		stdin:       p.stdin,
+		getenv:      p.env.get,
 		progress:    s.progress,
 	}
 	if size := c.String("memory"); size != "" {
@@ -189,7 +196,7 @@ func (o *scanOptions) close() {
 // resolver returns what finds images, for the platforms that were asked for.
 func (o *scanOptions) resolver(platforms []string) (gate.Resolver, error) {
 	limits := o.connection.imageLimits
-	sources := local.Sources(limits)
+	sources := local.Sources(local.Options{Limits: limits, TempDir: o.tempDir, Stdin: o.stdin, Getenv: o.getenv})
 	sources[evidence.SourceRegistry] = o.connection.client
 	r, err := image.NewResolver(image.Options{Sources: sources, Platforms: platforms, Limits: limits})
 	if err != nil {

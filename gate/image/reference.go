@@ -34,12 +34,10 @@ var (
 	imageIDForm   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// otherSources are the words with which other tools choose a source. "docker"
-// is also the name of an official image, so docker:27 would be taken for its
-// tag 27: where two meanings are possible, the user must say which.
+// otherSources are the words with which other tools choose a source.
 var otherSources = map[string]bool{
-	"docker": true, "docker-daemon": true, "docker-archive": true, "oci-archive": true, "oci-layout": true,
-	"containerd": true, "podman": true, "containers-storage": true, "daemon": true, "dir": true, "remote": true,
+	"docker-daemon": true, "docker-archive": true, "oci-archive": true, "oci-layout": true,
+	"containerd": true, "containers-storage": true, "daemon": true, "dir": true, "remote": true,
 	"ostree": true, "sif": true, "archive": true, "tarball": true,
 }
 
@@ -59,7 +57,10 @@ func parseReference(s string) (evidence.Reference, error) {
 	if err := checkCharacters(s); err != nil {
 		return evidence.Reference{}, err
 	}
-	if source, rest := evidence.SourceOf(s); source.Local() {
+	switch source, rest := evidence.SourceOf(s); {
+	case source.Engine():
+		return parseEngine(source, rest)
+	case source.Local():
 		return parseLocal(source, rest)
 	}
 	if err := checkScheme(s); err != nil {
@@ -247,6 +248,49 @@ func parseLocal(source evidence.Source, s string) (evidence.Reference, error) {
 		return ref, fmt.Errorf("the path is missing (write %sPATH)", source.Prefix())
 	}
 	ref.Name = source.Prefix() + path
+	return ref, nil
+}
+
+// StandardInput is the name of a reference to an archive on standard input.
+const StandardInput = "tar:-"
+
+var (
+	shortIDForm = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+	officialHub = DockerHub + "/" + officialPrefix
+)
+
+// parseEngine parses NAME[:TAG] or the ID of an image. The name gets the
+// spelling that engines show: it is short for images of Docker Hub. Policies match
+// it with the source's prefix, never as a name in a registry, since every user of
+// the engine can give an image any name.
+func parseEngine(source evidence.Source, s string) (evidence.Reference, error) {
+	ref := evidence.Reference{Source: source}
+	if rest, ok := strings.CutPrefix(s, "//"); ok {
+		return ref, fmt.Errorf("a reference has no %s prefix (write %s for the engine, and %s for a registry)",
+			words.Quote(source.Prefix()+"//"), words.Quote(source.Prefix()+rest), words.Quote(rest))
+	}
+	if id := strings.TrimPrefix(s, "sha256:"); shortIDForm.MatchString(id) {
+		ref.Name = source.Prefix() + s
+		return ref, nil
+	}
+	if strings.HasPrefix(s, "sha256:") {
+		return ref, fmt.Errorf("%s is not an image ID (write sha256: and 64 hex digits, or its first 12 or more without sha256:)", words.Quote(s))
+	}
+	if strings.Contains(s, "@") {
+		return ref, fmt.Errorf("an engine has image IDs, not digests of a registry (write %sNAME:TAG, %sID, or the reference without %s for the image in its registry)",
+			source.Prefix(), source.Prefix(), source.Prefix())
+	}
+	parsed, err := parseRemote(s)
+	if err != nil {
+		return ref, err
+	}
+	name := parsed.Name
+	if short, ok := strings.CutPrefix(name, officialHub); ok {
+		name = short
+	} else {
+		name = strings.TrimPrefix(name, DockerHub+"/")
+	}
+	ref.Name, ref.Tag = source.Prefix()+name, parsed.Tag
 	return ref, nil
 }
 

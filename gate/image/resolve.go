@@ -38,6 +38,8 @@ type Root struct {
 	// of it but the digest may be missing.
 	Content    *Content
 	Descriptor Descriptor
+	// Endpoint is where the engine is that the image was read from, if one was.
+	Endpoint string
 	// Saved is set instead of Content for an image without a manifest.
 	Saved *Saved
 }
@@ -97,6 +99,7 @@ func (r *resolver) Resolve(ctx context.Context, ref string) (*gate.Resolution, e
 	if err != nil {
 		return nil, err
 	}
+	parsed.Endpoint = root.Endpoint
 	n := &resolution{resolver: r, ref: parsed, from: root.From, name: root.Name}
 	if root.Saved != nil {
 		return n.saved(root)

@@ -31,7 +31,7 @@ func newResolver(t testing.TB, limits image.Limits, platforms ...string) gate.Re
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	sources := local.Sources(limits)
+	sources := local.Sources(local.Options{Limits: limits})
 	sources[evidence.SourceRegistry] = client
 	r, err := image.NewResolver(image.Options{Sources: sources, Platforms: platforms, Limits: limits})
 	if err != nil {

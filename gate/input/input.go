@@ -85,11 +85,15 @@ func ReadFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	return readAll(f, name, limit)
 }
 
+// NewReader returns a reader of r that ends with the context: then its Read
+// returns an [*EndedError], and a Read of r can go on in the background.
+func NewReader(ctx context.Context, r io.Reader) io.Reader { return &reader{ctx: ctx, r: r} }
+
 // ReadAll reads r, which is called name in messages, to its end. It must have at
 // most limit bytes. When ctx ends, ReadAll returns an [*EndedError], and a Read of
 // r can go on in the background: use it for standard input.
 func ReadAll(ctx context.Context, r io.Reader, name string, limit int64) ([]byte, error) {
-	return readAll(&reader{ctx: ctx, r: r}, name, limit)
+	return readAll(NewReader(ctx, r), name, limit)
 }
 
 func readAll(r io.Reader, name string, limit int64) ([]byte, error) {

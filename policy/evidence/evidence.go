@@ -68,14 +68,16 @@ type Reference struct {
 	Asked  string `json:"asked"`  // exactly what the user wrote
 	Source Source `json:"source"` // where the image was read from
 	// Name is what policies match: registry/repository without tag and digest,
-	// normalised ("alpine" is "docker.io/library/alpine"). For oci: and tar:
-	// sources it is "oci:DIR" or "tar:FILE" as the user wrote it, never a name
-	// that the archive claims for itself: its author would choose the policy.
+	// normalised ("alpine" is "docker.io/library/alpine"). For sources
+	// on this machine it has the source's prefix and is what the user wrote, never
+	// a name that the archive claims for itself: its author would choose the policy.
 	Name       string `json:"name"`
 	Registry   string `json:"registry,omitempty"`
 	Repository string `json:"repository,omitempty"`
 	Tag        string `json:"tag,omitempty"`    // as written; "" when none was
 	Digest     string `json:"digest,omitempty"` // as written; "" when none was
+	// Endpoint is where the engine is that the image was read from, "" for none.
+	Endpoint string `json:"endpoint,omitempty"`
 }
 
 // Config is what the image config says, and what the manifest says of size.

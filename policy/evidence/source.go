@@ -12,6 +12,8 @@ const (
 	SourceRegistry Source = "registry" // a registry
 	SourceOCI      Source = "oci"      // the directory of an OCI image layout
 	SourceTar      Source = "tar"      // an archive of docker save or an OCI archive
+	SourceDocker   Source = "docker"   // a Docker Engine
+	SourcePodman   Source = "podman"   // podman, by its socket
 )
 
 // sourceFacts is what the program knows about a source.
@@ -19,14 +21,17 @@ type sourceFacts struct {
 	source Source
 	syntax string // of a reference
 	place  string // where the image is, for help texts
+	engine bool   // images have names and IDs there, and no paths
 }
 
 // sources lists every source, in the order of help texts.
 func sources() []sourceFacts {
 	return []sourceFacts{
-		{SourceRegistry, "REGISTRY/REPOSITORY[:TAG][@DIGEST]", "in a registry"},
-		{SourceOCI, "oci:DIR[:TAG|@DIGEST]", "in an OCI image layout"},
-		{SourceTar, "tar:FILE[:TAG|@DIGEST]", "in an archive of docker save or an OCI archive"},
+		{SourceRegistry, "REGISTRY/REPOSITORY[:TAG][@DIGEST]", "in a registry", false},
+		{SourceOCI, "oci:DIR[:TAG|@DIGEST]", "in an OCI image layout", false},
+		{SourceTar, "tar:FILE[:TAG|@DIGEST]", "in an archive of docker save or an OCI archive; tar:- is standard input", false},
+		{SourceDocker, "docker:NAME[:TAG] or docker:ID", "in the Docker Engine of DOCKER_HOST or of the current context", true},
+		{SourcePodman, "podman:NAME[:TAG] or podman:ID", "in podman, by its socket (CONTAINER_HOST)", true},
 	}
 }
 
@@ -66,6 +71,10 @@ func (s Source) Known() bool { return s.facts().source != "" }
 // no name and no tags in a registry: policies match its [Reference.Name], which
 // begins with the prefix of s and is what the user wrote.
 func (s Source) Local() bool { return s.Known() && s != SourceRegistry }
+
+// Engine reports whether images of s are named as in a registry, or by an ID,
+// and not by a path.
+func (s Source) Engine() bool { return s.facts().engine }
 
 // Prefix is what references to images of s begin with, "" for a registry.
 func (s Source) Prefix() string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
@@ -25,6 +27,7 @@ import (
 // a compressed archive that means to decompress up to the file each time.
 type archive struct {
 	path    string
+	held    *os.File // read instead of path, when the archive has no name any more
 	zipped  bool
 	entries map[string]*entry
 }
@@ -46,13 +49,28 @@ const maxLinks = 8
 
 var _ = register(evidence.SourceTar, openTar)
 
+// stdinPath is the path of tar: that means standard input.
+const stdinPath = "-"
+
 // openTar opens the image of a tar: reference.
-func openTar(ctx context.Context, ref evidence.Reference, limits *image.Limits) (*image.Root, error) {
+func openTar(ctx context.Context, ref evidence.Reference, o *Options) (*image.Root, error) {
 	file := image.Path(ref)
-	a, err := openArchive(ctx, file, limits)
+	var a *archive
+	var err error
+	if file == stdinPath {
+		a, err = spool(ctx, input.NewReader(ctx, o.Stdin), o)
+	} else {
+		a, err = openArchive(ctx, file, &o.Limits)
+	}
 	if err != nil {
 		return nil, archiveFault(file, err)
 	}
+	return inArchive(ctx, ref, a, &o.Limits)
+}
+
+// inArchive opens an image of docker save or of an OCI archive.
+func inArchive(ctx context.Context, ref evidence.Reference, a *archive, limits *image.Limits) (*image.Root, error) {
+	file := image.Path(ref)
 	_, isLayout := a.entries[fileLayout]
 	_, isSaved := a.entries[fileSaved]
 	switch {
@@ -100,18 +118,23 @@ func openArchive(ctx context.Context, file string, limits *image.Limits) (*archi
 		return nil, err
 	}
 	defer f.Close()
+	return a, a.index(ctx, f, limits)
+}
+
+// index reads the table of contents from the beginning of f.
+func (a *archive) index(ctx context.Context, f *os.File, limits *image.Limits) error {
 	magic := make([]byte, 4)
 	n, err := io.ReadFull(f, magic)
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return nil, err
+		return err
 	}
 	if a.zipped, err = isZipped(magic[:n]); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+		return err
 	}
-	return a, a.list(ctx, f, limits)
+	return a.list(ctx, f, limits)
 }
 
 // isZipped looks at the first bytes; the name of a file says nothing.
@@ -168,7 +191,7 @@ func (a *archive) list(ctx context.Context, f *os.File, limits *image.Limits) er
 	for n := int64(0); ; n++ {
 		header, err := t.Next()
 		if err == io.EOF {
-			return nil
+			return checkEnd(from)
 		}
 		if err != nil {
 			return fmt.Errorf("it is not a tar archive, or it is cut off: %w", err)
@@ -181,6 +204,24 @@ func (a *archive) list(ctx context.Context, f *os.File, limits *image.Limits) er
 		}
 		if err := a.add(header, t, from); err != nil {
 			return err
+		}
+	}
+}
+
+// checkEnd refuses anything but zeros behind the end of the archive: some tools
+// read a second archive there.
+func checkEnd(rest io.Reader) error {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := rest.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return image.Refuse("there is more behind its end, which some tools read as a second archive (save the image again to a new file)")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read behind its end: %w", err)
 		}
 	}
 }
@@ -266,14 +307,14 @@ func (a *archive) open(name string) (io.ReadCloser, int64, error) {
 
 // read opens an entry at its place.
 func (a *archive) read(e *entry) (io.ReadCloser, error) {
-	f, err := os.Open(a.path)
+	f, err := a.file()
 	if err != nil {
 		return nil, err
 	}
 	if !a.zipped {
 		return &section{Reader: io.NewSectionReader(f, e.offset, e.size), close: f}, nil
 	}
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(io.NewSectionReader(f, 0, math.MaxInt64))
 	if err == nil {
 		_, err = io.CopyN(io.Discard, z, e.offset)
 	}
@@ -283,6 +324,23 @@ func (a *archive) read(e *entry) (io.ReadCloser, error) {
 	}
 	return &section{Reader: io.LimitReader(z, e.size), close: f}, nil
 }
+
+// file is the archive's file.
+func (a *archive) file() (interface {
+	io.ReaderAt
+	io.Closer
+}, error) {
+	if a.held != nil {
+		return heldFile{a.held}, nil
+	}
+	return os.Open(a.path)
+}
+
+// heldFile is a file that stays open as long as its archive is in use.
+type heldFile struct{ *os.File }
+
+// Close does nothing.
+func (heldFile) Close() error { return nil }
 
 // section is a part of a file.
 type section struct {

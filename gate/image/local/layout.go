@@ -70,7 +70,7 @@ func blobPath(digest string) string { return dirBlobs + strings.Replace(digest, 
 var _ = register(evidence.SourceOCI, openLayout)
 
 // openLayout opens the image of an oci: reference.
-func openLayout(ctx context.Context, ref evidence.Reference, limits *image.Limits) (*image.Root, error) {
+func openLayout(ctx context.Context, ref evidence.Reference, o *Options) (*image.Root, error) {
 	path := image.Path(ref)
 	info, err := os.Stat(path)
 	switch {
@@ -79,7 +79,7 @@ func openLayout(ctx context.Context, ref evidence.Reference, limits *image.Limit
 	case !info.IsDir():
 		return nil, &gate.Fault{Phase: gate.PhaseResolve, Err: fmt.Errorf("OCI layout %s is not a directory", words.Quote(path)), Hint: "for an archive write tar:FILE"}
 	}
-	return inLayout(ctx, ref, directory{path}, limits)
+	return inLayout(ctx, ref, directory{path}, &o.Limits)
 }
 
 // inLayout opens an image in a layout.

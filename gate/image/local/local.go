@@ -7,14 +7,28 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// opener opens the image that a reference to a file or a directory names.
-type opener func(ctx context.Context, ref evidence.Reference, limits *image.Limits) (*image.Root, error)
+// Options are what the sources on this machine need.
+type Options struct {
+	// Limits bounds what an archive may cost; zero fields have their defaults.
+	Limits image.Limits
+	// TempDir returns the directory for archives that can be read only once. The
+	// caller removes it.
+	TempDir func() (string, error)
+	// Stdin is what tar:- reads.
+	Stdin io.Reader
+	// Getenv looks up where engines are, os.Getenv when nil.
+	Getenv func(string) string
+}
+
+// opener opens the image that a reference names.
+type opener func(ctx context.Context, ref evidence.Reference, o *Options) (*image.Root, error)
 
 // openers holds what opens each source. The file of a source registers it.
 var openers = map[evidence.Source]opener{}
@@ -24,25 +38,27 @@ func register(s evidence.Source, open opener) opener {
 	return open
 }
 
-// Sources returns the sources on this machine. Zero fields of limits have their
-// defaults.
-func Sources(limits image.Limits) map[evidence.Source]image.Source {
-	limits = limits.Filled()
+// Sources returns the sources on this machine.
+func Sources(o Options) map[evidence.Source]image.Source {
+	o.Limits = o.Limits.Filled()
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
 	sources := map[evidence.Source]image.Source{}
 	for s, open := range openers {
-		sources[s] = source{open, &limits}
+		sources[s] = source{open, &o}
 	}
 	return sources
 }
 
 type source struct {
-	open   opener
-	limits *image.Limits
+	open    opener
+	options *Options
 }
 
 // Open implements [image.Source].
 func (s source) Open(ctx context.Context, ref evidence.Reference) (*image.Root, error) {
-	return s.open(ctx, ref, s.limits)
+	return s.open(ctx, ref, s.options)
 }
 
 // fault is an error about one document of an image.

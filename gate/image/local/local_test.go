@@ -61,9 +61,14 @@ func writeTar(t testing.TB, zipped bool, files ...tarFile) string {
 	return path
 }
 
+func testOptions(t testing.TB, limits image.Limits) Options {
+	t.Helper()
+	return Options{Limits: limits, TempDir: func() (string, error) { return t.TempDir(), nil }, Getenv: func(string) string { return "" }}
+}
+
 func newResolver(t testing.TB, limits image.Limits, platforms ...string) gate.Resolver {
 	t.Helper()
-	r, err := image.NewResolver(image.Options{Sources: Sources(limits), Platforms: platforms, Limits: limits})
+	r, err := image.NewResolver(image.Options{Sources: Sources(testOptions(t, limits)), Platforms: platforms, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,5 +437,60 @@ func TestRealImages(t *testing.T) {
 	t.Logf("%d of %d images", good, len(list))
 	if good < len(list)*9/10 {
 		t.Errorf("only %d of %d real images can be resolved", good, len(list))
+	}
+}
+
+// Standard input is an archive like any other, read once.
+func TestStandardInput(t *testing.T) {
+	img := pulltest.Image("one")
+	file := filepath.Join(t.TempDir(), "image.tar")
+	if err := imagetest.WriteOCIArchive(file, imagetest.Named{Name: "1.0", What: img}); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		stdin, suffix, want string
+	}{
+		"whole": {string(raw), "", ""}, "by tag": {string(raw), ":1.0", ""}, "no such tag": {string(raw), ":2.0", "no such image"},
+		"empty": {"", "", "it is empty"}, "cut off": {string(raw[:len(raw)/2+100]), "", "image archive"},
+		"second archive": {string(raw) + string(raw), "", "behind its end"},
+		"padded":         {string(raw) + strings.Repeat("\x00", 10240), "", ""},
+	} {
+		o := testOptions(t, image.Limits{})
+		o.Stdin = strings.NewReader(c.stdin)
+		r, err := image.NewResolver(image.Options{Sources: Sources(o)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = pulltest.Pull(t.Context(), r, "tar:-"+c.suffix)
+		pulltest.CheckError(t, name, err, c.want)
+	}
+	o := testOptions(t, image.Limits{ArchiveSize: 100})
+	o.Stdin = bytes.NewReader(raw)
+	_, err = Sources(o)[evidence.SourceTar].Open(t.Context(), evidence.Reference{Name: "tar:-"})
+	pulltest.CheckError(t, "too large", err, "over the limit")
+}
+
+// A second archive behind the end of the first is refused: some tools read it.
+func TestArchiveBehindTheEnd(t *testing.T) {
+	one, two := pulltest.Image("one"), pulltest.Image("two")
+	for _, zipped := range []bool{false, true} {
+		first, second := writeTar(t, zipped, saved(t, one, nil)...), writeTar(t, zipped, saved(t, two, nil)...)
+		a, err := os.ReadFile(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(first, append(a, b...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = pulltest.Pull(t.Context(), newResolver(t, image.Limits{}), "tar:"+first)
+		pulltest.CheckError(t, "second archive", err, "behind its end")
 	}
 }
