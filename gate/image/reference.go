@@ -266,8 +266,8 @@ var (
 func parseEngine(source evidence.Source, s string) (evidence.Reference, error) {
 	ref := evidence.Reference{Source: source}
 	if rest, ok := strings.CutPrefix(s, "//"); ok {
-		return ref, fmt.Errorf("a reference has no %s prefix (write %s for the engine, and %s for a registry)",
-			words.Quote(source.Prefix()+"//"), words.Quote(source.Prefix()+rest), words.Quote(rest))
+		return ref, fmt.Errorf("a reference has no %s prefix (write %s for a registry, and %s for the engine)",
+			words.Quote(source.Prefix()+"//"), words.Quote(rest), words.Quote(source.Prefix()+rest))
 	}
 	if id := strings.TrimPrefix(s, "sha256:"); shortIDForm.MatchString(id) {
 		ref.Name = source.Prefix() + s
