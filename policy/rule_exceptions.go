@@ -12,8 +12,11 @@ func exceptionsRule() *Rule {
 		ID: ruleExceptions, Title: "What became of the exceptions.",
 		Why: "An exception is a promise to come back. It ends at the end of its last day, UTC, and is reported before and after.",
 		How: "fix the finding, or decide again and write a new date",
-		Settings: "a list of id, reason and expires (required), package (a name, or a purl with a version range such as pkg:npm/lodash@>=4.17.0 <4.17.21), " +
-			"images, paths (globs) and owner. An exception covers one id, matched with every alias, and never coverage, secrets or config.",
+		Settings: "a list of mappings, each with reason, expires and one of id, secret, license, gap and rule. " +
+			"id: a vulnerability, matched with every alias; it can have package (a name, or a purl with a version range such as pkg:npm/lodash@>=4.17.0 <4.17.21), images, paths and justification. " +
+			"secret: the rule that found it, with path and content (the hash of the file that the report prints). license: with package. " +
+			"gap: scanner-errors, no-advisories or hidden-files, with images, cause (a part of what the report says), and paths or a package with one version. " +
+			"rule: a rule about the reference, the config or the platforms, with images. All can have owner, ticket, approved-by and added.",
 		Default: "none",
 		Example: "exceptions:\n  - id: CVE-2026-12345\n    package: pkg:deb/debian/zlib1g\n    reason: minizip is not built\n    owner: team-shop\n    expires: 2027-01-31\n",
 		check:   checkExceptionUse,
@@ -26,8 +29,8 @@ func exceptionLimitSection() section {
 		ID: ruleExceptionLimits, Title: "Exceptions stay within what the policy allows.",
 		Why: "Without limits an exception until 2099 is a policy change that nobody decided.",
 		How: "shorten the exception, or fix the finding", Default: "not asked", Levels: true,
-		Settings: "max-days: how many days ahead an exception may end; a later one does not apply, and it fails an image that needs it. " +
-			"require: keys every exception must have (owner, package, images). never: {severity: high}: findings of this severity or worse are covered by no exception; unknown counts as high.",
+		Settings: "max-days: how many days ahead an exception may end, one number or one for each severity and one for other; a later one does not apply, and it fails an image that needs it. " +
+			"require: keys every exception must have (owner, ticket, approved-by, added, package, images, justification), where its kind has them. never: {severity: high}: findings of this severity or worse are covered by no exception; unknown counts as high. Overrides that loosen the policy are bound too.",
 		Example: "exception-limits: {max-days: 90, require: [owner], never: {severity: critical}}\n",
 		check:   checkExceptionLimits,
 		always:  true,

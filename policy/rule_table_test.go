@@ -7,6 +7,22 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
+// A scheme that matches every tag is none, and adding one loosens the policy.
+func TestReleaseTagSchemes(t *testing.T) {
+	for glob, ok := range map[string]bool{
+		"*": false, "**": false, "?*": false, "????": false, "*-*": true, "[a-z0-9]*": false, "build-*": true, "[0-9][0-9][0-9]": true, "r*": true,
+	} {
+		_, err := Parse("p", []byte("version: 1\nreference: {pin: version, release-tags: [\""+glob+"\"]}\n"))
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", glob, err)
+		}
+	}
+	p := mustParse(t, "version: 1\nreference: {pin: version}\noverrides: [{images: [r.no/a], reference: {release-tags: [\"build-*\"]}}]\n")
+	if len(p.overrides[0].loosens) != 1 {
+		t.Errorf("release-tags loosens %v", p.overrides[0].loosens)
+	}
+}
+
 func TestReleaseTagTable(t *testing.T) {
 	const p = `reference: {pin: version, release-tags: ["build-*"]}`
 	runRuleCases(t, map[string]ruleCase{
