@@ -331,3 +331,48 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+// own decodes itself.
+type own struct {
+	Key string `json:"key"`
+}
+
+func (o *own) UnmarshalJSON(b []byte) error {
+	o.Key = string(b)
+	return nil
+}
+
+// The keys of a struct are those that encoding/json knows: names of fields
+// without a tag, and neither hidden nor embedded fields. A type that decodes
+// itself has keys of its own.
+func TestKeysOfFields(t *testing.T) {
+	type fields struct {
+		Plain   string
+		Skipped string `json:"-"`
+		hidden  string
+		Embedded
+		Named   Embedded `json:"named"`
+		Own     own
+		Pointer *own
+		List    []own
+	}
+	for text, allowed := range map[string]bool{
+		`{"Plain":"a"}`:                   true,
+		`{"plain":"a"}`:                   false,
+		`{"skipped":1,"Hidden":1}`:        true,
+		`{"embedded":{"x":1}}`:            true,
+		`{"Named":{}}`:                    false,
+		`{"named":{"Inner":""}}`:          false,
+		`{"inner":"a"}`:                   true,
+		`{"Inner":"a"}`:                   false,
+		`{"Own":{"Key":1,"KEY":2}}`:       true,
+		`{"Pointer":{"Key":1,"KEY":2}}`:   true,
+		`{"List":[{"Key":1,"KEY":2},{}]}`: true,
+		`{"own":{}}`:                      false,
+	} {
+		err := strictjson.Unmarshal([]byte(text), &fields{hidden: ""}, strictjson.AllowUnknownKeys())
+		if (err == nil) != allowed {
+			t.Errorf("%s: %v, want allowed %t", text, err, allowed)
+		}
+	}
+}
