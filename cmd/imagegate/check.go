@@ -74,6 +74,7 @@ func runCheck(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	collectOften()
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
 		return openScanner(p, o, report.SBOMFormats(run.outputs))
 	})}

@@ -55,7 +55,7 @@ func (p *Pool) Wait(ctx context.Context, weight int64, work func() error) error 
 	if err := p.queue.acquire(ctx, weight); err != nil {
 		return err
 	}
-	defer p.queue.release()
+	defer p.queue.release(weight)
 	return work()
 }
 
