@@ -96,10 +96,8 @@ func failureOf(payload []byte) error {
 func (w *Worker) exitFault(err error) error {
 	text := w.stderr.String()
 	switch {
-	case strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory"):
-		return &gate.Fault{Phase: gate.PhaseScan,
-			Err:  fmt.Errorf("the scanner needed more than %d MiB of memory", w.memory>>20),
-			Hint: "raise it with --memory"}
+	case isOutOfMemory(text):
+		return memoryFault(w.memory, addressSpace())
 	case crash(text) != "" && w.unfit != nil:
 		return DatabaseFault(fmt.Errorf("the advisory database is damaged: the scan worker crashed when it opened it (%s)", crash(text)))
 	case crash(text) != "":
@@ -109,6 +107,26 @@ func (w *Worker) exitFault(err error) error {
 		return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner ended: %w", w.exitErr)}
 	}
 	return &gate.Fault{Phase: gate.PhaseScan, Err: fmt.Errorf("the scanner stopped answering: %w", err)}
+}
+
+// isOutOfMemory reports whether a message of a worker says that it got no more
+// memory.
+func isOutOfMemory(text string) bool {
+	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory")
+}
+
+// memoryFault says which limit kept a worker from more memory: its own, or that of
+// the address space, which this process has inherited (ulimit -v) and which counts
+// what Go reserves and never uses. A limit of 0 is none.
+func memoryFault(memory, addressSpace int64) error {
+	if addressSpace > 0 && (memory == 0 || addressSpace < 2*memory) {
+		return &gate.Fault{Phase: gate.PhaseScan,
+			Err:  fmt.Errorf("the scanner got no more memory: the address space of a process is limited to %d MiB (ulimit -v)", addressSpace>>20),
+			Hint: "raise this limit, or remove it with `ulimit -v unlimited`; --memory bounds the memory that is used"}
+	}
+	return &gate.Fault{Phase: gate.PhaseScan,
+		Err:  fmt.Errorf("the scanner needed more than %d MiB of memory", memory>>20),
+		Hint: "raise it with --memory"}
 }
 
 // crash returns the first line of a Go crash report, "" when there is none.

@@ -99,6 +99,8 @@ func (w *Worker) readReady() error {
 	case w.ready.Version != wire.Version:
 		return &gate.Fault{Phase: gate.PhaseScan,
 			Err: fmt.Errorf("the scan worker speaks version %d of the protocol, not %d", w.ready.Version, wire.Version)}
+	case isOutOfMemory(w.ready.Problem):
+		return memoryFault(w.memory, addressSpace())
 	case w.ready.Problem != "":
 		return DatabaseFault(errors.New(w.ready.Problem))
 	case !w.ready.SelfTest || w.ready.Advisories == 0:
