@@ -14,6 +14,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/gatetest/pulltest"
+	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 	"github.com/imagegate/imagegate/gate/image"
 )
 
@@ -44,6 +47,7 @@ func TestCredentialSources(t *testing.T) {
 	podman := write(xdg+"/containers/auth.json", `{"auths":{"r.example.no/team":{"auth":"`+basicAuth("team", "p4")+`"},"r.example.no":{"auth":"`+basicAuth("all", "p5")+`"}}}`)
 	moved := filepath.Dir(write(t.TempDir()+"/config.json", `{"auths":{"r.example.no":{"username":"moved","password":"p6"}}}`))
 	bad := filepath.Dir(write(t.TempDir()+"/config.json", `{"auths": canary-1`))
+	other := filepath.Dir(write(t.TempDir()+"/config.json", `{"auths":{"other.example.no":{"username":"o","password":"p11"}}}`))
 	gitlab := map[string]string{"CI_REGISTRY": "r.example.no:5050", "CI_REGISTRY_USER": "ci", "CI_REGISTRY_PASSWORD": "p7", "CI_JOB_TOKEN": "p8"}
 	inHome := map[string]string{"HOME": home}
 	for name, c := range map[string]struct {
@@ -62,13 +66,19 @@ func TestCredentialSources(t *testing.T) {
 		"subdomain":              {inHome, "x.r.example.no", "a", "", "none"},
 		"suffix":                 {inHome, "evilr.example.no", "a", "", "none"},
 		"entry without content":  {inHome, "empty.example.no", "a", "", "none"},
-		"malformed entry":        {inHome, "broken.example.no", "a", "", "none, since "},
+		"malformed entry":        {inHome, "broken.example.no", "a", "", ", since "},
 		"DOCKER_CONFIG":          {map[string]string{"HOME": home, "DOCKER_CONFIG": moved}, "r.example.no", "a", "moved:p6", moved},
 		"unreadable config":      {map[string]string{"DOCKER_CONFIG": bad}, "r.example.no", "a", "", "is not a docker config in JSON"},
 		"podman":                 {map[string]string{"XDG_RUNTIME_DIR": xdg}, "r.example.no", "other/app", "all:p5", podman},
 		"podman, by path":        {map[string]string{"XDG_RUNTIME_DIR": xdg}, "r.example.no", "team/app", "team:p4", podman},
 		"podman, not by prefix":  {map[string]string{"XDG_RUNTIME_DIR": xdg}, "r.example.no", "teamwork/app", "all:p5", podman},
 		"REGISTRY_AUTH_FILE":     {map[string]string{"REGISTRY_AUTH_FILE": podman}, "r.example.no", "a", "all:p5", podman},
+		"next file":              {map[string]string{"HOME": home, "XDG_RUNTIME_DIR": xdg, "DOCKER_CONFIG": other}, "r.example.no", "team/app", "file:p2", docker},
+		"third file":             {map[string]string{"XDG_RUNTIME_DIR": xdg, "DOCKER_CONFIG": other}, "r.example.no", "team/app", "team:p4", podman},
+		"behind a broken file":   {map[string]string{"XDG_RUNTIME_DIR": xdg, "DOCKER_CONFIG": bad}, "r.example.no", "team/app", "team:p4", podman},
+		"REGISTRY_AUTH_FILE 1st": {map[string]string{"HOME": home, "REGISTRY_AUTH_FILE": podman}, "r.example.no", "a", "all:p5", podman},
+		"its other host":         {map[string]string{"HOME": home, "REGISTRY_AUTH_FILE": podman}, "token.example.no", "a", "rt", docker},
+		"which files were read":  {map[string]string{"HOME": home, "DOCKER_CONFIG": other}, "x.example.no", "a", "", "none for x.example.no in " + filepath.Join(other, "config.json") + " and " + docker},
 		"docker before podman":   {map[string]string{"HOME": home, "XDG_RUNTIME_DIR": xdg}, "r.example.no", "team/app", "file:p2", docker},
 		"DOCKER_AUTH_CONFIG":     {map[string]string{"HOME": home, "DOCKER_AUTH_CONFIG": `{"auths":{"r.example.no":{"username":"var","password":"p9"}}}`}, "r.example.no", "a", "var:p9", "DOCKER_AUTH_CONFIG"},
 		"its other hosts":        {map[string]string{"HOME": home, "DOCKER_AUTH_CONFIG": `{"auths":{"x.example.no":{"username":"var","password":"p9"}}}`}, "r.example.no", "a", "file:p2", docker},
@@ -237,4 +247,37 @@ func FuzzDockerConfig(f *testing.F) {
 			t.Fatal(fmt.Sprint("a secret is in the message: ", err))
 		}
 	})
+}
+
+// A refusal tells what can be wrong with credentials, and where they are from.
+func TestRefusedCredentials(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind       registrytest.Kind
+		config     string
+		text, hint string
+	}{
+		"refused at the token server":   {registrytest.KindToken, `{"auths":{%q:{"username":"u","password":"p"}}}`, "variable DOCKER_AUTH_CONFIG", "log out of it"},
+		"refused for the repository":    {registrytest.KindManifest, `{"auths":{%q:{"username":"u","password":"p"}}}`, "variable DOCKER_AUTH_CONFIG", "ask for the permission"},
+		"none, and the files were read": {registrytest.KindManifest, "", "config.json", "log in to"},
+	} {
+		reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{User: "u", Password: "p", Token: "t"}))
+		if c.config == "" {
+			reg = registrytest.Registry(t)
+		}
+		ref := reg.MustPush(t, pulltest.Image(), "app:1")
+		reg.Inject(c.kind, registrytest.FaultByName("status-403"))
+		home := t.TempDir()
+		if err := os.WriteFile(filepath.Join(home, "config.json"), []byte(`{}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		variables := map[string]string{"DOCKER_CONFIG": home}
+		if c.config != "" {
+			variables["DOCKER_AUTH_CONFIG"] = fmt.Sprintf(c.config, reg.Host)
+		}
+		_, err := pulltest.Pull(t.Context(), newResolver(t, newClient(t, func(o *Options) { o.Getenv = env(variables) })), ref.Tagged)
+		pulltest.CheckError(t, name, err, c.text)
+		if hint := gate.HintOf(err); !strings.Contains(hint, c.hint) {
+			t.Errorf("%s: %s", name, hint)
+		}
+	}
 }

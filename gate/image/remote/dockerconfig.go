@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -149,7 +150,7 @@ func (s variableSource) find(ctx context.Context, host, path string) (*credentia
 	return config.find(ctx, host, path, "variable "+name)
 }
 
-// fileSource is the docker config file, or else Podman's.
+// fileSource is every file with credentials: of docker, Podman and their kin.
 type fileSource struct {
 	getenv func(string) string
 	file   string // instead of the usual ones
@@ -158,52 +159,67 @@ type fileSource struct {
 // maxDockerConfig bounds a config file.
 const maxDockerConfig = 4 << 20
 
+// find asks every file that exists, until one has credentials for the
+// repository. A file that cannot be read does not hide the others.
 func (s *fileSource) find(ctx context.Context, host, path string) (*credential, error) {
+	var problems []error
 	for _, file := range s.files() {
-		raw, err := readFile(file, maxDockerConfig)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		found, err := findInFile(ctx, file, host, path)
+		if found != nil {
+			return found, nil
 		}
-		if err != nil {
-			return nil, err
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, err)
 		}
-		config, err := parseDockerConfig(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%s %w", image.Printable(file), err)
-		}
-		return config.find(ctx, host, path, image.Printable(file))
 	}
-	return nil, nil
+	return nil, errors.Join(problems...)
 }
 
-// files lists the places in order. The first file that exists is the one, as
-// with docker and Podman.
+func findInFile(ctx context.Context, file, host, path string) (*credential, error) {
+	raw, err := readFile(file, maxDockerConfig)
+	if err != nil {
+		return nil, err
+	}
+	config, err := parseDockerConfig(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", image.Printable(file), err)
+	}
+	return config.find(ctx, host, path, image.Printable(file))
+}
+
+// read lists the files that exist.
+func (s *fileSource) read() []string {
+	var list []string
+	for _, file := range s.files() {
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			list = append(list, image.Printable(file))
+		}
+	}
+	return list
+}
+
+// files lists the places in order: what a variable names comes first.
 func (s *fileSource) files() []string {
 	if s.file != "" {
 		return []string{s.file}
-	}
-	var files []string
-	add := func(dir string, parts ...string) {
-		if dir != "" {
-			files = append(files, filepath.Join(append([]string{dir}, parts...)...))
-		}
 	}
 	home := s.getenv("HOME")
 	if home == "" {
 		home = s.getenv("USERPROFILE") // Windows
 	}
-	if dir := s.getenv("DOCKER_CONFIG"); dir != "" {
-		add(dir, "config.json")
-	} else {
-		add(home, ".docker", "config.json")
+	var files []string
+	add := func(dir string, parts ...string) {
+		file := filepath.Join(append([]string{dir}, parts...)...)
+		if dir != "" && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
 	}
 	add(s.getenv("REGISTRY_AUTH_FILE"))
+	add(s.getenv("DOCKER_CONFIG"), "config.json")
+	add(home, ".docker", "config.json")
 	add(s.getenv("XDG_RUNTIME_DIR"), "containers", "auth.json")
-	if dir := s.getenv("XDG_CONFIG_HOME"); dir != "" {
-		add(dir, "containers", "auth.json")
-	} else {
-		add(home, ".config", "containers", "auth.json")
-	}
+	add(s.getenv("XDG_CONFIG_HOME"), "containers", "auth.json")
+	add(home, ".config", "containers", "auth.json")
 	return files
 }
 

@@ -167,13 +167,15 @@ func describeTLS(who string, err error) (what, hint string) {
 func statusHint(j *job, e *statusError) string {
 	none := strings.HasPrefix(j.credentials, noCredentials)
 	switch e.status {
-	case http.StatusUnauthorized:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		if none {
-			return fmt.Sprintf("log in to %s (docker login, a credential helper, or DOCKER_AUTH_CONFIG); a private repository looks like this, too", j.host.name)
+			return fmt.Sprintf("log in to %s (docker login, podman login, a credential helper, or DOCKER_AUTH_CONFIG); a private repository looks like this, too", j.host.name)
 		}
-		return "these credentials are not accepted: log in again, or check that they are meant for this registry"
-	case http.StatusForbidden:
-		return "the registry knows these credentials, but they may not read this repository: ask for the permission to pull"
+		if e.status == http.StatusForbidden && j.kind != kindToken {
+			return "the registry knows these credentials, but they may not do this in the repository: ask for the permission"
+		}
+		return fmt.Sprintf("these credentials are expired or revoked (log in to %s again), not needed (log out of it, if the image is public), "+
+			"or without the permission (ask for it)", j.host.name)
 	case http.StatusNotFound:
 		return "the name, the tag or the digest is not there, or these credentials may not see it: many registries answer the same to both"
 	case http.StatusTooManyRequests:

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // noCredentials begins the source of credentials that are none.
@@ -62,6 +64,7 @@ type source interface {
 // account must not be served as another.
 type keychain struct {
 	sources []source
+	files   *fileSource // one of them
 	warn    func(string)
 
 	mu     sync.Mutex
@@ -69,11 +72,12 @@ type keychain struct {
 }
 
 func newKeychain(o Options) *keychain {
+	files := &fileSource{getenv: o.Getenv, file: o.DockerConfig}
 	return &keychain{
-		warn: o.Warn, warned: map[string]bool{},
+		files: files, warn: o.Warn, warned: map[string]bool{},
 		sources: []source{
 			variableSource{getenv: o.Getenv},
-			&fileSource{getenv: o.Getenv, file: o.DockerConfig},
+			files,
 			gitlabSource{getenv: o.Getenv},
 			githubSource{getenv: o.Getenv},
 			cloudSource{getenv: o.Getenv, clouds: clouds()},
@@ -85,6 +89,9 @@ func newKeychain(o Options) *keychain {
 // fails only when ctx ends.
 func (k *keychain) find(ctx context.Context, host, path string) (*credential, error) {
 	none := noCredentials
+	if read := k.files.read(); len(read) > 0 {
+		none += " for " + host + " in " + words.And(read)
+	}
 	for _, s := range k.sources {
 		c, err := s.find(ctx, host, path)
 		if ctx.Err() != nil {
@@ -92,7 +99,7 @@ func (k *keychain) find(ctx context.Context, host, path string) (*credential, er
 		}
 		if err != nil {
 			k.warnOnce(err.Error())
-			none = noCredentials + ", since " + err.Error()
+			none += ", since " + err.Error()
 			continue
 		}
 		if c != nil {
