@@ -174,6 +174,9 @@ func (t *textReport) result(r *gate.Result, several bool) {
 	if id := imageOf(r).id; id != "" {
 		t.entry(2, "image ID", dim, id)
 	}
+	if e := r.Evidence; e != nil && e.Reference.Endpoint != "" {
+		t.entry(2, "read from", dim, "the engine at "+e.Reference.Endpoint)
+	}
 	t.entry(2, "saw", dim, saw(r))
 	for i := range r.Verdict.Overrides {
 		t.entry(2, "override", dim, "the policy changes its rules for this image: "+place(r.Verdict.Overrides[i].Position))
