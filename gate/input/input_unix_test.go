@@ -38,7 +38,7 @@ func TestPipe(t *testing.T) {
 			}
 		}
 	}()
-	if got, err := ReadFile(t.Context(), name, 100); err != nil || string(got) != "version: 1\nextends: none\n" {
+	if got, err := ReadFile(t.Context(), name, 100); err != nil || string(got) != "version: 1\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
