@@ -125,6 +125,9 @@ func imagesOf(p *program, c *cli.Context) ([]string, error) {
 	for _, ref := range refs {
 		// Here and not only when it is its turn: a typing mistake is one of the
 		// command line, and nothing has been fetched yet.
+		if err := checkPath(ref); err != nil {
+			return nil, err
+		}
 		parsed, err := image.ParseReference(ref)
 		if err != nil {
 			return nil, usagef("%w", err)

@@ -64,7 +64,7 @@ func (c *console) complain(err error) {
 // complainOfPolicy prints each mistake on a line that begins with file:line:col,
 // where editors look for the place.
 func (c *console) complainOfPolicy(err *policy.Error) {
-	fmt.Fprintf(c.stderr, "imagegate: the policy cannot be used: %s\n", words.Plural(len(err.Diagnostics), "mistake"))
+	fmt.Fprintf(c.stderr, "imagegate: the file cannot be used: %s\n", words.Plural(len(err.Diagnostics), "mistake"))
 	for _, line := range safe.Lines(strings.TrimRight(err.Error(), "\n")) {
 		fmt.Fprintln(c.stderr, line)
 	}

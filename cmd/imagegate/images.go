@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -99,4 +100,28 @@ func withoutComment(line string) string {
 func isLocal(ref string) bool {
 	source, _ := evidence.SourceOf(ref)
 	return source.Local() && !source.Engine()
+}
+
+// checkPath refuses the path of an image on this machine that lacks the prefix
+// of its source: without it, the name is one in a registry.
+func checkPath(ref string) error {
+	if isLocal(ref) {
+		return nil
+	}
+	archive := strings.HasSuffix(ref, ".tar") || strings.HasSuffix(ref, ".tar.gz") || strings.HasSuffix(ref, ".tgz")
+	info, err := os.Stat(ref)
+	switch {
+	case err != nil:
+		return nil
+	case info.Mode().IsRegular() && archive:
+		return usagef("%s is a file, and an image in a registry is meant without a prefix", ref).WithHint("write tar:%s", ref)
+	case info.IsDir() && hasLayout(ref):
+		return usagef("%s is an OCI image layout, and an image in a registry is meant without a prefix", ref).WithHint("write oci:%s", ref)
+	}
+	return nil
+}
+
+func hasLayout(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "oci-layout"))
+	return err == nil
 }

@@ -31,6 +31,7 @@ func policyCommand(p *program) *cli.Command {
 				Action:      p.action(policyValidate),
 			},
 			policyTestCommand(p),
+			policyImportCommand(p),
 			{
 				Name:        "explain",
 				Usage:       "tell what a rule checks, why, and how to satisfy it",

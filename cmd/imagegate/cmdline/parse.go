@@ -82,6 +82,9 @@ func (p *parser) descend(name string) error {
 	i := slices.IndexFunc(p.commands, func(c *cli.Command) bool { return c.Name == name && !c.Hidden })
 	if i < 0 {
 		full := strings.Join(append(slices.Clone(p.Path), name), " ")
+		if translation := commandHabit(name, p.args); translation != "" && len(p.Path) == 0 {
+			return Errorf("unknown command %q", full).WithHint("%s", translation)
+		}
 		return Errorf("unknown command %q", full).WithHint("%s", Suggest(name, commandNames(p.commands), "see imagegate --help"))
 	}
 	p.Command = p.commands[i]
@@ -175,6 +178,9 @@ func (p *parser) unknownFlag(name string) error {
 	if p.Command == nil {
 		err := Errorf("unknown flag %s before the command", name)
 		return err.WithHint("flags come after the command: imagegate check IMAGE %s ...", name)
+	}
+	if translation := habit(name); translation != "" && p.Command.Name == "check" {
+		return Errorf("unknown flag %s for imagegate check", name).WithHint("%s", translation)
 	}
 	names := []string{"--help"}
 	for _, f := range p.Command.Flags {
