@@ -21,7 +21,7 @@ import (
 
 // analysisVersion changes when an analysis of the same layer would come out, or
 // be written, in another way than before: kept ones are then made again.
-const analysisVersion = 5
+const analysisVersion = 6
 
 // analysis is what one layer holds, whatever image it is part of. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -40,6 +40,8 @@ type analysis struct {
 	Own ownFacts `json:"own"`
 	// Contents are the hashes of the files that hold secrets, by path.
 	Contents map[string]string `json:"contents,omitempty"`
+	// Gone are the secrets in files that a later entry of the layer replaces.
+	Gone []ftypes.Secret `json:"gone,omitempty"`
 	// Links are further names of files of the layer in which something was found.
 	Links []link `json:"links,omitempty"`
 	// Gaps are files that should name a package and cannot be read.

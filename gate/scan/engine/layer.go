@@ -51,6 +51,7 @@ type layer struct {
 	diffID        string
 	opaque, white []string
 	hashes        fileHashes // nil when nothing asks for secrets
+	gone          []replacedFile
 	links         []link
 	main, sbom    *layerScan
 	eg            *errgroup.Group
@@ -209,7 +210,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 	}
 	links := l.aliases()
 	l.own.keepUsed(l.main.result.Applications)
-	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets)}
+	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets()}
 	if err := g.post.PostHandle(ctx, l.main.result, &a.Main); err != nil {
 		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"path"
 	"slices"
@@ -64,9 +65,38 @@ func (s *layerScan) forget(name string) {
 	}
 }
 
+// replacedFile is a file of the layer that a later entry replaced. Its bytes are
+// still in the layer, where everyone who can pull the image can read them, so the
+// secrets in it count.
+type replacedFile struct {
+	name   string
+	hash   [sha256.Size]byte
+	result *fileResult
+}
+
+// replaced keeps what has to be known of a file that is replaced.
+func (l *layer) replaced(name string) {
+	if sum, ok := l.hashes[name]; ok {
+		delete(l.hashes, name)
+		l.gone = append(l.gone, replacedFile{name, sum, l.main.byName[name]})
+	}
+}
+
+// goneSecrets returns the secrets in files that were replaced by other content.
+func (l *layer) goneSecrets() []ftypes.Secret {
+	var out []ftypes.Secret
+	for _, f := range l.gone {
+		if f.result != nil && f.result.found != nil && l.hashes[f.name] != f.hash {
+			out = append(out, f.result.found.Secrets...)
+		}
+	}
+	return out
+}
+
 // forget drops all that is known of a file that a later entry of the layer
 // replaces: a runtime unpacks both, and the later one is left.
 func (l *layer) forget(name string) {
+	l.replaced(name)
 	l.main.forget(name)
 	l.sbom.forget(name)
 	l.jars = slices.DeleteFunc(l.jars, func(j jar) bool { return j.name == name })
@@ -74,7 +104,6 @@ func (l *layer) forget(name string) {
 		l.gaps = slices.DeleteFunc(l.gaps, func(g evidence.Gap) bool { return g.Subject == name })
 		l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
 	}
-	delete(l.hashes, name)
 	delete(l.own.Databases, name)
 	delete(l.own.Sums, name)
 	delete(l.own.Hashes, name)

@@ -32,6 +32,7 @@ type session struct {
 	gaps   []evidence.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
 	contents map[string]string
+	gone     []ftypes.Secret // in files that a later entry of their layer replaces
 	// skipped are files named package.json that describe no package.
 	skipped []string
 	jars    int
@@ -85,6 +86,12 @@ func (s *session) layer(head wire.Layer) error {
 		s.logs = append(s.logs, l)
 	}
 	s.jars += a.Jars
+	for _, secret := range a.Gone {
+		for i := range secret.Findings {
+			secret.Findings[i].Layer = ftypes.Layer{DiffID: head.DiffID}
+		}
+		s.gone = append(s.gone, secret)
+	}
 	for path, hash := range a.Contents {
 		if s.contents == nil {
 			s.contents = map[string]string{}
@@ -135,6 +142,7 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 			return nil, err
 		}
 		addSecrets(report, append(secrets, s.buried(secrets)...), s.contentOf)
+		addSecrets(report, s.gone, func(string, string) string { return "" })
 	}
 	if s.begin.Need.Has(evidence.NeedLicenses) {
 		addLicenses(report, &d.detail)
