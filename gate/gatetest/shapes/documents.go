@@ -48,10 +48,8 @@ func inputs() ([]Shape, error) {
 func secrets() ([]Shape, error) {
 	on := func(path, text string) imagetest.Layer { return with(debian(), imagetest.Text(path, text)) }
 	key := attack("secret-attack-token", "whoever can pull the image has the token", Fail, on("app/env", "GITHUB_TOKEN=ghp_"+strings.Repeat("aB3", 12)+"\n"))
-	key.Team = Pass // the policy does not ask for secrets
 	private := attack("secret-attack-private-key", "whoever can pull the image has the key", Fail,
 		on("app/id_rsa", "-----BEGIN RSA PRIVATE KEY-----\n"+strings.Repeat("MIIEowIBAAKCAQEA", 4)+"\n-----END RSA PRIVATE KEY-----\n"))
-	private.Team = Pass
 	const why = "it is published on purpose, and no severity that counts"
 	return []Shape{
 		ordinary("secret-stripe-publishable", why, on("srv/app/main.js", `a={stripeKey:"pk_`+`live_51AbCdEfGhIjKlMnOpQrStUvWxYz0123"}`)),
