@@ -76,7 +76,7 @@ coverage: {unattributed: {max: 0}}
 		img := randomImage(r)
 		withFaults(r, img)
 		exceptions := strings.ReplaceAll(randomExceptions(r), "CVE-2026-0005", "CVE-2026-0004") // a denied id is a mistake
-		p, err := Parse("p", []byte(base+"exceptions:\n"+exceptions))
+		p, err := Parse("p", alone(base+"exceptions:\n"+exceptions))
 		if err != nil {
 			continue // two alike
 		}

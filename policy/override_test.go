@@ -134,7 +134,7 @@ func TestLimitsBindOverrides(t *testing.T) {
 		{"never: {severity: critical}", `images: ["**"], levels: {secrets: warn}` + account, "levels.secrets"},
 		{"never: {severity: critical}", `images: ["**"], levels: {config.user: warn}` + account, ""},
 	} {
-		_, err := Parse("p", []byte("version: 1\nconfig: {user: non-root}\nsecrets: {max: 0}\nvulnerabilities: {max: {critical: 0, high: 0, medium: 0}}\n"+
+		_, err := Parse("p", alone("version: 1\nconfig: {user: non-root}\nsecrets: {max: 0}\nvulnerabilities: {max: {critical: 0, high: 0, medium: 0}}\n"+
 			"exception-limits: {"+tt.limits+"}\noverrides:\n- {"+tt.override+"}\n"))
 		switch {
 		case tt.want == "" && err != nil:
@@ -228,7 +228,7 @@ func TestListsOfOverrides(t *testing.T) {
 		entries(maxOverrides + 1):                                   "more than",
 		entries(maxOverrides):                                       "",
 	} {
-		_, err := Parse("p", []byte("version: 1\nsecrets: {max: 0}\n"+src+"\n"))
+		_, err := Parse("p", alone("version: 1\nsecrets: {max: 0}\n"+src+"\n"))
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", src, err, want)
 		}
