@@ -71,6 +71,7 @@ func caCertFlag() cli.Flag {
 func networkFlags() []cli.Flag {
 	return []cli.Flag{
 		caCertFlag(),
+		&cli.StringSliceFlag{Name: "client-cert", Usage: "show a registry the client certificate in `HOST=CERT,KEY`, two PEM files"},
 		&cli.StringSliceFlag{Name: "plain-http", Usage: "talk to `HOST[:PORT]` without TLS"},
 		&cli.StringSliceFlag{Name: "private-host", Usage: "let a registry send us to `HOST[:PORT]` although that lies in a more private network"},
 		&cli.StringSliceFlag{Name: "limit", Usage: limitUsage()},

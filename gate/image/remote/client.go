@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -25,6 +26,9 @@ type Options struct {
 	// CACerts are PEM files with certificates that are trusted beside the
 	// system's, for registries, token servers and storage alike.
 	CACerts []string
+	// ClientCerts are certificates that single hosts ask for, HOST=CERT,KEY with
+	// the names of two PEM files.
+	ClientCerts []string
 	// PlainHTTP lists the hosts, host or host:port, that are spoken to without
 	// TLS. Loopback may always do without.
 	PlainHTTP []string
@@ -55,6 +59,7 @@ type Client struct {
 	proxy        func(*http.Request) (*url.URL, error)
 	secrets      []string // of the proxies, never to be printed
 	transports   map[reach]*http.Transport
+	identified   map[string]map[reach]*http.Transport // by host, with a client certificate
 	keys         *keychain
 	warn         func(string)
 	// pause waits between two tries; tests replace it.
@@ -95,13 +100,56 @@ func NewClient(o Options) (*Client, error) {
 		return nil, err
 	}
 	c.transports = newTransports(&c.limits, roots, c.proxy, proxies)
-	return c, nil
+	c.identified, err = c.identify(o.ClientCerts)
+	return c, err
+}
+
+// identify makes the transports that show a client certificate, each to one
+// host: a certificate names its owner, and other hosts have no right to it.
+func (c *Client) identify(list []string) (map[string]map[reach]*http.Transport, error) {
+	all := map[string]map[reach]*http.Transport{}
+	for _, value := range list {
+		const form = "--client-cert: write HOST=CERT,KEY with the names of two PEM files"
+		name, files, _ := strings.Cut(value, "=")
+		cert, key, ok := strings.Cut(files, ",")
+		if !ok {
+			return nil, fmt.Errorf("%s, not %s", form, words.Quote(value))
+		}
+		hosts, err := hostList("--client-cert", []string{name})
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("--client-cert for %s: %w", name, err)
+		}
+		all[hosts[0]] = map[reach]*http.Transport{}
+		for r, t := range c.transports {
+			t = t.Clone()
+			t.TLSClientConfig.Certificates = []tls.Certificate{pair}
+			all[hosts[0]][r] = t
+		}
+	}
+	return all, nil
+}
+
+// transport is what connects to u.
+func (c *Client) transport(u *url.URL, r reach) *http.Transport {
+	if own := c.identified[strings.ToLower(u.Host)]; own != nil {
+		return own[r]
+	}
+	return c.transports[r]
 }
 
 // Close closes idle connections.
 func (c *Client) Close() error {
 	for _, t := range c.transports {
 		t.CloseIdleConnections()
+	}
+	for _, own := range c.identified {
+		for _, t := range own {
+			t.CloseIdleConnections()
+		}
 	}
 	return nil
 }

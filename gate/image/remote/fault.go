@@ -151,6 +151,8 @@ func describeTLS(who string, err error) (what, hint string) {
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return who + " does not speak TLS", "if it shall be spoken to without, allow it with --plain-http HOST"
+	case strings.Contains(err.Error(), "tls: certificate required"), strings.Contains(err.Error(), "tls: bad certificate"):
+		return who + " asks for a client certificate", "give it one with --client-cert HOST=CERT,KEY, two PEM files"
 	case errors.As(err, &unknown):
 		return who + " has a certificate from an authority that is not trusted here", "add the authority's certificate with --ca-cert FILE"
 	case errors.As(err, &name):

@@ -139,7 +139,7 @@ func (c *Client) exchange(j *job, original *http.Request, trusted string) (*http
 		j.secrets = append(j.secrets[:len(j.secrets):len(j.secrets)], token) // a registry may echo it
 	}
 	q.Header.Set("User-Agent", c.userAgent)
-	resp, err := c.transports[reach].RoundTrip(q)
+	resp, err := c.transport(q.URL, reach).RoundTrip(q)
 	if err != nil {
 		cause := context.Cause(ctx)
 		cancel(nil)

@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
 	"log"
@@ -233,6 +235,45 @@ func TestNoRedirectToPlainHTTP(t *testing.T) {
 		}
 		if !allowed && gate.HintOf(err) != "if that is right, allow it with --plain-http storage.example" {
 			t.Errorf("hint %q", gate.HintOf(err))
+		}
+	}
+}
+
+// A client certificate is shown to its own host, and to no other.
+func TestClientCertificate(t *testing.T) {
+	reg := registrytest.Registry(t)
+	reg.MustPush(t, pulltest.Image(), "app:1")
+	shown := 0
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		shown += len(q.TLS.PeerCertificates)
+		reg.ServeHTTP(w, q)
+	}))
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	s.StartTLS()
+	defer s.Close()
+	host, ca := strings.TrimPrefix(s.URL, "https://"), caFile(t, s)
+	key, err := x509.MarshalPKCS8PrivateKey(s.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ cert, want string }{
+		"its host":   {host + "=" + ca + "," + keyFile, ""},
+		"other host": {"localhost=" + ca + "," + keyFile, "asks for a client certificate"},
+	} {
+		client := newClient(t, func(o *Options) { o.CACerts, o.ClientCerts = []string{ca}, []string{c.cert} })
+		_, err := pulltest.Pull(t.Context(), newResolver(t, client), host+"/app:1")
+		pulltest.CheckError(t, name, err, c.want)
+	}
+	if shown == 0 {
+		t.Error("no certificate was shown")
+	}
+	for _, bad := range []string{"x", "host=one", "host=nothing,nothing", "a/b=" + ca + "," + keyFile} {
+		if _, err := NewClient(Options{ClientCerts: []string{bad}}); err == nil {
+			t.Errorf("%s: no error", bad)
 		}
 	}
 }
