@@ -59,7 +59,7 @@ func TestPipesThatNobodyCloses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		if _, err := w.WriteString("version: 1\nextends: none\n"); err != nil {
+		if _, err := w.WriteString("version: 1\n"); err != nil {
 			t.Fatal(err)
 		}
 		link := name + "-link"
