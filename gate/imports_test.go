@@ -68,7 +68,7 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
 		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
 			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
-			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "policy/policytest", "policy/ignorefile"),
+			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "policy/policytest", "policy/ignorefile"),
 	}
 }
 

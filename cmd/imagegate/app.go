@@ -10,6 +10,7 @@ import (
 func commands() []func(*program) *cli.Command {
 	return []func(*program) *cli.Command{
 		checkCommand,
+		promoteCommand,
 		evalCommand,
 		policyCommand,
 		exceptionCommand,
