@@ -54,6 +54,7 @@ func writeSavedFiles(t *testing.T) (policy string, files []string) {
 	}
 	policy = filepath.Join(dir, "policy.yaml")
 	text := `version: 1
+extends: none
 vulnerabilities: {max: {critical: 30, high: 60}, unfixed: warn}
 exceptions:
   - {id: CVE-2026-2003, reason: not reachable, expires: 2027-01-31}
@@ -117,7 +118,7 @@ func TestEvalStreamToABrokenOutput(t *testing.T) {
 	if code, stderr := runAt(t, brokenWriter{}, append([]string{"eval", "-p", policy, "-o", "json"}, files...)...); code != exitFail || !strings.Contains(stderr, "no space left") {
 		t.Errorf("a denial: exit code %d\n%s", code, stderr)
 	}
-	if err := os.WriteFile(policy, []byte("version: 1\nreference: {deny-tags: [latest]}\n"), 0o600); err != nil {
+	if err := os.WriteFile(policy, []byte("version: 1\nextends: none\nreference: {deny-tags: [latest]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code, stderr := runAt(t, brokenWriter{}, "eval", "-p", policy, "-o", "json", files[0]); code != exitNoVerdict || !strings.Contains(stderr, "no space left") {
