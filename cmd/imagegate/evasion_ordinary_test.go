@@ -4,10 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
@@ -166,4 +169,52 @@ func jarOf(t *testing.T, names ...string) []byte {
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
+}
+
+// TestSecretsEverywhere looks for a token in the files that Trivy leaves out, and
+// in those that stay out because an application did not make them.
+func TestSecretsEverywhere(t *testing.T) {
+	const token = "token = ghp_" + "0123456789abcdefghijABCDEFGHIJ012345\n"
+	wide := func(order binary.AppendByteOrder, mark ...byte) string {
+		b := mark
+		for _, u := range utf16.Encode([]rune(token)) {
+			b = order.AppendUint16(b, u)
+		}
+		return string(b)
+	}
+	o := newOracle(t)
+	if err := os.WriteFile(o.policy, []byte("version: 1\nsecrets: {max: 0}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for path, test := range map[string]struct {
+		text string
+		want int
+	}{
+		"app/config.ini":                   {token, exitFail},
+		"app/.git/config":                  {token, exitFail},
+		"app/README.md":                    {token, exitFail},
+		"app/tests/settings.py":            {token, exitFail},
+		"app/example/settings.py":          {token, exitFail},
+		"app/package-lock.json":            {token, exitFail},
+		"app/little.txt":                   {wide(binary.LittleEndian), exitFail},
+		"app/big.txt":                      {wide(binary.BigEndian), exitFail},
+		"app/marked.reg":                   {wide(binary.LittleEndian, 0xff, 0xfe), exitFail},
+		"app/clean.txt":                    {"nothing to see here\n", exitPass},
+		"app/node_modules/a/test.js":       {token, exitPass}, // told in a note
+		"usr/share/doc/examples/a.example": {token, exitPass},
+	} {
+		t.Run(path, func(t *testing.T) {
+			n++
+			ref := o.reg.MustPush(t, onCleanBase(imagetest.Text(path, test.text)).Image(), fmt.Sprintf("secret/x%d:1.0.0", n))
+			code, out := o.check(ref.Tagged)
+			if code != test.want {
+				t.Errorf("ended in %d, not %d:\n%s", code, test.want, out)
+			}
+			left := strings.HasPrefix(path, "usr/share/") || strings.Contains(path, "node_modules")
+			if _, report := o.check(ref.Tagged, "-o", "json"); strings.Contains(report, "secrets were not looked for in 1 file") != left {
+				t.Errorf("what was left out is told: %v, want %v", !left, left)
+			}
+		})
+	}
 }

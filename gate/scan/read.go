@@ -63,7 +63,7 @@ func (r *reader) read(ctx context.Context) (*store.Layer, error) {
 			return err
 		}
 		l = &store.Layer{Head: store.Head{DiffID: b.DiffID, Blobs: []store.Blob{blob}, Jars: t.jars}, Contents: t.recorder.Finish(stats)}
-		return r.analysis(ctx, w, l)
+		return r.analysis(ctx, w, l, t.leftOut)
 	})
 	if err != nil {
 		return nil, err
@@ -72,12 +72,12 @@ func (r *reader) read(ctx context.Context) (*store.Layer, error) {
 }
 
 // analysis ends the layer in the worker and adds what was found to l.
-func (r *reader) analysis(ctx context.Context, w *worker.Worker, l *store.Layer) error {
+func (r *reader) analysis(ctx context.Context, w *worker.Worker, l *store.Layer, leftOut int) error {
 	if l.Jars && r.wantsJava() {
 		l.JavaDatabase = r.scanner.databases.javaHash(ctx)
 	}
 	var err error
-	l.Analysis, l.Doubtful, err = w.EndLayer(wire.LayerEnd{JavaDatabase: l.JavaDatabase != ""})
+	l.Analysis, l.Doubtful, err = w.EndLayer(wire.LayerEnd{JavaDatabase: l.JavaDatabase != "", SecretsLeftOut: leftOut})
 	if err != nil || l.JavaDatabase == "" {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/secretpath"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/scan/worker"
 )
@@ -23,6 +24,7 @@ type transfer struct {
 	links    hardLinks
 	sent     map[string]bool // names of files that the worker has
 	jars     bool            // there was one
+	leftOut  int             // files in which no secrets are looked for
 	body     peeked
 	buf      []byte
 }
@@ -78,6 +80,9 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	}
 	t.jars = t.jars || isJar(e.Name)
 	if !t.wants(w.Name, w.Mode, w.Size) {
+		if secretpath.Out(w.Name) {
+			t.leftOut++
+		}
 		return errors.Join(t.recorder.Visit(e, &t.body), t.replaced(e.Name))
 	}
 	if limit := t.limits.FileSize; e.Size > limit {

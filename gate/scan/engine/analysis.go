@@ -44,6 +44,8 @@ type analysis struct {
 	Gone []ftypes.Secret `json:"gone,omitempty"`
 	// Links are further names of files of the layer in which something was found.
 	Links []link `json:"links,omitempty"`
+	// SecretsLeftOut is how many files were not looked into for secrets.
+	SecretsLeftOut int `json:"secretsLeftOut,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
 	Gaps []evidence.Gap `json:"gaps,omitempty"`
 	// Skipped are files that have the name of a package's metadata and describe no
@@ -119,7 +121,11 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 			if err := strictjson.Unmarshal(payload, &end); err != nil {
 				return nil, err
 			}
-			return l.finish(ctx, g, end.JavaDatabase)
+			a, err := l.finish(ctx, g, end.JavaDatabase)
+			if a != nil && l.hashes != nil {
+				a.SecretsLeftOut = end.SecretsLeftOut
+			}
+			return a, err
 		default:
 			return nil, fmt.Errorf("frame %q inside a layer", t)
 		}

@@ -34,7 +34,6 @@ import (
 	_ "github.com/aquasecurity/trivy/pkg/fanal/analyzer/rapidfort"
 	_ "github.com/aquasecurity/trivy/pkg/fanal/analyzer/repo/apk"
 	_ "github.com/aquasecurity/trivy/pkg/fanal/analyzer/sbom"
-	_ "github.com/aquasecurity/trivy/pkg/fanal/analyzer/secret"
 	_ "github.com/aquasecurity/trivy/pkg/fanal/handler/sysfile"
 
 	// The driver for RPM databases in SQLite (RHEL 9, Fedora) and for the Java

@@ -16,6 +16,7 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // session is one image.
@@ -28,8 +29,10 @@ type session struct {
 	counts map[string][]string // package database -> name@version, of the topmost layer that has it
 	own    []ownLayer
 	detail *ftypes.ArtifactDetail
-	links  map[string]string // further name of a file -> its first name
-	gaps   []evidence.Gap
+	// leftOut is how many files were not looked into for secrets.
+	leftOut int
+	links   map[string]string // further name of a file -> its first name
+	gaps    []evidence.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
 	contents map[string]string
 	gone     []ftypes.Secret // in files that a later entry of their layer replaces
@@ -92,6 +95,7 @@ func (s *session) layer(head wire.Layer) error {
 		}
 		s.gone = append(s.gone, secret)
 	}
+	s.leftOut += a.SecretsLeftOut
 	for path, hash := range a.Contents {
 		if s.contents == nil {
 			s.contents = map[string]string{}
@@ -122,6 +126,9 @@ func identities(pkgs ftypes.Packages) []string {
 // the report when the parent is done as well.
 func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	report := &wire.Report{Jars: s.jars, Gaps: s.gaps}
+	if s.leftOut > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("secrets were not looked for in %s of the distribution (/usr/share, /usr/lib and the like), of installed dependencies (node_modules, site-packages, vendor, gems) and of media", words.Plural(s.leftOut, "file")))
+	}
 	if n := len(s.skipped); n > 0 {
 		slices.Sort(s.skipped)
 		report.Notes = append(report.Notes, fmt.Sprintf("%d files called %s describe no package and were left aside, the first is %s", n, packageJSON, s.skipped[0]))

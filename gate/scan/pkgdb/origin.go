@@ -116,6 +116,8 @@ var privateAddresses = map[string]bool{
 	"mvanderkolff@gmail.com":                       true,
 	"sebastian@breakpoint.cc":                      true,
 	"sudipm.mukherjee@gmail.com":                   true,
+	"tanguy+debian@ortolo.eu":                      true,
+	"timo@gaussglocke.de":                          true,
 	"tim.ruehsen@gmx.de":                           true,
 	"tklauser@distanz.ch":                          true,
 	"tytso@mit.edu":                                true,

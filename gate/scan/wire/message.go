@@ -57,6 +57,9 @@ type LayerEnd struct {
 	// JavaDatabase is true when the parent has put a Java database in place;
 	// without one, jars are counted and left alone.
 	JavaDatabase bool `json:"javaDatabase"`
+	// SecretsLeftOut is how many files were not looked into for secrets, because
+	// they are the distribution's, a dependency's, or no text.
+	SecretsLeftOut int `json:"secretsLeftOut,omitempty"`
 }
 
 // Announced says how many bytes of Data frames follow. What can be larger than

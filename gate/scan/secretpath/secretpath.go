@@ -1,0 +1,55 @@
+// Package secretpath tells in which files of an image secrets are looked for.
+//
+// Trivy leaves out many paths without a word: .git, README files, tests, examples,
+// lock files. In an application's own tree these are where credentials are
+// forgotten, so only what others made is left out here: the distribution's files,
+// installed dependencies, and media.
+package secretpath
+
+import "strings"
+
+// Out reports whether the file at path may be left out: it belongs to the
+// distribution or to an installed dependency, or it is no text.
+func Out(path string) bool {
+	for _, dir := range []string{
+		"usr/share/", "usr/include/", "usr/lib/", "usr/lib64/", "usr/local/go/", "usr/local/include/", "usr/local/share/",
+		"lib/", "lib64/", "var/log/anaconda/", "usr/src/wordpress/",
+	} {
+		if strings.HasPrefix(path, dir) {
+			return true
+		}
+	}
+	rest := path
+	for {
+		part, more, ok := strings.Cut(rest, "/")
+		if !ok {
+			break
+		}
+		if rest = more; dependencies(part) {
+			return true
+		}
+	}
+	return media(rest)
+}
+
+// dependencies reports whether a directory holds what package managers install.
+func dependencies(dir string) bool {
+	switch dir {
+	case "node_modules", "bower_components", "site-packages", "dist-packages", "vendor", "gems", "locale", "locales":
+		return true
+	}
+	return strings.HasSuffix(dir, ".dist-info") || strings.HasSuffix(dir, ".egg-info") || strings.HasPrefix(dir, "yarn-v")
+}
+
+// media reports whether a file is no text by its name.
+func media(base string) bool {
+	dot := strings.LastIndexByte(base, '.')
+	if dot < 0 {
+		return false
+	}
+	switch strings.ToLower(base[dot:]) {
+	case ".jpg", ".jpeg", ".png", ".gif", ".doc", ".pdf", ".bin", ".svg", ".socket", ".deb", ".rpm", ".zip", ".gz", ".gzip", ".tar":
+		return true
+	}
+	return false
+}
