@@ -169,8 +169,10 @@ func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image) Res
 	}
 	result.Verdict = verdict
 	if verdict.Decision == policy.Denied && verdict.Count(policy.ClassBlocking) > 0 {
-		p := plan.Of(r.gate.Policy, img, &verdict, r.now)
-		result.Plan = &p
+		result.Plan = sync.OnceValue(func() *plan.Plan {
+			p := plan.Of(r.gate.Policy, img, &verdict, r.now)
+			return &p
+		})
 	}
 	return result
 }

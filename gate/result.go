@@ -17,11 +17,21 @@ type Result struct {
 	// Skipped lists manifests of the same index that were not judged. It stands
 	// on the first result of each reference.
 	Skipped []evidence.Skipped
-	// Plan is what would make a denied image pass, nil when no finding of a package
-	// blocks it.
-	Plan *plan.Plan
+	// Plan computes what would make a denied image pass, once. It is nil when no
+	// finding of a package blocks the image.
+	Plan func() *plan.Plan
 	// Err is why there is no verdict, nil when the policy was evaluated.
 	Err error
+}
+
+// Fixes returns what would make a denied image pass, nil when no finding of a
+// package blocks it. It costs as much as judging the image, so it is computed when
+// a report shows it.
+func (r *Result) Fixes() *plan.Plan {
+	if r.Plan == nil || r.Err != nil {
+		return nil
+	}
+	return r.Plan()
 }
 
 // Decision returns the outcome: the verdict's, and Undecided after an error.

@@ -53,12 +53,13 @@ func pageRule(r policy.RuleResult, o Options) page.Rule {
 
 // pagePlan is what would make the image pass, nil when no package is in the way.
 func pagePlan(id string, r *gate.Result) *page.Plan {
-	if r.Plan == nil {
+	fixes := r.Fixes()
+	if fixes == nil {
 		return nil
 	}
-	p := &page.Plan{ID: id, Promise: planPromise(r.Plan), Rest: planRest(r.Plan)}
-	for i := range r.Plan.Steps {
-		s := &r.Plan.Steps[i]
+	p := &page.Plan{ID: id, Promise: planPromise(fixes), Rest: planRest(fixes)}
+	for i := range fixes.Steps {
+		s := &fixes.Steps[i]
 		p.Steps = append(p.Steps, page.Step{
 			Advice: s.Advice, Command: s.Command, Clears: "clears " + words.Plural(s.Findings, "finding") + ": " + sample(s.Clears), From: stepOrigin(r, s),
 		})

@@ -23,7 +23,7 @@ import (
 func plannedRun() *gate.Run {
 	run := failRun()
 	r := &run.Results[0]
-	r.Plan = &plan.Plan{
+	p := plan.Plan{
 		Decision: policy.Denied, Left: []policy.RuleResult{failedRule("config.user", 4, "runs as root", "a user", "USER 10001")},
 		Steps: []plan.Step{{
 			Packages: []evidence.Package{{Name: "multer", Version: "2.0.2", Type: "node-pkg"}}, From: "2.0.2", To: "2.2.0",
@@ -31,6 +31,7 @@ func plannedRun() *gate.Run {
 			Command: "npm install multer@2.2.0", Advice: "install multer 2.2.0",
 		}},
 	}
+	r.Plan = func() *plan.Plan { return &p }
 	return run
 }
 

@@ -136,19 +136,20 @@ func markdownResult(d *markdownDocument, r *gate.Result) {
 
 // markdownPlan writes what would make the image pass.
 func markdownPlan(d *markdownDocument, r *gate.Result) {
-	if r.Plan == nil {
+	p := r.Fixes()
+	if p == nil {
 		return
 	}
 	var rows [][]string
-	for i := range r.Plan.Steps {
-		s := &r.Plan.Steps[i]
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		rows = append(rows, []string{cell(s.Advice), fmt.Sprint(s.Findings), code(s.Command), cell(stepOrigin(r, s))})
 	}
 	if len(rows) > 0 {
-		d.text("Plan. " + safe.Markdown(planPromise(r.Plan)) + "\n\n")
+		d.text("Plan. " + safe.Markdown(planPromise(p)) + "\n\n")
 	}
 	d.table("step", []string{"Do", "Clears", "Command", "From"}, rows)
-	if rest := planRest(r.Plan); len(rest) > 0 {
+	if rest := planRest(p); len(rest) > 0 {
 		d.text("What remains then: " + safe.Markdown(clip(sampleOf(rest, "; "), 2000)) + "\n\n")
 	}
 }

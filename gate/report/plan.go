@@ -59,14 +59,15 @@ func stepText(s *plan.Step) string {
 
 // stepsText lists the first steps of the plan of a result.
 func stepsText(r *gate.Result, most int) []string {
-	if r.Plan == nil {
+	p := r.Fixes()
+	if p == nil {
 		return nil
 	}
 	var lines []string
-	for i := range r.Plan.Steps[:min(most, len(r.Plan.Steps))] {
-		lines = append(lines, stepText(&r.Plan.Steps[i]))
+	for i := range p.Steps[:min(most, len(p.Steps))] {
+		lines = append(lines, stepText(&p.Steps[i]))
 	}
-	if left := len(r.Plan.Steps) - most; left > 0 {
+	if left := len(p.Steps) - most; left > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more steps", left))
 	}
 	return lines
@@ -74,11 +75,15 @@ func stepsText(r *gate.Result, most int) []string {
 
 // stepFor returns the step of the plan that clears a finding, nil when none does.
 func stepFor(r *gate.Result, f *policy.Judged) *plan.Step {
-	if r.Plan == nil || f.Class != policy.ClassBlocking {
+	if f.Class != policy.ClassBlocking {
 		return nil
 	}
-	for i := range r.Plan.Steps {
-		s := &r.Plan.Steps[i]
+	fixes := r.Fixes()
+	if fixes == nil {
+		return nil
+	}
+	for i := range fixes.Steps {
+		s := &fixes.Steps[i]
 		if slices.Contains(s.Clears, f.ID) && slices.ContainsFunc(s.Packages, func(p evidence.Package) bool { return p == f.Package }) {
 			return s
 		}
@@ -88,15 +93,16 @@ func stepFor(r *gate.Result, f *policy.Judged) *plan.Step {
 
 // fixesOf is the plan of a result for programs, nil when it has none.
 func fixesOf(r *gate.Result) *FixesInfo {
-	if r.Plan == nil {
+	p := r.Fixes()
+	if p == nil {
 		return nil
 	}
-	out := &FixesInfo{Verdict: r.Plan.Decision.String(), RebuildMayDo: r.Plan.Rebuild, Steps: []FixInfo{}, Unfixed: []UnfixedInfo{}}
-	for i := range r.Plan.Steps {
-		s := &r.Plan.Steps[i]
+	out := &FixesInfo{Verdict: p.Decision.String(), RebuildMayDo: p.Rebuild, Steps: []FixInfo{}, Unfixed: []UnfixedInfo{}}
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		fix := FixInfo{From: s.From, To: s.To, Clears: s.Clears, Severity: string(s.Worst), Command: s.Command, Advice: s.Advice, Packages: []string{}}
-		for _, p := range s.Packages {
-			fix.Packages = append(fix.Packages, p.Name)
+		for _, pkg := range s.Packages {
+			fix.Packages = append(fix.Packages, pkg.Name)
 		}
 		fix.Packages = slices.Compact(fix.Packages)
 		if s.Layer != nil {
@@ -104,8 +110,8 @@ func fixesOf(r *gate.Result) *FixesInfo {
 		}
 		out.Steps = append(out.Steps, fix)
 	}
-	out.Left = convert(r.Plan.Left, func(r policy.RuleResult) LeftInfo { return LeftInfo{r.Rule, r.Result.String(), r.Message, r.Cure} })
-	for _, u := range r.Plan.Unfixed {
+	out.Left = convert(p.Left, func(r policy.RuleResult) LeftInfo { return LeftInfo{r.Rule, r.Result.String(), r.Message, r.Cure} })
+	for _, u := range p.Unfixed {
 		out.Unfixed = append(out.Unfixed, UnfixedInfo{u.Finding.ID, u.Finding.Package.Name, u.Finding.Package.Version, u.Why})
 	}
 	return out

@@ -163,8 +163,8 @@ func (t *textReport) result(r *gate.Result, several bool) {
 		t.skipped(r)
 		return
 	}
-	t.plan(r)
-	if r.Plan != nil {
+	if len(t.run.Results) <= textPlans && r.Fixes() != nil {
+		t.plan(r)
 		t.gap()
 	}
 	for _, rule := range stopping(r) {

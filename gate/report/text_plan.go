@@ -9,15 +9,20 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// textSteps is how many steps of a plan the text shows.
-const textSteps = 10
+// textSteps is how many steps of a plan the text shows, and textPlans how many
+// images a run may have for the text to show plans at all: to compute a plan costs
+// as much as to judge the image.
+const (
+	textSteps = 10
+	textPlans = 20
+)
 
 // plan writes what would make the image pass, the step that clears most first.
 func (t *textReport) plan(r *gate.Result) {
-	if r.Plan == nil {
+	p := r.Fixes()
+	if p == nil {
 		return
 	}
-	p := r.Plan
 	if len(p.Steps) > 0 {
 		after := "then the policy says " + p.Decision.String()
 		if p.Decision == policy.Passed {
