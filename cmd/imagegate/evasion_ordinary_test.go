@@ -106,6 +106,7 @@ func TestOrdinary(t *testing.T) {
 		{"scratch/list-of-materials", unprivileged(imagetest.Files(imagetest.Program("app/run", []byte("\x7fELF none")), imagetest.Text("app/run.spdx.json", "{}"))), exitNoVerdict},
 
 		{"jar/unidentified-warns", onCleanBase(imagetest.File{Path: "app/x.jar", Body: jarOf(t, "a/A.class", "META-INF/MANIFEST.MF")}), exitPass},
+		{"jar/manifest-only-warns", onCleanBase(imagetest.File{Path: "app/x.jar", Body: jarOf(t, "META-INF/MANIFEST.MF")}), exitPass},
 
 		{"conda/base", onCleanBase(imagetest.Text("opt/conda/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
 		{"conda/environment", onCleanBase(imagetest.Text("opt/conda/envs/a/conda-meta/openssl-1.1.1k-h7f98852_0.json", record)), exitNoVerdict},
@@ -117,8 +118,12 @@ func TestOrdinary(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			image := e.what.(imagetest.Spec).Image()
 			ref := o.reg.MustPush(t, image, fmt.Sprintf("ordinary/x%d:1.0.0", i))
-			if code, out := o.check(ref.Tagged); code != e.want {
+			code, out := o.check(ref.Tagged)
+			if code != e.want {
 				t.Errorf("ended in %d, not %d:\n%s", code, e.want, out)
+			}
+			if strings.HasPrefix(e.name, "jar/") && !strings.Contains(out, "app/x.jar") {
+				t.Errorf("the jar is not named:\n%s", out)
 			}
 		})
 	}

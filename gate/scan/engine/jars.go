@@ -18,7 +18,7 @@ import (
 // maxInnerJar is the largest archive inside a jar that is opened once more.
 const maxInnerJar = 64 << 20
 
-// unidentified adds a gap for every jar with classes of which nothing says what it
+// unidentified adds a gap for every jar of which nothing says what it
 // is. Trivy leaves such jars out without a word. Jars that cannot be read are told
 // of already.
 func (l *layer) unidentified(apps []ftypes.Application) {
@@ -44,11 +44,8 @@ func (l *layer) unidentified(apps []ftypes.Application) {
 
 // unknownJar looks at one archive, and at those inside.
 func (l *layer) unknownJar(name string, r *zip.Reader, known map[string]bool, outer bool) {
-	classes := false
 	for _, f := range r.File {
 		switch ext := strings.ToLower(path.Ext(f.Name)); {
-		case ext == ".class":
-			classes = true
 		case outer && (ext == ".jar" || ext == ".war" || ext == ".ear" || ext == ".par"):
 			inner := path.Join(name, f.Name)
 			if known[inner] {
@@ -61,7 +58,7 @@ func (l *layer) unknownJar(name string, r *zip.Reader, known map[string]bool, ou
 			}
 		}
 	}
-	if classes && !known[name] {
+	if !known[name] {
 		l.jarGap(name, "neither its metadata nor the Java database says what it is")
 	}
 }
