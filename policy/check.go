@@ -57,13 +57,20 @@ func (d *decoder) checkBlinding(p *Policy) {
 func (d *decoder) checkReach(p *Policy) {
 	for i, o := range p.overrides {
 		for _, earlier := range p.overrides[:i] {
+			if o.inherited {
+				break
+			}
 			hidden := len(o.images) > 0 && earlier.final.value
 			for _, g := range o.images {
 				hidden = hidden && slices.ContainsFunc(earlier.images, func(e string) bool { return covered(g, e) })
 			}
 			if hidden {
+				place := ""
+				if earlier.inherited {
+					place = " of " + earlier.pos.File
+				}
 				d.failPos(o.pos, "move this one before it, or remove it",
-					"override %d is never reached: the one on line %d is final and matches all its images", i+1, earlier.pos.Line)
+					"override %d is never reached: the one on line %d%s is final and matches all its images", o.number, earlier.pos.Line, place)
 				break
 			}
 		}

@@ -154,13 +154,13 @@ func (d *decoder) dayLimits(n *yaml.Node, name string) (l dayLimits, ok bool) {
 
 // checkOverrideLimits asks of overrides that loosen the policy what
 // exception-limits ask of exceptions: an override for many images is an exception
-// for many findings.
+// for many findings. Overrides of a base were checked there.
 func (d *decoder) checkOverrideLimits(p *Policy) {
-	for i, o := range p.overrides {
-		if len(o.loosens) == 0 {
+	for _, o := range p.overrides {
+		if len(o.loosens) == 0 || o.inherited {
 			continue
 		}
-		title := fmt.Sprintf("override %d loosens %s", i+1, o.loosens[0].keyPath())
+		title := fmt.Sprintf("override %d loosens %s", o.number, o.loosens[0].keyPath())
 		for _, key := range p.limits.require.value {
 			if slices.Contains(accountFields(), key) && o.keys[key] == nil {
 				d.failPos(o.pos, fmt.Sprintf("add %s: exception-limits.require at %s asks for it", key, p.limits.require.pos), "%s and has no %q", title, key)
@@ -170,13 +170,13 @@ func (d *decoder) checkOverrideLimits(p *Policy) {
 			d.failPos(o.pos, fmt.Sprintf("add its last day, such as expires: 2027-01-31: exception-limits.max-days is set at %s", p.limits.maxDays.pos),
 				"%s and has no end", title)
 		}
-		d.checkNever(p, o, i)
+		d.checkNever(p, o)
 	}
 }
 
 // checkNever refuses an override that lets through what exception-limits.never
 // keeps from exceptions.
-func (d *decoder) checkNever(p *Policy, o *override, i int) {
+func (d *decoder) checkNever(p *Policy, o *override) {
 	never := p.limits.never
 	if !never.set {
 		return
@@ -187,7 +187,7 @@ func (d *decoder) checkNever(p *Policy, o *override, i int) {
 			if worth(sev) >= rank(evidence.Severity(never.value)) {
 				pos, _ := l.position(&o.changes)
 				d.failPos(pos, fmt.Sprintf("remove it, set it for all images, or change exception-limits.never at %s", never.pos),
-					"override %d loosens %s, and exception-limits.never covers %s and worse", i+1, l.keyPath(), never.value)
+					"override %d loosens %s, and exception-limits.never covers %s and worse", o.number, l.keyPath(), never.value)
 				break
 			}
 		}

@@ -149,12 +149,12 @@ func (d *decoder) extend(p *Policy, src []byte, load Loader, depth int) {
 	p.parts[len(base.parts)-1].Pinned = pinned
 	own := p.base
 	p.base = *base.base.with(&own, p.lang.leaves)
-	ownOverrides, ownExceptions := p.overrides, p.exceptions
+	ownOverrides, ownExceptions, ownLimits := p.overrides, p.exceptions, p.limits
 	p.overrides = slices.Concat(inherited(base.overrides), ownOverrides)
 	p.exceptions = slices.Concat(base.exceptions, ownExceptions)
 	p.limits = base.limits.with(p.limits, pinned)
 	if pinned {
-		d.tightens(&raise{base: base, child: p, own: &own, overrides: ownOverrides, exceptions: ownExceptions})
+		d.tightens(&raise{base: base, child: p, own: &own, limits: ownLimits, overrides: ownOverrides, exceptions: ownExceptions})
 	}
 }
 
@@ -196,7 +196,9 @@ func (d *decoder) base(p *Policy, load Loader, depth int) (base *Policy, pinned 
 func inherited(overrides []*override) []*override {
 	var out []*override
 	for _, o := range overrides {
-		out = append(out, &override{images: o.images, final: o.final, account: o.account, keys: o.keys, pos: o.pos, changes: o.changes})
+		out = append(out, &override{
+			number: o.number, inherited: true, images: o.images, final: o.final, account: o.account, keys: o.keys, pos: o.pos, changes: o.changes,
+		})
 	}
 	return out
 }

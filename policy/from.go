@@ -97,6 +97,9 @@ func (m mark) inForce(now time.Time) bool { return !now.Before(m.from) }
 type marked interface {
 	// mark returns what stands beside the value, and false when the key is not set.
 	mark(s *settings) (mark, bool)
+	// days returns the days on which the value, and those that apply before it, come
+	// into force.
+	days(s *settings) []time.Time
 	// settle copies the value that is in force at a moment.
 	settle(into, s *settings, now time.Time)
 }
@@ -104,6 +107,21 @@ type marked interface {
 func (k *setting[V]) mark(s *settings) (mark, bool) {
 	o := k.of(s)
 	return o.mark, o.set
+}
+
+func (k *setting[V]) days(s *settings) []time.Time {
+	var out []time.Time
+	o := k.of(s)
+	for o.set {
+		if !o.from.IsZero() {
+			out = append(out, o.from)
+		}
+		if o.before == nil {
+			break
+		}
+		o = *o.before
+	}
+	return out
 }
 
 func (k *setting[V]) settle(into, s *settings, now time.Time) {

@@ -140,3 +140,20 @@ func TestMarksThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// Until the day of a value, what it replaces is in force: also for images of an
+// override of another key, and in a policy above.
+func TestValueBeforeItsDayBelowOthers(t *testing.T) {
+	const later = "config: {user: {value: numeric, from: 2099-01-01}}\n"
+	for name, p := range map[string]*Policy{
+		"override": mustParseOn(t, "", later+"overrides: [{images: ['registry.example.no/**'], config: {max-layers: 9}}]\n"),
+		"policy":   mustParseOn(t, later, "config: {max-layers: 9}\n"),
+		"both":     mustParseOn(t, later, "overrides: [{images: ['registry.example.no/**'], config: {max-layers: 9}}]\n"),
+	} {
+		img := goodImage()
+		img.Config.User, img.Scan.User = "", nil
+		if r := result(t, p.Evaluate(img, noon()), ruleUser); r.Result != ResultFail {
+			t.Errorf("%s: an image of root: %s, %s", name, r.Result, r.Message)
+		}
+	}
+}

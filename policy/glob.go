@@ -164,7 +164,8 @@ func namesNothing(glob string) bool {
 
 // covered reports whether an earlier glob matches whatever a later one
 // matches. It answers only where it is sure: with classes and alternatives it
-// says no.
+// says no. It compares the globs and tries no samples: a policy could be written
+// to fit the samples.
 func covered(later, earlier string) bool {
 	if later == earlier {
 		return true
@@ -172,11 +173,31 @@ func covered(later, earlier string) bool {
 	if strings.ContainsAny(later+earlier, `[{?\`) {
 		return false
 	}
-	for _, deep := range []string{"q7z", "q7z/v2w", "q7z/v2w/k8"} {
-		sample := strings.ReplaceAll(later, "**", deep)
-		if !matchImage(earlier, strings.ReplaceAll(sample, "*", "j5x")) {
-			return false
+	return covers(strings.Split(earlier, "/"), strings.Split(later, "/"), "**", coversSegment)
+}
+
+// coversSegment is covered for globs without a slash.
+func coversSegment(earlier, later string) bool {
+	return covers(strings.Split(earlier, ""), strings.Split(later, ""), "*", func(e, l string) bool { return e == l })
+}
+
+// covers reports whether the parts of an earlier glob match all that those of a
+// later one match. The wildcard of the earlier one takes any number of parts,
+// wildcards too; the wildcard of the later one is taken by nothing but that.
+func covers(earlier, later []string, wildcard string, one func(earlier, later string) bool) bool {
+	after := make([]bool, len(later)+1) // for the parts of earlier after this one
+	after[len(later)] = true
+	for i := len(earlier) - 1; i >= 0; i-- {
+		now := make([]bool, len(later)+1)
+		for j := len(later); j >= 0; j-- {
+			switch {
+			case earlier[i] == wildcard:
+				now[j] = after[j] || j < len(later) && now[j+1]
+			case j < len(later) && later[j] != wildcard:
+				now[j] = after[j+1] && one(earlier[i], later[j])
+			}
 		}
+		after = now
 	}
-	return true
+	return after[0]
 }

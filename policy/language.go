@@ -157,10 +157,10 @@ func (l *language) levels() *levelsKey {
 }
 
 // levelAsStrict compares the level of a rule with that in the base. A rule that
-// the base does not ask for may have any level.
+// the base does not ask for may have any level. A rule that no key sets, such as
+// exception-limits, is asked by every policy.
 func (r *Rule) levelAsStrict(child, base *settings) bool {
-	_, asked := r.asked(base)
-	return !asked || strictest(levelWords()...)(child.level(r.ID), base.level(r.ID))
+	return !r.asksAnything(base) || strictest(levelWords()...)(child.level(r.ID), base.level(r.ID))
 }
 
 func (k *levelsKey) keyPath() string { return strings.TrimSuffix(levelsPrefix, ".") }

@@ -13,12 +13,14 @@ import (
 
 // override is the settings for images with certain names.
 type override struct {
-	images  []string
-	final   option[bool]
-	account exception // reason, owner, ticket, approved-by, added and end
-	keys    map[string]*yaml.Node
-	pos     Position
-	changes settings
+	number    int  // in its file, from 1
+	inherited bool // from a base
+	images    []string
+	final     option[bool]
+	account   exception // reason, owner, ticket, approved-by, added and end
+	keys      map[string]*yaml.Node
+	pos       Position
+	changes   settings
 	// loosens are the keys in which the override is not as strict as the policy.
 	loosens []leaf
 	// settings are those of the policy with all changes, and tightening are the
@@ -70,7 +72,7 @@ func decodeOverrides(d *decoder, n *yaml.Node, name string, p *Policy) {
 	}
 	fields := overrideFields()
 	for i, c := range n.Content {
-		o := &override{pos: d.pos(c)}
+		o := &override{number: i + 1, pos: d.pos(c)}
 		title := fmt.Sprintf("override %d", i+1)
 		o.keys = mapping(d, c, title, fields, o)
 		if o.keys["images"] != nil && changesNothing(c) {

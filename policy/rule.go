@@ -55,6 +55,12 @@ func (r *Rule) asked(s *settings) (Position, bool) {
 	return p, ok
 }
 
+// asksAnything reports whether the rule is asked by its keys, or always.
+func (r *Rule) asksAnything(s *settings) bool {
+	_, asked := r.asked(s)
+	return asked || len(r.keys) == 0
+}
+
 // active reports whether the rule can keep an image from passing.
 func (r *Rule) active(s *settings) bool {
 	_, asked := r.asked(s)

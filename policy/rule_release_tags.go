@@ -4,11 +4,25 @@ import "strings"
 
 const ruleReleaseTags = "reference.release-tags"
 
-var releaseTagsKey = &setting[[]string]{
+var releaseTagsKey = fewerReleaseTags(&setting[[]string]{
 	path: ruleReleaseTags, doc: "Tags that name one release by the team's own scheme. Globs.",
 	schema: listOf(textSchema()), read: globs(schemeGlob, true),
-	// Without the key no tag is taken for a release by its scheme.
-	order: shorter(sameFold), unset: new([]string(nil)),
+})
+
+// fewerReleaseTags compares the lists: a policy above a base may call no tag a
+// release that the base does not. Without a list there is none, so that any list
+// loosens a base that asks for a version. A base that does not ask loses nothing.
+// A narrower glob may take words that the wider one refuses, so each glob has to be
+// in the base as it is.
+func fewerReleaseTags(k *setting[[]string]) *setting[[]string] {
+	k.compare = func(child, base *settings) bool {
+		c, b, pin := k.of(child), k.of(base), pinKey.of(base)
+		if !b.set && (!pin.set || pin.value == wordAny) {
+			return true
+		}
+		return shorter(sameFold)(c.value, b.value)
+	}
+	return k
 }
 
 // schemeGlob is a tag glob that is no scheme when it matches words and numbers

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"strings"
+
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -55,7 +57,29 @@ func joinSecretLimits(base, by option[secretLimit]) option[secretLimit] {
 		}
 	}
 	by.value.total, by.value.per = base.value.total, per
+	by.node = nil // the whole is in no file
 	return by
+}
+
+// String returns the limit as a policy file spells it. One number beside limits for
+// severities comes from a base, and no single file can say both.
+func (l secretLimit) String() string {
+	var parts []string
+	for _, sev := range inOrder(l.per) {
+		n := itoa(l.per[sev].value)
+		if l.per[sev].value == unlimitedMax {
+			n = wordNoLimit
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s", sev, n))
+	}
+	per := "{" + strings.Join(parts, ", ") + "}"
+	switch {
+	case len(l.per) == 0:
+		return itoa(l.total.value)
+	case l.total.set:
+		return per + " and " + itoa(l.total.value) + " of all other severities"
+	}
+	return per
 }
 
 // exceeded reports whether the counts are over the limit.
@@ -83,17 +107,28 @@ func (l secretLimit) text() string {
 
 // allows returns how many secrets of a severity a limit allows.
 func (l secretLimit) allows(sev evidence.Severity) int {
-	if _, n, ok := bucketOf(l.per, sev); ok {
+	bucket, n, ok := bucketOf(l.per, sev)
+	switch {
+	case ok:
 		return n
-	}
-	if _, listed := l.per[sev]; l.total.set && !listed {
+	case l.total.set && !l.per[bucket].set:
 		return l.total.value
 	}
 	return unlimitedMax
 }
 
+// splitsUnknown reports whether child counts unknown by itself where base counts it
+// with high. More could then pass together, unless it allows none.
+func (l secretLimit) splitsUnknown(base secretLimit) bool {
+	own := l.per[evidence.SeverityUnknown]
+	return own.set && own.value != 0 && !base.per[evidence.SeverityUnknown].set && base.allows(evidence.SeverityHigh) != unlimitedMax
+}
+
 // fewerSecrets reports whether child allows no secrets that base does not allow.
 func fewerSecrets(child, base secretLimit) bool {
+	if child.splitsUnknown(base) {
+		return false
+	}
 	sum, counted := 0, false
 	for _, sev := range evidence.Severities() {
 		n := child.allows(sev)

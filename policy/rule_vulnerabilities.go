@@ -56,18 +56,19 @@ var (
 	}
 )
 
-// unknownAsHigh compares the limits of unknown as they apply: without a limit of
-// its own, unknown has that of high.
+// unknownAsHigh compares the limits of unknown as they apply. Without a limit of
+// its own unknown counts against that of high. A new limit would be counted beside
+// it, so that more could pass together: only 0 is as strict.
 func unknownAsHigh(k *severitySetting[int]) *severitySetting[int] {
-	limit := func(s *settings) option[int] {
-		if o := k.at(s, evidence.SeverityUnknown); o.set {
-			return o
-		}
-		return k.at(s, evidence.SeverityHigh)
-	}
 	k.each[rank(evidence.SeverityUnknown)].compare = func(child, base *settings) bool {
-		c, b := limit(child), limit(base)
-		return !b.set || c.set && smallerLimit(c.value, b.value)
+		c, b, high := k.at(child, evidence.SeverityUnknown), k.at(base, evidence.SeverityUnknown), k.at(base, evidence.SeverityHigh)
+		switch {
+		case b.set:
+			return c.set && smallerLimit(c.value, b.value)
+		case c.set && high.set && high.value != unlimitedMax:
+			return c.value == 0
+		}
+		return true
 	}
 	return k
 }

@@ -2,10 +2,14 @@ package policy
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // setting is one key of the policy language that holds one value: its place in
@@ -48,8 +52,8 @@ type leaf interface {
 	override(into, by *settings)
 	atLeastAsStrict(child, base *settings) bool
 	hasOrder() bool
-	node(s *settings) *yaml.Node
 	text(s *settings) string
+	textBefore(s *settings) string
 	marked
 }
 
@@ -104,17 +108,52 @@ func (k *setting[V]) position(s *settings) (Position, bool) {
 	return o.pos, o.set
 }
 
-func (k *setting[V]) node(s *settings) *yaml.Node { return k.of(s).node }
-
 // text returns the value that applies as a policy file spells it, in one line.
 func (k *setting[V]) text(s *settings) string {
-	switch n := k.node(s); {
-	case n != nil:
-		return spelled(n)
-	case k.unset != nil:
-		return fmt.Sprint(*k.unset)
+	o := k.of(s)
+	switch {
+	case o.set:
+		return o.text()
+	case k.unset != nil && !reflect.ValueOf(*k.unset).IsZero():
+		return spelledValue(*k.unset)
 	}
-	return "not set"
+	return notSet
+}
+
+// notSet is the text of a key that has no value.
+const notSet = "not set"
+
+// textBefore returns what applies until the value comes into force, "" for
+// nothing.
+func (k *setting[V]) textBefore(s *settings) string {
+	o := k.of(s)
+	if o.before == nil {
+		return ""
+	}
+	return o.before.text()
+}
+
+// text returns the value as a policy file spells it. A value that was joined with
+// that of a base is in no file.
+func (o *option[V]) text() string {
+	if o.node != nil {
+		return spelled(o.node)
+	}
+	return spelledValue(o.value)
+}
+
+// spelledValue returns a value that is in no file as a policy file would spell it.
+func spelledValue(value any) string {
+	switch v := value.(type) {
+	case []string:
+		return "[" + strings.Join(v, ", ") + "]"
+	case time.Duration:
+		if v%words.Day == 0 {
+			return itoa(int(v/words.Day)) + "d"
+		}
+		return v.String()
+	}
+	return fmt.Sprint(value)
 }
 
 func (k *setting[V]) field() field[*settings] {
@@ -145,7 +184,11 @@ func (k *setting[V]) override(into, by *settings) {
 		o = k.join(base, o)
 		o.mark = m
 	}
-	if o.before = nil; base.set && !o.from.IsZero() {
+	switch {
+	case !base.set: // a copy: what applies until its day stays
+	case o.from.IsZero():
+		o.before = nil
+	default:
 		o.before = &base
 	}
 	into.put(k.path, &o)

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -9,30 +12,26 @@ import (
 // raise is a policy above a base that it must not weaken.
 type raise struct {
 	base, child *Policy
-	own         *settings // what the file of child sets
+	own         *settings       // what the file of child sets
+	limits      exceptionLimits // likewise
 	overrides   []*override
 	exceptions  []*exception
+	asked       map[string]bool // rules that the base asks of any image on any day
+	days        []time.Time
 }
 
+// pair is what applies to an image with a policy and with its base alone.
+type pair struct{ child, base *settings }
+
 // tightens reports every setting of a policy that is less strict than its pinned
-// base, at its place. Below an override of the base the same holds.
+// base, at its place.
 func (d *decoder) tightens(r *raise) {
-	for _, l := range r.child.lang.leaves {
-		pos, set := l.position(r.own)
-		if set && !r.below(l) {
-			d.failPos(pos, "make it at least as strict as the base, or leave it out", "%s is less strict than in the base %s", l.keyPath(), r.name())
-		}
-	}
-	for i, o := range r.overrides {
-		if slices.Contains(r.base.open, "overrides") {
-			break
-		}
-		for _, l := range r.child.lang.leaves {
-			pos, set := l.position(&o.changes)
-			if set && !r.above(l, &o.changes) {
-				d.failPos(pos, "make it at least as strict as the base; only a base that says open: [overrides] allows more",
-					"override %d: %s is less strict than in the base %s", i+1, l.keyPath(), r.name())
-			}
+	r.prepare()
+	d.reportLooser(r, r.own, r.below(), "", "make it at least as strict as the base, or leave it out")
+	if !slices.Contains(r.base.open, "overrides") {
+		for _, o := range r.overrides {
+			d.reportLooser(r, &o.changes, r.above(&o.changes), fmt.Sprintf("override %d: ", o.number),
+				"make it at least as strict as the base; only a base that says open: [overrides] allows more")
 		}
 	}
 	if len(r.exceptions) > 0 && !slices.Contains(r.base.open, "exceptions") {
@@ -44,36 +43,118 @@ func (d *decoder) tightens(r *raise) {
 			d.at(1, 1, "remove it from open", "open: [%s] allows more than the base %s", word, r.name())
 		}
 	}
+	d.reportLooserLimits(r)
+}
+
+func (d *decoder) reportLooser(r *raise, set *settings, pairs []pair, title, cure string) {
+	for _, l := range r.child.lang.leaves {
+		pos, isSet := l.position(set)
+		if isSet && slices.ContainsFunc(pairs, func(p pair) bool { return !r.asStrict(l, p) }) {
+			d.failPos(pos, cure, "%s%s is less strict than in the base %s", title, l.keyPath(), r.name())
+		}
+	}
+}
+
+// reportLooserLimits reports limits of exceptions that have no effect, because
+// those of the base bind too.
+func (d *decoder) reportLooserLimits(r *raise) {
+	const cure = "make it at least as strict as the base, or leave it out"
+	own, base := &r.limits, &r.base.limits
+	if own.maxDays.set && base.maxDays.set && own.maxDays.value.longerThan(base.maxDays.value) {
+		d.failPos(own.maxDays.pos, cure, "exception-limits.max-days is less strict than in the base %s", r.name())
+	}
+	if own.never.set && base.never.set && rank(evidence.Severity(own.never.value)) > rank(evidence.Severity(base.never.value)) {
+		d.failPos(own.never.pos, cure, "exception-limits.never is less strict than in the base %s", r.name())
+	}
 }
 
 func (r *raise) name() string { return r.base.parts[len(r.base.parts)-1].Name }
 
-// below reports whether a key is at least as strict as in the base when the
-// settings of the file take the place of those of the base: for images without an
-// override, and for those of each override of the base, which applies on top.
-func (r *raise) below(l leaf) bool {
-	leaves := r.child.lang.leaves
-	settings := r.base.base.with(r.own, leaves)
-	if !l.atLeastAsStrict(settings, &r.base.base) {
-		return false
+// prepare finds the days on which values come into force, and the rules that the
+// base asks.
+func (r *raise) prepare() {
+	r.days = []time.Time{{}}
+	sets := []*settings{r.own, &r.base.base}
+	for _, o := range slices.Concat(r.base.overrides, r.overrides) {
+		sets = append(sets, &o.changes)
 	}
-	for _, o := range r.base.overrides {
-		if !l.atLeastAsStrict(settings.with(&o.changes, leaves), r.base.base.with(&o.changes, leaves)) {
-			return false
+	for _, s := range sets {
+		for _, l := range r.child.lang.leaves {
+			r.addDay(l, s)
 		}
 	}
-	return true
+	r.asked = map[string]bool{}
+	for _, s := range r.baseStates() {
+		for _, p := range r.onEveryDay(s, s) {
+			for _, rule := range r.child.lang.rules {
+				r.asked[rule.ID] = r.asked[rule.ID] || rule.asksAnything(p.base)
+			}
+		}
+	}
 }
 
-// above reports the same of an override, which applies on top of all of the base.
-func (r *raise) above(l leaf, changes *settings) bool {
-	leaves := r.child.lang.leaves
-	for _, s := range r.base.everySettings() {
-		if !l.atLeastAsStrict(s.with(changes, leaves), s) {
-			return false
+func (r *raise) addDay(l leaf, s *settings) {
+	for _, day := range l.days(s) {
+		if !slices.Contains(r.days, day) {
+			r.days = append(r.days, day)
 		}
 	}
-	return true
+}
+
+// baseStates returns what the base asks of images without an override, and of
+// those of each override, while it lasts and after its end.
+func (r *raise) baseStates() []*settings {
+	all := []*settings{&r.base.base}
+	for _, o := range r.base.overrides {
+		all = append(all, r.on(&r.base.base, &o.changes), r.on(&r.base.base, &o.tightening))
+	}
+	return all
+}
+
+func (r *raise) on(s, changes *settings) *settings { return s.with(changes, r.child.lang.leaves) }
+
+// below returns what applies when the settings of the file take the place of those
+// of the base. Overrides of the base apply on top of both.
+func (r *raise) below() []pair {
+	file := r.on(&r.base.base, r.own)
+	pairs := r.onEveryDay(file, &r.base.base)
+	for _, o := range r.base.overrides {
+		for _, changes := range []*settings{&o.changes, &o.tightening} {
+			pairs = append(pairs, r.onEveryDay(r.on(file, changes), r.on(&r.base.base, changes))...)
+		}
+	}
+	return pairs
+}
+
+// above returns what applies when an override of the policy is on top of all of
+// the base.
+func (r *raise) above(changes *settings) []pair {
+	var pairs []pair
+	for _, s := range r.baseStates() {
+		pairs = append(pairs, r.onEveryDay(r.on(s, changes), s)...)
+	}
+	return pairs
+}
+
+// onEveryDay returns what applies before and from each day on which a value comes
+// into force: a value of the base that comes into force later must not be brought
+// forward when it is the looser one.
+func (r *raise) onEveryDay(child, base *settings) []pair {
+	var pairs []pair
+	for _, day := range r.days {
+		pairs = append(pairs, pair{child.at(day, r.child.lang.leaves), base.at(day, r.child.lang.leaves)})
+	}
+	return pairs
+}
+
+// asStrict compares one key. A level is compared wherever the base asks the rule
+// of any image: overrides apply together, and one may ask what another one sets
+// the level of.
+func (r *raise) asStrict(l leaf, p pair) bool {
+	if rule, ok := strings.CutPrefix(l.keyPath(), levelsPrefix); ok {
+		return !r.asked[rule] || strictest(levelWords()...)(p.child.level(rule), p.base.level(rule))
+	}
+	return l.atLeastAsStrict(p.child, p.base)
 }
 
 // with returns the limits of exceptions of a policy on a base. Both bind where the
@@ -122,4 +203,12 @@ func (l dayLimits) and(by dayLimits) dayLimits {
 		out.severity[sev] = option[int]{value: min(l.of(sev), by.of(sev)), set: true}
 	}
 	return out
+}
+
+// longerThan reports whether a limit allows more days than another one for any
+// severity.
+func (l dayLimits) longerThan(other dayLimits) bool {
+	return l.rest() > other.rest() || slices.ContainsFunc(evidence.Severities(), func(sev evidence.Severity) bool {
+		return l.of(sev) > other.of(sev)
+	})
 }
