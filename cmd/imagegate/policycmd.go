@@ -30,6 +30,7 @@ func policyCommand(p *program) *cli.Command {
 				Description: "Exits 3 when a file has a mistake. Prints the SHA-256 hash of each file without\none, for extends and --require-base-policy, and the digest of all that applies, for\n--require-policy-digest.",
 				Action:      p.action(policyValidate),
 			},
+			policyShowCommand(p),
 			policyTestCommand(p),
 			policyImportCommand(p),
 			{
