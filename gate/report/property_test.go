@@ -56,7 +56,7 @@ func TestWritersOnlyWrite(t *testing.T) {
 		if run.Outcome() != before {
 			t.Errorf("%s: the outcome changed from %s to %s", name, before, run.Outcome())
 		}
-		if diff := cmp.Diff(fresh, run, sameErr, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(fresh, run, sameErr, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(gate.Result{}, "Plan")); diff != "" {
 			t.Errorf("%s: writing changed the run:\n%s", name, diff)
 		}
 	}
