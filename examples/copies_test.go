@@ -33,19 +33,63 @@ func copies(t *testing.T) map[string]string {
 	return out
 }
 
-// TestDocumentShowsExamples: what docs/pipelines.md shows is what is tested.
-func TestDocumentShowsExamples(t *testing.T) {
-	src, err := os.ReadFile(filepath.Join(root, "docs/pipelines.md"))
+// examplesIn returns the examples that a document shows, by their names.
+func examplesIn(t *testing.T, document string) (text string, shown map[string]string) {
+	t.Helper()
+	src, err := os.ReadFile(filepath.Join(root, document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := map[string]string{}
+	shown = map[string]string{}
 	for _, m := range regexp.MustCompile("(?s)<!-- examples/(\\S+) -->\n\n```[a-z]*\n(.*?)```\n").FindAllStringSubmatch(string(src), -1) {
 		shown[m[1]] = m[2]
 	}
+	return string(src), shown
+}
+
+// TestReadmeShowsExamples: README.md begins with one example for each of the two
+// most common CI systems, as they are tested.
+func TestReadmeShowsExamples(t *testing.T) {
+	_, shown := examplesIn(t, "README.md")
+	for _, file := range []string{"github/gate.yml", "gitlab/component.yml"} {
+		if want := copies(t)[file]; want == "" || shown[file] != want {
+			t.Errorf("README.md does not show examples/%s as it is", file)
+		}
+		delete(shown, file)
+	}
+	for file := range shown {
+		t.Errorf("README.md shows examples/%s, which this test does not know", file)
+	}
+}
+
+// TestDocumentLinks: links between documents lead to files that exist.
+func TestDocumentLinks(t *testing.T) {
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(documents) == 0 {
+		t.Fatalf("no documents (%v)", err)
+	}
+	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
+		documents = append(documents, filepath.Join(root, name))
+	}
+	for _, document := range documents {
+		src, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(string(src), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
+				t.Errorf("%s links %s, which does not exist", document, m[1])
+			}
+		}
+	}
+}
+
+// TestDocumentShowsExamples: what docs/pipelines.md shows is what is tested.
+func TestDocumentShowsExamples(t *testing.T) {
+	src, shown := examplesIn(t, "docs/pipelines.md")
 	for file, want := range copies(t) {
 		if linked := []string{"tekton/pipeline.yaml", "github/code-scanning.yml", "github/cache.yml", "gitlab/cache.yml"}; slices.Contains(linked, file) {
-			if !strings.Contains(string(src), "../examples/"+file) {
+			if !strings.Contains(src, "../examples/"+file) {
 				t.Errorf("docs/pipelines.md does not link %s", file)
 			}
 			continue
