@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,6 +45,33 @@ func FuzzParse(f *testing.F) {
 			if p.Evaluate(img, noon()).Decision == Passed {
 				t.Errorf("hollow image %d passes", i)
 			}
+		}
+	})
+}
+
+// FuzzExtend asks that a policy on any base is read or refused with places, and
+// that above a pinned base nothing passes that the base alone refuses.
+func FuzzExtend(f *testing.F) {
+	f.Add("config: {user: numeric}\n", "config: {user: numeric}\n", uint64(1))
+	f.Add("open: [overrides]\nvulnerabilities: {max: {high: 2}}\n", "overrides: [{images: [\"**\"], config: {user: any}}]\n", uint64(2))
+	f.Add("reference: {pin: version}\n", "levels: {config.user: {value: off, from: 2099-01-01}}\n", uint64(3))
+	f.Fuzz(func(t *testing.T, base, child string, seed uint64) {
+		p, err := parseOn(base, child)
+		if err != nil {
+			var e *Error
+			if p != nil || !errors.As(err, &e) || len(e.Diagnostics) == 0 {
+				t.Fatalf("parse = %v, %v", p, err)
+			}
+			return
+		}
+		alone, err := Parse("base.yaml", []byte("version: 1\nextends: default\n"+base))
+		if err != nil {
+			return // a base that builds on another one
+		}
+		img := randomImage(rand.New(rand.NewPCG(seed, 0)))
+		opened := len(alone.open) > 0
+		if !opened && p.Evaluate(img, noon()).Decision == Passed && alone.Evaluate(img, noon()).Decision != Passed {
+			t.Errorf("an image passes that the base refuses")
 		}
 	})
 }

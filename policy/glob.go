@@ -165,15 +165,21 @@ func namesNothing(glob string) bool {
 // covered reports whether an earlier glob matches whatever a later one
 // matches. It answers only where it is sure: with classes and alternatives it
 // says no. It compares the globs and tries no samples: a policy could be written
-// to fit the samples.
+// to fit the samples. Globs with an empty part, with ** as a piece of a part or
+// twice in a row are left out too: doublestar reads them in ways of its own.
 func covered(later, earlier string) bool {
 	if later == earlier {
 		return true
 	}
-	if strings.ContainsAny(later+earlier, `[{?\`) {
+	if strings.ContainsAny(later+earlier, `[{?\`) || strings.Contains("/"+later+"/"+earlier+"/", "//") || strings.Contains(later+earlier, "**/**") {
 		return false
 	}
-	return covers(strings.Split(earlier, "/"), strings.Split(later, "/"), "**", coversSegment)
+	parts := [2][]string{strings.Split(earlier, "/"), strings.Split(later, "/")}
+	odd := func(part string) bool { return part != "**" && strings.Contains(part, "**") }
+	if slices.ContainsFunc(parts[0], odd) || slices.ContainsFunc(parts[1], odd) {
+		return false
+	}
+	return covers(parts[0], parts[1], "**", coversSegment)
 }
 
 // coversSegment is covered for globs without a slash.
