@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/gate/scan/database"
 )
 
 // copies are the files that people copy into their pipelines.
@@ -199,5 +200,42 @@ func TestJenkinsfile(t *testing.T) {
 	}
 	if !strings.Contains(text, "always") {
 		t.Error("reports of a denied image would be lost")
+	}
+}
+
+// TestDocumentNamesHosts: the tables of hosts in docs/pipelines.md name every host
+// that the program, the action and the component are made to talk to.
+func TestDocumentNamesHosts(t *testing.T) {
+	src, err := os.ReadFile(filepath.Join(root, "docs/pipelines.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(src), "\n## Hosts that imagegate talks to\n")
+	if !found {
+		t.Fatal("docs/pipelines.md has no section about hosts")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	hosts := []string{"proxy.golang.org", "sum.golang.org", "dl-cdn.alpinelinux.org", "actions/cache", "docker-credential-"}
+	for _, kind := range []database.Kind{database.Vulnerability, database.Java} {
+		for _, repository := range database.DefaultRepositories(kind) {
+			hosts = append(hosts, strings.Split(repository, "/")[0], strings.SplitN(repository, "/", 2)[1])
+		}
+	}
+	for _, name := range []string{"templates/gate.yml", ".github/action/gate.sh", "action.yml"} {
+		src, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:https://|default: )([a-z0-9-]+(?:\.[a-z0-9-]+)+)/`).FindAllStringSubmatch(string(src), -1) {
+			hosts = append(hosts, m[1])
+		}
+	}
+	if len(hosts) < 12 {
+		t.Errorf("only %d hosts found", len(hosts))
+	}
+	for _, host := range hosts {
+		if !strings.Contains(section, "`"+host) {
+			t.Errorf("the tables of hosts in docs/pipelines.md lack %s", host)
+		}
 	}
 }
