@@ -239,3 +239,37 @@ func TestDocumentNamesHosts(t *testing.T) {
 		}
 	}
 }
+
+// TestContributingKnowsPackages: CONTRIBUTING.md names every package in policy,
+// gate and cmd.
+func TestContributingKnowsPackages(t *testing.T) {
+	src, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, dir := range []string{"policy/*", "gate/*", "gate/*/*", "cmd/*", "cmd/*/*"} {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			pkg, err := filepath.Rel(root, filepath.Dir(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pkg = filepath.ToSlash(pkg)
+			if strings.HasPrefix(pkg, "gate/gatetest") {
+				continue
+			}
+			found++
+			last := pkg[strings.LastIndex(pkg, "/")+1:]
+			if !strings.Contains(string(src), "`"+pkg+"`") && !strings.Contains(string(src), "`"+last+"`") {
+				t.Errorf("CONTRIBUTING.md does not name %s", pkg)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d files of Go found", found)
+	}
+}
