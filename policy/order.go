@@ -27,10 +27,7 @@ func strictest(words ...string) order[string] {
 	}
 }
 
-// fixed is the order of what may not change above a base that is pinned.
-func fixed[V comparable](child, base V) bool { return child == base }
-
-// fixedList is fixed for lists.
+// fixedList is the order of a list that may not change above a base that is pinned.
 func fixedList(child, base []string) bool { return slices.Equal(child, base) }
 
 // trueIsStricter is the order of switches that ask for something.

@@ -26,11 +26,6 @@ func wordList(known []string) func(*decoder, *yaml.Node, string) ([]string, bool
 	}
 }
 
-// texts reads a list of texts.
-func texts(d *decoder, n *yaml.Node, name string) ([]string, bool) {
-	return list(d, n, name, false, d.text)
-}
-
 // someTime reads a duration that is not zero, anyTime one that may be.
 func someTime(d *decoder, n *yaml.Node, name string) (time.Duration, bool) {
 	return d.duration(n, name, false)

@@ -4,7 +4,7 @@ import "testing"
 
 func TestLifetime(t *testing.T) {
 	var l lifetime
-	if l.print() != nil || l.print() != nil || l.isDecided() || l.decide() != nil || !l.isDecided() {
+	if first, second := l.print(), l.print(); first != nil || second != nil || l.isDecided() || l.decide() != nil || !l.isDecided() {
 		t.Error("a program that nobody ends does not come to its decision")
 	}
 	if l.print() != nil || l.decide() != nil {

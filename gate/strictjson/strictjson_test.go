@@ -15,23 +15,20 @@ import (
 )
 
 type document struct {
-	Name     string            `json:"name"`
-	Size     int               `json:"size,omitempty"`
-	Need     uint              `json:"need,omitempty"`
-	On       bool              `json:"on,omitempty"`
-	Score    float64           `json:"score,omitempty"`
-	Labels   map[string]string `json:"labels,omitempty"`
-	Parts    []part            `json:"parts,omitempty"`
-	ByName   map[string]part   `json:"byName,omitempty"`
-	Pointer  *part             `json:"pointer,omitempty"`
-	Created  *time.Time        `json:"created,omitempty"`
-	Bytes    []byte            `json:"bytes,omitempty"`
-	Kind     string            `json:"kind,omitempty"`
-	embedded                   // ignored: not exported
+	Name    string            `json:"name"`
+	Size    int               `json:"size,omitempty"`
+	Need    uint              `json:"need,omitempty"`
+	On      bool              `json:"on,omitempty"`
+	Score   float64           `json:"score,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Parts   []part            `json:"parts,omitempty"`
+	ByName  map[string]part   `json:"byName,omitempty"`
+	Pointer *part             `json:"pointer,omitempty"`
+	Created *time.Time        `json:"created,omitempty"`
+	Bytes   []byte            `json:"bytes,omitempty"`
+	Kind    string            `json:"kind,omitempty"`
 	Embedded
 }
-
-type embedded struct{}
 
 // Embedded has a key among those of the struct that holds it.
 type Embedded struct {

@@ -4,11 +4,9 @@ package engine
 
 import (
 	"archive/tar"
-	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"testing"
@@ -27,31 +25,6 @@ type conversation struct {
 	t    *testing.T
 	send *wire.Writer
 	recv *wire.Reader
-}
-
-// converse starts Serve on a database directory. The process has one worker at
-// most: Trivy's state is global.
-func converse(t *testing.T, cacheDir string) (*conversation, wire.Ready) {
-	t.Helper()
-	inR, inW := io.Pipe()
-	// The system's pipe has room for a failure that nobody waits for yet.
-	outR, outW, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan int, 1)
-	go func() {
-		done <- Serve(context.Background(), inR, outW)
-		_ = outW.Close()
-		_ = inR.CloseWithError(errEnded)
-	}()
-	c := &conversation{t: t, send: wire.NewWriter(inW), recv: wire.NewReader(outR)}
-	t.Cleanup(func() {
-		_ = inW.Close()
-		<-done
-		_ = outR.Close()
-	})
-	return c, c.open(cacheDir)
 }
 
 // open begins the conversation.
