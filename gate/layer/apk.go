@@ -55,8 +55,8 @@ func (p *apkParser) line(text []byte) {
 	}
 }
 
-// once complains of a field that a package has twice: apk takes one value and
-// Trivy another.
+// once reports a field that a package has twice: apk takes one value and Trivy
+// the other.
 func (p *apkParser) once(field byte) {
 	if strings.IndexByte(p.seen, field) >= 0 {
 		p.d.complain("has two %q fields in one package (%s)", string(field), quote(p.name))
@@ -64,7 +64,7 @@ func (p *apkParser) once(field byte) {
 	p.seen += string(field)
 }
 
-// file remembers some of the package's programs.
+// file records name if it is a program, up to a limit for each package.
 func (p *apkParser) file(name string) {
 	if len(p.files) >= maxListed {
 		return
@@ -98,7 +98,7 @@ func (p *apkParser) end() {
 	case version == "":
 		p.d.complain("has the package %s without a version", quote(name))
 	case p.d.has(name):
-		// Trivy keeps the first: a harmless "openssl 99" would stand for the real one.
+		// Trivy keeps the first: a forged "openssl 99" would hide the real package.
 		p.d.complain("has the package %s twice", quote(name))
 	}
 	p.d.add(name, version, files)

@@ -38,7 +38,7 @@ func damagedf(format string, args ...any) error { return &DamagedError{fmt.Sprin
 // stored bytes were damaged, which the rest of them tells.
 func (b *blob) causeOf(err error) (cause error) {
 	defer func() {
-		if recover() != nil { // in the source, which is not ours
+		if recover() != nil { // the source is the code of the caller
 			cause = err
 		}
 	}()

@@ -2,8 +2,8 @@ package layer
 
 import "sync/atomic"
 
-// Budget counts what the layers of one image have cost so far. The layers may
-// be read at the same time.
+// Budget counts the bytes and entries that the layers of one image have used so
+// far. It is safe for concurrent use.
 type Budget struct {
 	limits  Limits
 	size    atomic.Int64

@@ -67,9 +67,9 @@ func (c *chunks) fill(src source) {
 	c.err = context.Cause(c.ctx)
 }
 
-// guard makes an error of a panic. Each stage has a goroutine of its own, where
-// a panic would end the program and take the verdicts on all other images with
-// it. It has to be deferred, and before it what closes the pipe.
+// guard turns a panic into an error. Each stage has a goroutine of its own, where
+// a panic would end the program and lose the verdicts on all other images. It
+// must be deferred after the function that closes the pipe.
 func (c *chunks) guard() {
 	if p := recover(); p != nil {
 		c.err = panicked(p)
@@ -131,12 +131,12 @@ func (c *chunks) skip(n int) {
 	c.at += int64(n)
 }
 
-// errSeek: nobody needs more than what archive/tar does.
+// errSeek is the error for a seek that archive/tar does not need.
 var errSeek = errors.New("a layer can only be skipped forwards")
 
 // Seek implements io.Seeker as archive/tar uses it to get past the body of a
-// file: forwards. The end of the pipe must not be io.EOF here, which archive/tar
-// would pass on and everybody would take for the end of the archive.
+// file: forwards. At the end of the pipe it must not return io.EOF, because
+// archive/tar would return that, and it would look like the end of the archive.
 func (c *chunks) Seek(offset int64, whence int) (int64, error) {
 	if whence != io.SeekCurrent || offset < 0 {
 		return 0, errSeek
@@ -158,14 +158,14 @@ func (c *chunks) Seek(offset int64, whence int) (int64, error) {
 	return c.at, nil
 }
 
-// reads is the source that a reader is.
+// reads makes a source of a reader.
 type reads struct {
 	ctx context.Context
 	r   io.Reader
 }
 
-// Next implements source. It fills buf as far as r allows: small reads of a
-// network connection would else cost one hand-over each.
+// Next implements source. It fills buf as far as r allows. Without that, every
+// small read of a network connection would be a chunk of its own.
 func (s reads) Next(buf []byte) ([]byte, error) {
 	n, empty := 0, 0
 	for n < len(buf)/2 {

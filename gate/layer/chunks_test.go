@@ -17,8 +17,8 @@ import (
 // archive/tar skips by seeking only what can do this.
 var _ io.ReadSeeker = (*chunks)(nil)
 
-// TestReadCutInUnreadBody: the tar reader seeks over bodies that nobody reads.
-// Where the archive ends inside one, that must not look like its end.
+// TestReadCutInUnreadBody checks that Read refuses an archive that is cut off
+// inside a body that visit does not read. The tar reader seeks over such a body.
 func TestReadCutInUnreadBody(t *testing.T) {
 	whole := tarOf(t, file1("first", "x"), file1("second", strings.Repeat("y", 3*chunkSize)))
 	ignore := func(*Entry, io.Reader) error { return nil }

@@ -4,21 +4,22 @@ import "strings"
 
 // ContentsVersion is the version of what a [Contents] means, and of its binary
 // form. It is raised whenever the same layer would be recorded differently: when
-// a file gains or loses weight (see classify), when a database is counted
+// classify assigns another class to a file, when a database is counted
 // differently, and when the wording of a problem changes.
 const ContentsVersion = 3
 
-// Contents is what one layer holds, whatever image it is part of. It knows
-// neither its place in an image nor its diffID: [Tree.Merge] is told of both.
+// Contents are the contents of one layer. They do not depend on the image. They
+// include neither the layer's place in an image nor its diffID, which are
+// arguments of [Tree.Merge].
 //
-// It follows from the stored bytes of the layer (hence a cache has to tell
-// layers apart by their digest and their diffID; the same archive compressed
-// twice has two Stats), from [Limits.FileSize], which decides what is too large
-// to be parsed, and from [ContentsVersion]. The other limits only decide whether
-// there is a Contents at all; [Budget.Known] applies them to a layer that is not
-// read again.
+// They depend on the stored bytes of the layer, on [Limits.FileSize], above which
+// a file is not parsed, and on [ContentsVersion]. The key of a cache must
+// therefore include the layer's digest and its diffID: the same archive
+// compressed in two ways has two different Stats. The other limits only decide
+// whether the layer is accepted; [Budget.Known] applies them to a layer that is
+// not read again.
 //
-// A Contents never changes. Any number of trees may merge it at the same time.
+// A Contents is immutable. Any number of trees may merge it at the same time.
 type Contents struct {
 	stats    Stats
 	records  []record
@@ -51,9 +52,9 @@ type remark struct {
 // Stats is what [Read] has said about the layer.
 func (c *Contents) Stats() Stats { return c.stats }
 
-// cursor walks over the names of records. A name is stored from where it leaves
-// the directory of the name before: archives go through one directory after the
-// other, so that this is little more than its last component.
+// cursor iterates over the names of records. A name is stored without the
+// directory that it shares with the name before. Archives list one directory
+// after the other, so the stored part is seldom more than the last component.
 type cursor struct {
 	next int // record
 	off  int // in the text
@@ -61,7 +62,7 @@ type cursor struct {
 	dir, base, link string
 }
 
-// step goes to the next record, which must be there.
+// step advances to the next record, which must exist.
 func (k *cursor) step(records []record, text string) *record {
 	r := &records[k.next]
 	k.next++
@@ -90,8 +91,9 @@ func resume(dir, rest string, shared int) (newDir, base string) {
 // name is the whole name of the entry.
 func (k *cursor) name() string { return joinName(k.dir, k.base) }
 
-// sharedDir is how much of a name need not be stored when the name before it
-// lies in dir: whole components only, so that bases stay in one piece.
+// sharedDir returns how many bytes of a name need not be stored when dir is the
+// directory of the name before it. It counts whole components only, so that each
+// base name is stored in one piece.
 func sharedDir(dir, name string) int {
 	shared := 0
 	for i := 0; i < len(dir) && i < len(name) && dir[i] == name[i]; i++ {

@@ -116,7 +116,7 @@ func BenchmarkTree(b *testing.B) {
 	for _, layers := range []int{1, 8} {
 		b.Run(fmt.Sprintf("layers=%d", layers), func(b *testing.B) { benchmarkMerge(b, layers, true) })
 	}
-	// Nothing can be remembered when each entry lies elsewhere.
+	// The tree remembers the last directory. Here each entry is in another one.
 	b.Run("scattered", func(b *testing.B) {
 		var entries []*Entry
 		for i := range 50_000 {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// ParseContents reads the binary form of [Contents.MarshalBinary]. The bytes may
-// come from anywhere: it takes nothing that MarshalBinary would write otherwise,
-// and no more memory than a small multiple of them. That they are about this
-// layer, and written by somebody to be trusted, is for the caller to make sure.
+// ParseContents reads the binary form of [Contents.MarshalBinary]. The bytes need
+// not be trusted: it refuses everything that MarshalBinary would write in another
+// form, and its memory is bounded by a small multiple of len(data). The caller
+// has to verify that the bytes belong to this layer and have a trusted author.
 func ParseContents(data []byte) (*Contents, error) {
 	d := &decoder{rest: string(data)}
 	c, err := d.contents()
@@ -34,7 +34,7 @@ type decoder struct{ rest string }
 
 func (d *decoder) contents() (*Contents, error) {
 	if !strings.HasPrefix(d.rest, codecMagic) {
-		return nil, errors.New("it is something else")
+		return nil, errors.New("it does not begin like a recorded layer")
 	}
 	d.rest = d.rest[len(codecMagic):]
 	version, err := d.number(math.MaxInt64)

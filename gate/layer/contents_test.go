@@ -222,8 +222,8 @@ func TestBudgetKnown(t *testing.T) {
 	}
 }
 
-// FuzzParseContents: whatever a cache holds, it is refused or can be merged,
-// and is then what would be written for it.
+// FuzzParseContents checks that ParseContents refuses bytes of any kind or
+// returns contents that can be merged and are encoded to the same bytes.
 func FuzzParseContents(f *testing.F) {
 	for _, items := range [][]item{nil, alpine(), debian(), rpmImage(rpmDir), tocItems(tocText), manyKinds()} {
 		data, err := contentsOf(f, items...).MarshalBinary()

@@ -12,8 +12,8 @@ import (
 	"github.com/imagegate/imagegate/gate/layer/inflate"
 )
 
-// maxWindow is the largest zstd window accepted: what "zstd --long" makes. A
-// window is memory, and its size is the image author's claim.
+// maxWindow is the largest zstd window accepted, which is that of "zstd --long".
+// The decoder allocates the window, and the author of the image chooses its size.
 const maxWindow = 128 << 20
 
 const (
@@ -44,9 +44,9 @@ func compressionByType(mediaType string) (string, bool) {
 	return "", false
 }
 
-// decompress follows the content, as containerd and Docker do: they look at
-// the magic bytes, not at the media type. Only a plain media type is taken at
-// its word by some of them, so compressed bytes under it are refused.
+// decompress detects the compression by the magic bytes of the content, as
+// containerd and Docker do. Some runtimes do not decompress a layer with an
+// uncompressed media type, so compressed bytes with such a type are refused.
 func decompress(src *chunks, mediaType string) (*decompressor, string, error) {
 	announced, ok := compressionByType(mediaType)
 	if !ok {
@@ -93,7 +93,7 @@ func compressionOf(magic []byte) string {
 	return compressionNone
 }
 
-// decompressor names the compression in errors that are its own.
+// decompressor adds the name of the compression to its own errors.
 type decompressor struct {
 	source
 	name  string

@@ -9,10 +9,10 @@ import (
 
 // dpkgParser counts the packages of a dpkg status file.
 //
-// It counts on the cautious side: whatever dpkg would take for an installed
-// package counts, so that a stanza which Trivy drops (a line without a colon, a
-// version it cannot parse, "deinstall" where the package is still there)
-// leaves Trivy's number below ours.
+// It counts every stanza that dpkg would treat as an installed package. Trivy
+// drops some of them: a line without a colon, a version that it cannot parse,
+// "deinstall" for a package that is still installed. Trivy's count is then lower
+// than ours, which reveals the missing package.
 type dpkgParser struct {
 	d *draft
 
@@ -33,7 +33,7 @@ func (p *dpkgParser) line(text []byte) {
 			p.d.complain("begins a package with a continuation line")
 		}
 		if p.last != "" {
-			// dpkg unfolds the value and Trivy does, too, into something else than ours.
+			// dpkg and Trivy both unfold the value, and the result differs from ours.
 			p.d.complain("has a folded %q field (%s)", p.last, quote(p.fields["package"]))
 		}
 		return
@@ -129,7 +129,8 @@ func (r *Recorder) dpkgList(body io.Reader) (finding, error) {
 			continue
 		}
 		if !r.keep(int64(len(path) + 32)) {
-			// To go on without would let a package be cut out of the database unseen.
+			// Without the list, the removal of a package from the database would not be
+			// noticed.
 			return &listFacts{problem: problemTooMany}, nil
 		}
 		f.paths = append(f.paths, path)
@@ -140,9 +141,9 @@ func (r *Recorder) dpkgList(body io.Reader) (finding, error) {
 	return f, nil
 }
 
-// programPath reports whether path, absolute or not, is where programs and
-// libraries lie, as opposed to configuration and documents that stay
-// behind.
+// programPath reports whether path, absolute or not, is in a directory for
+// programs and libraries. Configuration and documents may remain when a package
+// is removed.
 func programPath(path string) (string, bool) {
 	path = strings.TrimPrefix(path, "/")
 	if len(path) > maxListedPath {

@@ -33,12 +33,12 @@ const (
 	Fifo
 )
 
-// Entry is one entry of a layer, after the lint.
+// Entry is one entry of a layer that [Read] has accepted.
 type Entry struct {
 	// Name is clean: no leading slash, no "." or "..", no trailing slash. For a
 	// whiteout it is what is removed, for Opaque the directory.
 	Name string
-	// Raw is the name as it stands in the archive.
+	// Raw is the name as the archive has it.
 	Raw      string
 	Type     Type
 	Mode     fs.FileMode
@@ -57,7 +57,7 @@ func (e *Entry) Named(name string) *Entry {
 	return &named
 }
 
-// Stats is what reading one layer has shown.
+// Stats are the properties of a layer that [Read] has determined.
 type Stats struct {
 	Compression  string // "gzip", "zstd" or "none": by content, not by media type
 	Compressed   int64

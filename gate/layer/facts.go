@@ -24,8 +24,8 @@ type ThirdParty struct {
 	Why string
 }
 
-// Facts is what the merged tree says. Nil slices mean that there is none:
-// everything was looked at.
+// Facts are the facts of the merged tree. A nil slice means that the image has
+// none of these: the tree has examined every entry.
 type Facts struct {
 	// Passwd and Group are nil when the image has none.
 	Passwd, Group *Accounts
@@ -51,8 +51,8 @@ type Facts struct {
 	Whiteouts, Devices int
 }
 
-// Finish compares what runs with what the scanner saw. The tree must not be
-// used afterwards.
+// Finish compares the file system of the container with the files that the
+// scanner read. The tree must not be used afterwards.
 func (t *Tree) Finish() *Facts {
 	v := &view{t: t, facts: &Facts{Whiteouts: t.whiteouts, Devices: t.devices, Notes: t.notes, Bare: !t.system}}
 	v.collect()
@@ -68,7 +68,7 @@ func (t *Tree) Finish() *Facts {
 	return v.facts
 }
 
-// sight is a path that decides, as a runtime resolves it.
+// sight is a deciding path, as a runtime resolves it.
 type sight struct {
 	path string
 	node *node
@@ -88,7 +88,7 @@ type view struct {
 	kids    []*node // of the directories that list is in
 }
 
-// collect resolves every path that decides in both trees.
+// collect resolves every deciding path in both trees.
 func (v *view) collect() {
 	v.runs, v.scans = make(map[class][]sight), make(map[class][]*file)
 	v.totals, v.present = make(map[DatabaseType]int), make(map[DatabaseType][]*file)
@@ -130,7 +130,7 @@ func (v *view) names(dir string) []string {
 	return names
 }
 
-// resolve notes what a runtime finds at path.
+// resolve records the file that a runtime finds at path.
 func (v *view) resolve(c class, path string) {
 	w := walk{t: v.t, layer: noLayer}
 	n, real, err := w.find(path, true)
@@ -145,7 +145,7 @@ func (v *view) resolve(c class, path string) {
 	v.runs[c] = append(v.runs[c], sight{path, n, real})
 }
 
-// dangling reports a link at a path that decides which leads to nothing.
+// dangling reports a link at a deciding path whose target does not exist.
 func (v *view) dangling(c class, path string) {
 	w := walk{t: v.t, layer: noLayer}
 	n, _, err := w.find(path, false)
@@ -154,7 +154,7 @@ func (v *view) dangling(c class, path string) {
 	}
 }
 
-// gapOf is the kind of gap for trouble with a file of the class.
+// gapOf returns the kind of the gaps that files of the class cause.
 func gapOf(c class) evidence.GapKind {
 	switch c {
 	case classDpkg, classApk, classRPM, classJournal:
@@ -173,7 +173,7 @@ func (v *view) compare() {
 		running := make(map[*file]bool)
 		for _, s := range v.runs[c] {
 			if s.node.file == nil {
-				continue // a directory or device; whatever was here is missed elsewhere
+				continue // a directory or device; the loop below reports the database that it replaced
 			}
 			if running[s.node.file] = true; !s.node.file.scanned {
 				v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
@@ -193,8 +193,9 @@ func (v *view) compare() {
 	}
 }
 
-// journals: SQLite replays what a crash, or a clever author, left beside the
-// database, before anybody but Trivy reads it.
+// journals reports journals of SQLite databases. SQLite applies a journal before
+// it reads the database, and Trivy does not. A crash may have left the journal,
+// or an attacker may have added it.
 func (v *view) journals() {
 	for _, s := range v.runs[classJournal] {
 		if f := s.node.file; f != nil && f.size > 0 || s.node.kind != File {
@@ -204,7 +205,7 @@ func (v *view) journals() {
 	}
 }
 
-// databases lists what Trivy reads, and its troubles.
+// databases lists the databases that Trivy reads, and reports their problems.
 func (v *view) databases() {
 	for _, c := range []class{classDpkg, classApk, classRPM} {
 		for _, f := range v.scans[c] {
@@ -220,7 +221,7 @@ func (v *view) databases() {
 	}
 }
 
-// accounts takes passwd and group, which must lie where they are named.
+// accounts takes passwd and group, which must not be reached through links.
 func (v *view) accounts() {
 	for _, s := range v.runs[classAccounts] {
 		a := &Accounts{Path: s.path, Layer: v.t.layers[s.node.layer]}
@@ -244,8 +245,9 @@ func (v *view) accounts() {
 	v.unresolvedAccounts()
 }
 
-// unresolvedAccounts: a dangling link is not the same as no file. Some runtimes
-// follow it to the host's own file system.
+// unresolvedAccounts records a problem for a dangling link at passwd or group. It
+// is not the same as a missing file: some runtimes follow the link to the file
+// system of the host.
 func (v *view) unresolvedAccounts() {
 	for path, to := range map[string]**Accounts{passwdPath: &v.facts.Passwd, groupPath: &v.facts.Group} {
 		if *to != nil {
@@ -258,7 +260,7 @@ func (v *view) unresolvedAccounts() {
 	}
 }
 
-// fileFacts returns what was noted of a regular file.
+// fileFacts returns the facts of a regular file.
 func fileFacts[T any](n *node) (T, bool) {
 	var zero T
 	if n == nil || n.file == nil {

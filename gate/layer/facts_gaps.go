@@ -11,13 +11,13 @@ const (
 	gapPackageDatabase = evidence.GapPackageDatabase
 	gapOSMismatch      = evidence.GapOSMismatch
 
-	// maxGaps is how many gaps of one kind are told one by one.
+	// maxGaps is how many gaps of one kind are listed individually.
 	maxGaps = 50
-	// noLayer stands for gaps that no single layer causes.
+	// noLayer is the layer of a gap that no single layer causes.
 	noLayer = -1
 )
 
-// gapList collects gaps, and only counts them once there are too many to read.
+// gapList collects gaps. It only counts the gaps of a kind beyond maxGaps.
 type gapList struct {
 	list  []gap
 	count map[evidence.GapKind]int

@@ -7,8 +7,8 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// managers looks for package managers whose database is gone, and for more
-// than one of them.
+// managers reports package managers whose database was removed, and images with
+// more than one package manager.
 func (v *view) managers() {
 	v.deleted()
 	v.twice()
@@ -29,8 +29,9 @@ func (v *view) managers() {
 	}
 }
 
-// twice reports packages that stand in two databases of one manager. Trivy keeps
-// one of them by chance, and a second entry may name a harmless source.
+// twice reports packages that are in two databases of one manager. Trivy keeps
+// an arbitrary one of them, and a forged second entry may name another source
+// package, which has no vulnerabilities.
 func (v *view) twice() {
 	for _, kind := range []DatabaseType{TypeApk, TypeDpkg} {
 		in := make(map[string]string)
@@ -46,8 +47,8 @@ func (v *view) twice() {
 	}
 }
 
-// deleted reports databases of lower layers that are gone, unless another
-// database of the same manager holds as much: RPM moves its own.
+// deleted reports databases that a later layer deleted, unless another database
+// of the same manager lists as many packages: RPM moves its database.
 func (v *view) deleted() {
 	reported := make(map[string]bool)
 	for _, f := range slices.Backward(v.t.history) {
@@ -55,7 +56,7 @@ func (v *view) deleted() {
 		if !ok || reported[f.path] {
 			continue
 		}
-		reported[f.path] = true // the last version counts
+		reported[f.path] = true // report only the last version
 		w := walk{t: v.t, layer: noLayer}
 		if n, _, err := w.find(f.path, true); err == nil && n != nil {
 			continue
@@ -106,7 +107,7 @@ func (v *view) installed(kind DatabaseType) map[string]bool {
 func (v *view) gone(kind DatabaseType, only bool) {
 	for _, f := range v.present[kind] {
 		if f.facts.(*databaseFacts).problem != "" {
-			return // told of already
+			return // reported already
 		}
 	}
 	if left := v.leftover(kind); left != "" && (only || kind != TypeRPM) {

@@ -4,15 +4,16 @@ import (
 	"maps"
 )
 
-// missingPackages looks for packages whose files are there but which no
-// database lists any more: stanzas that somebody cut out.
+// missingPackages reports packages whose files are in the image but which no
+// database lists any more, because their stanzas were removed.
 func (v *view) missingPackages() {
 	v.dpkgLists()
 	v.apkWorld()
 	v.vanished()
 }
 
-// dpkgLists: dpkg keeps a list of files for each package it knows.
+// dpkgLists reports lists of files without an entry in the dpkg database. dpkg
+// keeps such a list for each package.
 func (v *view) dpkgLists() {
 	if v.totals[TypeDpkg] == 0 {
 		return // reported as gone
@@ -37,8 +38,8 @@ func (v *view) dpkgLists() {
 	}
 }
 
-// apkWorld: apk keeps a list of what was asked for and refuses to let it go
-// unsatisfied.
+// apkWorld reports packages that etc/apk/world requests and that the database
+// does not list. apk itself keeps every requested package installed.
 func (v *view) apkWorld() {
 	if v.totals[TypeApk] == 0 {
 		return
@@ -63,9 +64,9 @@ func (v *view) apkWorld() {
 	}
 }
 
-// vanished compares each version of a database with the present one: a package
-// that is no longer listed, but whose files are still those of the time when it
-// was, has not been removed but hidden.
+// vanished compares each earlier version of a database with the present one. A
+// package that is no longer listed, but whose files are unchanged, was hidden and
+// not removed.
 func (v *view) vanished() {
 	lists := make(map[string][]string)
 	for _, f := range v.t.history {

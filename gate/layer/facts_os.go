@@ -26,9 +26,9 @@ func (v *view) identities() {
 	v.repositories(truth)
 }
 
-// inventory: Bottlerocket has no package manager. What it has is listed in a
-// file, so any other packages are not its own, and without the file nothing is
-// known.
+// inventory checks an image of Bottlerocket, which has no package manager. A file
+// lists its packages. Packages in any other database are not part of the OS, and
+// without the file the packages are unknown.
 func (v *view) inventory(truth identity) {
 	if truth.family != "bottlerocket" {
 		return
@@ -48,7 +48,8 @@ func (v *view) inventory(truth identity) {
 	v.t.gaps.add(gapPackageDatabase, osRelease, noLayer, "the image says it is bottlerocket, but it has no application-inventory.json")
 }
 
-// anyGap: a missing database has been told of already, more exactly.
+// anyGap reports whether there is a gap for a package database already, which is
+// more exact than the gaps of this file.
 func (v *view) anyGap() bool { return v.t.gaps.count[gapPackageDatabase] > 0 }
 
 // truth is what a program in the container would find: etc/os-release first, as
@@ -82,7 +83,7 @@ func (v *view) truth() (identity, bool) {
 	return first, found
 }
 
-// rank orders the files by how much they are to be believed.
+// rank orders the files by how reliable they are.
 func rank(path string) int {
 	switch path {
 	case osRelease:
@@ -95,8 +96,9 @@ func rank(path string) int {
 	return 2
 }
 
-// claims looks at every version of every file that Trivy reads, in all layers:
-// its merge goes by layers and does not care what was replaced or deleted.
+// claims checks every version of every file that Trivy reads, in all layers.
+// Trivy's merge considers all layers, including files that a later layer replaced
+// or deleted.
 func (v *view) claims(truth identity, known bool) {
 	for _, f := range v.t.history {
 		if f.class != classOS {

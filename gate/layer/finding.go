@@ -1,11 +1,12 @@
 package layer
 
-// finding is what was read of a file that decides. It never changes: trees of
-// several images share it.
+// finding holds the facts of a deciding file. It is immutable, because the trees
+// of several images share it.
 type finding interface {
 	// cost is what it takes of the image's memory for content, see maxKept.
 	cost() int64
-	// forgotten is what is left of it when the image has no memory for it.
+	// forgotten is the finding without its content, for an image that has no memory
+	// left for it.
 	forgotten() finding
 }
 

@@ -96,7 +96,7 @@ func parseOSRelease(text []byte) (identity, bool) {
 
 var redHatRelease = regexp.MustCompile(`^(.*) release (\d[\d.]*)`)
 
-// parseRedHat reads redhat-release and its sisters.
+// parseRedHat reads redhat-release and the files of its derivatives.
 func parseRedHat(base, line string) (identity, bool) {
 	m := redHatRelease.FindStringSubmatch(line)
 	if m == nil {

@@ -95,8 +95,8 @@ func mergeBlob(t *testing.T, b *Budget, tree *Tree, i int, stored, plain []byte,
 	}
 }
 
-// TestRealImages: what is honest stays clean, and is counted right. The counts
-// are those of the packages that "apk info" and the dpkg files list.
+// TestRealImages checks that ordinary images have no gaps and the right counts of
+// packages, which are those of "apk info" and the dpkg files.
 func TestRealImages(t *testing.T) {
 	dir := trivyImages(t)
 	for _, tt := range []struct {

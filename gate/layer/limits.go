@@ -19,7 +19,7 @@ type Limits struct {
 	FileSize   int64 // bytes of one file that has to be parsed as a whole
 }
 
-// DefaultLimits are far above honest images: the largest on Docker Hub with
+// DefaultLimits are far above ordinary images: the largest on Docker Hub with
 // machine-learning frameworks have layers of about 10 GiB. Layers of zeros are
 // common below the floor of the ratio: useradd with a high number makes a sparse
 // var/log/lastlog of 292 bytes for each number below it, which a layer holds as
@@ -45,8 +45,8 @@ func (l *Limits) Table() limit.Table {
 	}
 }
 
-// LimitError says that an image was not read further because it costs more
-// than is allowed. It is no verdict on the image.
+// LimitError is the error for an image that exceeds a limit. The rest of the image
+// is not read. It is not a verdict on the image.
 type LimitError struct {
 	Name  string // as [limit.Table.Set] takes it
 	Limit int64

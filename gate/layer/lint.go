@@ -136,7 +136,7 @@ func cleanName(raw string) (string, error) {
 	return strings.Join(parts, "/"), nil
 }
 
-// isClean is the quick way for names that need no work.
+// isClean reports whether raw is clean already; it is the fast path of cleanName.
 func isClean(name string) bool {
 	start := 0
 	for i := 0; i <= len(name); i++ {
@@ -155,15 +155,15 @@ func isClean(name string) bool {
 	return true
 }
 
-// whiteout recognises the names that delete. It reports false when e is an
-// ordinary entry; it clears e.Type when nobody unpacks the entry.
+// whiteout recognises the names of whiteouts. It reports false when e is an
+// ordinary entry. It clears e.Type when no tool unpacks the entry.
 func whiteout(e *Entry) (bool, error) {
 	dir, base := "", e.Name
 	if i := strings.LastIndexByte(e.Name, '/'); i >= 0 {
 		dir, base = e.Name[:i], e.Name[i+1:]
 	}
 	if hasWhiteoutPart(dir) {
-		return true, fmt.Errorf("entry %s lies in a directory with the name of a whiteout, which tools treat differently", quote(e.Raw))
+		return true, fmt.Errorf("entry %s is in a directory with the name of a whiteout, which tools treat differently", quote(e.Raw))
 	}
 	target, ok := strings.CutPrefix(base, whiteoutPrefix)
 	if !ok {
@@ -205,9 +205,9 @@ func joinName(dir, base string) string {
 	return dir + "/" + base
 }
 
-// linkTarget checks where a link leads. A symbolic link may say anything: it
-// is resolved inside the root. A hard link is made while unpacking, and must not
-// lead out.
+// linkTarget checks the target of a link. A symbolic link may have any target,
+// because it is resolved inside the root. A hard link is created during unpacking,
+// so its target must be inside the root.
 func linkTarget(e *Entry, target string) error {
 	switch e.Type {
 	case Symlink:

@@ -199,8 +199,9 @@ func paxSparse() []byte {
 	return append(b, make([]byte, 1024)...)
 }
 
-// FuzzRead: whatever the bytes, Read ends without a panic, hands over only clean
-// names, and says yes only to what archive/tar reads to its end.
+// FuzzRead checks, for all bytes, that Read returns without a panic, passes only
+// clean names to visit, and accepts only archives that archive/tar reads to the
+// end.
 func FuzzRead(f *testing.F) {
 	for _, tt := range lintCases {
 		f.Add(tarOf(f, tt.item))

@@ -53,8 +53,9 @@ func newDecidingPaths() *decidingPaths {
 	return &decidingPaths{paths, ancestors(paths)}
 }
 
-// scannedPaths are the files that Trivy v0.74.0 reads by path. Our own copy:
-// a path that Trivy gains later is merely not doubly checked.
+// scannedPaths are the files that Trivy v0.74.0 reads by path. It is a copy of
+// Trivy's list. A path that a later Trivy adds is scanned, but not compared with
+// the merged tree.
 func scannedPaths() map[string]class {
 	paths := map[string]class{
 		dpkgStatus:                   classDpkg,
@@ -167,8 +168,8 @@ func isSBOM(base string) bool {
 
 func baseOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
-// ancestors returns every deciding path and every directory above one: what
-// a link, a device or a whiteout must not silently be put at.
+// ancestors returns every deciding path and every directory above one. A link, a
+// device or a whiteout at such a path must be reported.
 func ancestors(paths map[string]class) map[string]bool {
 	all := map[string]bool{dpkgStatusDir: true, dpkgInfoDir: true}
 	for path := range paths {

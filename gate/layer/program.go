@@ -36,8 +36,8 @@ func (p programType) compiled() bool {
 	return p == programELF || p == programPE || p == programLibrary
 }
 
-// programOf goes by the first bytes and not by the mode: a shell can
-// chmod a program before it runs it, and ld.so does not ask.
+// programOf uses the first bytes and not the mode: a shell can chmod a program
+// before it runs it, and ld.so runs files without the x bit.
 func programOf(e *Entry, head []byte) programType {
 	base := baseOf(e.Name)
 	switch {

@@ -14,9 +14,9 @@ import (
 	"github.com/imagegate/imagegate/gate/layer/inflate"
 )
 
-// grace is how long Read waits for a source that does not return although
-// everything else has ended. A source that ignores its context may then keep
-// one goroutine until it is closed; it cannot keep the verdict.
+// grace is how long Read waits for a source that does not return after all other
+// stages have ended. Then Read returns. A source that ignores its context may
+// block its goroutine until it is closed, but it does not block the verdict.
 const grace = 2 * time.Second
 
 // zstdChunked ends a blob that has a table of contents after its archive.
@@ -28,8 +28,9 @@ var errStopped = errors.New("reading of the layer has ended")
 // Read streams one stored blob: it hashes and decompresses it, lints the
 // archive and calls visit for each entry, in order, with the file's bytes (nil
 // for anything but files). visit may leave them unread and must not keep the
-// reader. What visit saw counts for nothing until Read has returned nil: only
-// then size, digest, diffID and the end of the archive are known to be right.
+// reader. The caller must not use what visit has seen unless Read returns nil:
+// only then are the size, the digest, the diffID and the end of the archive
+// verified.
 //
 // Errors of visit are returned unwrapped.
 func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Entry, body io.Reader) error) (Stats, error) {
@@ -63,7 +64,7 @@ func Read(ctx context.Context, r io.Reader, s Spec, b *Budget, visit func(e *Ent
 	}
 	fetching.Wait() // the source has ended, so neither can be stuck
 	inflating.Wait()
-	if src.failed != io.EOF { // a decompressor must not be able to swallow this
+	if src.failed != io.EOF { // a decompressor could have dropped this error
 		return Stats{}, fmt.Errorf("the layer was not read to its end: %w", src.failed)
 	}
 	if got := digestOf(plain.sum); got != s.DiffID {
@@ -160,8 +161,8 @@ func isContent(err error) bool {
 	return err != nil && !errors.As(err, &limit) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// archiveError words the errors of archive/tar, which come unwrapped. Errors of
-// the stages before it are always wrapped and say themselves what is wrong.
+// archiveError adds the place to the errors of archive/tar, which are unwrapped.
+// The errors of the earlier stages are wrapped, and describe the problem already.
 func archiveError(entries int, err error) error {
 	switch err {
 	case tar.ErrHeader, tar.ErrFieldTooLong, tar.ErrInsecurePath, io.ErrUnexpectedEOF:

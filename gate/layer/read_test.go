@@ -159,7 +159,7 @@ func TestReadUnreadBody(t *testing.T) {
 	}
 	s.DiffID, s.Digest = sha([]byte("x")), sha(plain)
 	if _, err := Read(context.Background(), bytes.NewReader(plain), s, NewBudget(DefaultLimits()), func(*Entry, io.Reader) error { return nil }); err == nil {
-		t.Error("a wrong diffID passed because nobody read the bodies")
+		t.Error("a wrong diffID passed because visit did not read the bodies")
 	}
 }
 
@@ -274,7 +274,8 @@ func TestReadCancel(t *testing.T) {
 	settle(t, before)
 }
 
-// TestReadDeafSource: a source that ignores its context keeps no verdict waiting.
+// TestReadDeafSource checks that Read returns although its source ignores the
+// context.
 func TestReadDeafSource(t *testing.T) {
 	plain := tarOf(t, file1("a", strings.Repeat("x", 1<<20)))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -320,7 +321,8 @@ func (s *stalled) Read(p []byte) (int, error) {
 	return 0, s.ctx.Err()
 }
 
-// TestReadNoLeak: however the reading ends, no goroutine stays.
+// TestReadNoLeak checks that no goroutine is left after Read, after every kind of
+// error.
 func TestReadNoLeak(t *testing.T) {
 	big := tarOf(t, file1("a", strings.Repeat("x", 1<<20)), file1("../b", "x"), file1("c", strings.Repeat("y", 1<<20)))
 	before := runtime.NumGoroutine()

@@ -16,9 +16,9 @@ const maxText = 512 << 20
 
 var errText = fmt.Errorf("the names and link targets of the image take more than %d MiB", maxText>>20)
 
-// Recorder notes what one layer holds while [Read] streams it by. It is not
-// safe for use by several goroutines; layers that are read at the same time have
-// one each.
+// Recorder records the contents of one layer while [Read] streams it. It is not
+// safe for concurrent use. Layers that are read at the same time each need a
+// Recorder of their own.
 type Recorder struct {
 	limits Limits
 	paths  *decidingPaths
@@ -35,8 +35,9 @@ type Recorder struct {
 	toc  tocCheck
 }
 
-// sum stands for the content of a file that was read whole. It is keyed at
-// random, so that nobody can aim at it, and hence never leaves the recorder.
+// sum identifies the content of a file that was read to its end. It is a hash
+// with a random key, so that an attacker cannot produce collisions. It is never
+// stored, because the key is different in every run.
 type sum struct {
 	sum    uint64
 	size   int64
@@ -104,7 +105,8 @@ func (r *Recorder) twins() {
 		first[b.record] = first[a.record]
 	}
 	numbers := make(map[int]uint32)
-	// In the order of the archive: the order of the sums is that of the seed.
+	// Number the twins in the order of the archive. The order of the sums depends
+	// on the random seed.
 	for _, record := range slices.Sorted(maps.Keys(first)) {
 		n, ok := numbers[first[record]]
 		if !ok {
@@ -115,16 +117,16 @@ func (r *Recorder) twins() {
 	}
 }
 
-// remark distrusts the entry that is about to be recorded.
+// remark adds a reason to distrust the entry that is recorded next.
 func (r *Recorder) remark(detail string) {
 	r.used += int64(len(detail))
 	r.c.remarks = append(r.c.remarks, remark{uint32(len(r.c.records)), detail})
 }
 
-// scannerKey remarks on names that Trivy's applier cannot tell from its own: it
-// keeps what it found in a file under FILE/type:KIND in the same tree as the
-// paths, and a whiteout of such a name deletes the packages of a whole
-// database (trivy pkg/fanal/applier/docker.go).
+// scannerKey adds a remark for a name that collides with the internal keys of
+// Trivy's applier (trivy pkg/fanal/applier/docker.go). The applier stores the
+// results of a file under the key FILE/type:KIND, in the same tree as the paths.
+// A whiteout with such a name deletes the packages of a whole database.
 func (r *Recorder) scannerKey(name string) {
 	if strings.IndexByte(name, ':') < 0 {
 		return
@@ -137,8 +139,8 @@ func (r *Recorder) scannerKey(name string) {
 	}
 }
 
-// overlayXattrs: attributes that the overlay file system itself uses for
-// hiding and redirecting. No scanner looks at them.
+// overlayXattrs adds a remark for the attributes with which the overlay file
+// system hides and redirects files. Scanners ignore them.
 func (r *Recorder) overlayXattrs(e *Entry) {
 	if len(e.Xattrs) == 0 {
 		return

@@ -10,15 +10,16 @@ import (
 
 // tocCheck compares an estargz table of contents with the archive. Runtimes
 // that pull lazily mount what the table lists, and scanners read the archive.
-// Both sides are sums of keyed hashes, so that nothing has to be kept: nobody
-// who does not know the key can make different lists have the same sum.
+// It compares sums of keyed hashes, so that it need not keep the lists. The key
+// is secret, so an image author cannot make two different lists with the same
+// sum.
 type tocCheck struct {
-	at  cursor // what it has not added yet
+	at  cursor // the next entry to add
 	sum uint64
 }
 
-// add adds the entries of the archive up to here. Layers without a table never
-// come here.
+// add adds the entries of the archive that have been recorded so far. It is only
+// called for layers with a table of contents.
 func (c *tocCheck) add(seed maphash.Seed, records []record, text string) {
 	for c.at.next < len(records) {
 		rec := c.at.step(records, text)
@@ -66,7 +67,8 @@ type tocEntry struct {
 	LinkName string `json:"linkName"`
 }
 
-// readTOC compares the table with the entries before it; it stands at the end.
+// readTOC compares the table with the entries before it. The table is the last
+// entry of the archive.
 func (r *Recorder) readTOC(e *Entry, body io.Reader) (finding, error) {
 	if e.Size > r.limits.FileSize {
 		return &tocFacts{fmt.Sprintf("the table of contents is larger than %d bytes", r.limits.FileSize)}, nil

@@ -113,7 +113,7 @@ func bdbOrder(meta []byte) (binary.ByteOrder, error) {
 	return order, nil
 }
 
-// countHashPage counts the values that lie on overflow pages. Items alternate:
+// countHashPage counts the values that are on overflow pages. Items alternate:
 // key, value, key, value.
 func countHashPage(page []byte, order binary.ByteOrder) (int, error) {
 	items := int(order.Uint16(page[20:]))

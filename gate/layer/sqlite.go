@@ -14,8 +14,8 @@ const (
 	sqliteInterior = 0x05
 	sqliteLeaf     = 0x0d
 
-	// sqliteSchema is how much of the start is kept as it is. RPM creates all
-	// tables at once, so the schema lies here; elsewhere it is refused.
+	// sqliteSchema is how many bytes of the start are kept. RPM creates all tables at
+	// once, so the schema is in these bytes. A schema elsewhere is refused.
 	sqliteSchema = 4 << 20
 )
 
@@ -206,8 +206,8 @@ func schemaRows(page []byte, n uint32) []schemaRow {
 	return rows
 }
 
-// parseSchemaCell reads type, name and rootpage, which always lie at the start
-// of the record: only the SQL text spills to overflow pages.
+// parseSchemaCell reads type, name and rootpage, which are always at the start of
+// the record: only the SQL text continues on overflow pages.
 func parseSchemaCell(cell []byte) (schemaRow, bool) {
 	var row schemaRow
 	for range 2 { // payload size, row id

@@ -55,8 +55,8 @@ func TestTOC(t *testing.T) {
 	}
 }
 
-// TestChunkedTOC: the table of zstd:chunked lies behind the archive, in a frame
-// that decoders skip. It is told of.
+// TestChunkedTOC checks that Read reports the table of contents of zstd:chunked.
+// The table follows the archive, in a frame that decoders skip.
 func TestChunkedTOC(t *testing.T) {
 	plain := tarOf(t, file1("a", "b"))
 	for _, chunked := range []bool{false, true} {

@@ -9,14 +9,14 @@ const (
 	// maxHops is how many symbolic links are followed for one path: Linux's own
 	// limit.
 	maxHops = 40
-	// maxSteps bounds the work of resolving paths over the whole image: links
-	// that lead through links would else cost hours. An image of a million files
-	// needs about ten million.
+	// maxSteps bounds the work of resolving all paths of the image. Without it,
+	// links that lead through other links could cost hours. An image of a million
+	// files needs about ten million steps.
 	maxSteps = 200_000_000
 )
 
-// Tree merges the layers of one image, bottom layer first, and keeps what
-// decides. It is not safe for use by several goroutines.
+// Tree merges the layers of one image, bottom layer first, and keeps the files
+// that affect the verdict. It is not safe for concurrent use.
 type Tree struct {
 	limits Limits
 	paths  *decidingPaths
@@ -30,7 +30,7 @@ type Tree struct {
 
 	kept      int64            // bytes of content held in memory
 	removals  map[string]int32 // deciding path -> layer that removed it
-	history   []*file          // every version of every file that decides
+	history   []*file          // every version of every deciding file
 	gaps      gapList
 	notes     []string
 	whiteouts int
@@ -47,10 +47,10 @@ func NewTree(l Limits) *Tree {
 	}
 }
 
-// errTooDeep: see maxSteps.
+// errTooDeep is the error for an image that needs more than maxSteps steps.
 var errTooDeep = errors.New("the image's links lead through each other so often that they cannot be followed")
 
-// affordable refuses an image that costs too much.
+// affordable returns an error if the image exceeds a limit.
 func (t *Tree) affordable() error {
 	switch {
 	case t.nodes > 2*t.limits.Entries:
@@ -74,7 +74,8 @@ func (t *Tree) Merge(spec Spec, c *Contents) error {
 	return newMerge(t, layer, c).run()
 }
 
-// holds reports whether the file or directory has something of this layer.
+// holds reports whether the file n, or a file below the directory n, is of this
+// layer.
 func (t *Tree) holds(n *node, layer int32) bool {
 	if n.kind != Dir {
 		return n.layer == layer
@@ -88,9 +89,9 @@ func (t *Tree) holds(n *node, layer int32) bool {
 	return false
 }
 
-// prune removes from a directory what lower layers put there, as a whiteout or
-// an opaque marker of layer does, and keeps what layer itself has added. It
-// reports whether anything is left.
+// prune removes the entries of lower layers from a directory, as a whiteout or
+// an opaque marker of layer does. It keeps the entries that layer itself has
+// added. It reports whether any entry is left.
 func (t *Tree) prune(n *node, layer int32) bool {
 	if n.kind != Dir {
 		if n.layer < layer {
@@ -113,8 +114,8 @@ func (t *Tree) prune(n *node, layer int32) bool {
 	return n.kids != nil || n.layer == layer
 }
 
-// drop takes a name out of dir that something else replaces, with all below
-// it.
+// drop removes n and everything below it from dir, because another entry
+// replaces n.
 func (t *Tree) drop(dir, n *node, layer int32) {
 	for n.kids != nil {
 		t.drop(n, n.kids, layer)
@@ -124,7 +125,7 @@ func (t *Tree) drop(dir, n *node, layer int32) {
 	t.merged.remove(dir, n)
 }
 
-// removed remembers which layer took away a file that decides.
+// removed records which layer removed a deciding file.
 func (t *Tree) removed(n *node, layer int32) {
 	if n.file != nil && n.file.path != "" && n.file.class < classLanguage {
 		t.removals[n.file.path] = layer

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// merge is one layer on its way into the tree.
+// merge is the state of merging one layer into the tree.
 type merge struct {
 	cursor
 	t     *Tree
@@ -98,12 +98,12 @@ func (m *merge) locate() error {
 		}
 		m.place = place{m.dir, n, real, w.below, m.t.steps - before, m.t.merged.cuts}
 	} else {
-		m.t.steps += p.steps // what a walk costs must not depend on its being remembered
+		m.t.steps += p.steps // a remembered walk counts as much as a new one
 	}
 	if m.place.below && (m.t.paths.relevant(m.name()) || m.t.paths.relevant(m.path())) {
-		// Docker unpacks each layer by itself, so that the entry replaces the link
-		// below by a directory; containerd follows the link; Trivy reads the path as it stands.
-		m.gap(m.name(), "the entry lies behind a symbolic link of a lower layer (it leads to %s); runtimes and scanners put it at different places", quote(m.path()))
+		// Docker unpacks each layer separately, so a directory replaces the link of the
+		// lower layer. containerd follows the link. Trivy reads the path literally.
+		m.gap(m.name(), "the path leads through a symbolic link of a lower layer (to %s); runtimes and scanners put the entry at different places", quote(m.path()))
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (m *merge) node(rec *record) (*node, error) {
 	case Device, Fifo:
 		m.t.devices++
 		if m.t.paths.relevant(m.path()) {
-			m.gap(m.name(), "a device or pipe stands where a file decides")
+			m.gap(m.name(), "a device or pipe is at the path of a file that scanners or runtimes read")
 		}
 	case File:
 		n.file = m.file(rec)
@@ -204,8 +204,8 @@ func (m *merge) node(rec *record) (*node, error) {
 	return n, nil
 }
 
-// hardlink makes n another name of a file. Runtimes look for the target in what
-// is unpacked so far.
+// hardlink makes n another name of a file. Runtimes look for the target among the
+// entries that are already unpacked.
 func (m *merge) hardlink(n *node) error {
 	n.kind, n.hard = File, true
 	w := walk{t: m.t, layer: m.layer}
@@ -237,8 +237,8 @@ func (m *merge) alias(f *file) {
 	}
 }
 
-// duplicate looks at a name that the layer has twice. Runtimes keep the last
-// one; Trivy reads both, in no certain order.
+// duplicate checks a name that the layer has twice. Runtimes keep the last entry.
+// Trivy reads both, in an unspecified order.
 func (m *merge) duplicate(old, n *node) {
 	if old.layer != m.layer || old.file == nil || n.file == nil || old.hard || n.hard {
 		return

@@ -5,12 +5,13 @@ type node struct {
 	name string
 	link string // text of a symbolic link
 	file *file  // content of a regular file, shared by hard links
-	// What lies in the same directory, and the first that lies in this one.
+	// The neighbours in the same directory, and the first entry of this directory.
 	prev, next, kids *node
 	// layer is the last one that touched the name.
 	layer int32
 	// pruned is one more than the last layer whose whiteouts have emptied this
-	// directory: whiteouts repeated a million times must not cost a million walks.
+	// directory. A layer that repeats a whiteout a million times must not cause a
+	// million walks.
 	pruned  int32
 	count   int32 // of kids
 	indexed bool  // the kids are in names.index
@@ -20,7 +21,7 @@ type node struct {
 
 // file is the content of one regular file of one layer.
 type file struct {
-	path    string // where it was first seen, only when it decides
+	path    string // its first path; only set for a deciding file
 	facts   finding
 	size    int64
 	layer   int32
@@ -33,14 +34,15 @@ type file struct {
 // maxUnindexed is how many names a directory has before they are indexed.
 const maxUnindexed = 16
 
-// names are the nodes of one file system. What is in a large directory is found
-// through one map for all of them, and what is in a small one by looking: a map
-// for each directory would take most of the time and the memory of a merge.
+// names are the nodes of one file system. The entries of all large directories
+// are indexed in one map. The entries of a small directory are searched one by
+// one. A map for each directory would take most of the time and the memory of a
+// merge.
 type names struct {
 	root  *node
 	index map[edge]*node
-	// cuts counts the names taken away. As long as it stands still, what a path
-	// has led to is still there.
+	// cuts counts the removed names. While it does not change, every node that a
+	// path has resolved to is still in the tree.
 	cuts int
 }
 
@@ -53,7 +55,7 @@ func newNames() *names {
 	return &names{root: &node{kind: Dir, layer: noLayer}, index: make(map[edge]*node)}
 }
 
-// kid is what dir has under the name, or nil.
+// kid returns the entry of dir with this name, or nil.
 func (f *names) kid(dir *node, name string) *node {
 	if dir.indexed {
 		return f.index[edge{dir, name}]

@@ -59,14 +59,14 @@ func with(items []item, name string, instead ...item) []item {
 
 func plus(items []item, more ...item) []item { return slices.Concat(items, more) }
 
-// factCases state which gaps an image has: "kind subject", or nothing for
-// honest ones.
+// factCases state which gaps an image has: "kind subject", or none for an
+// ordinary image.
 var factCases = []struct {
 	name   string
 	layers [][]item
 	want   string // "" is no gap; else kind and a part of subject or detail
 }{
-	// Honest images.
+	// Ordinary images.
 	{"alpine", [][]item{alpine()}, ""},
 	{"debian", [][]item{debian()}, ""},
 	{"rpm", [][]item{rpmImage(rpmDir)}, ""},
@@ -436,8 +436,8 @@ func TestWhiteoutStorm(t *testing.T) {
 	}
 }
 
-// FuzzIdentity: whatever the files say, nothing panics, and what is judged is
-// named.
+// FuzzIdentity checks that no content of the files that name the OS causes a panic
+// or lets an OS without packages pass.
 func FuzzIdentity(f *testing.F) {
 	f.Add("ID=alpine\nVERSION_ID=3.19\n", "3.19.1", "https://x.org/alpine/v3.19/main")
 	f.Add("ID='debian'\n", "trixie/sid", "@edge http://x.org/alpine/edge/main")

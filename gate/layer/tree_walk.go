@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// errHops: see maxHops.
+// errHops is the error for a path with more than maxHops symbolic links.
 var errHops = errors.New("its directory is a loop of symbolic links")
 
-// errDepth: nothing honest is so deep, and walks over the tree recurse.
-var errDepth = errors.New("it lies too deep below other directories")
+// errDepth is the error for a path deeper than maxDepth. Ordinary images have no
+// such path, and functions that walk the tree are recursive.
+var errDepth = errors.New("its path has too many directories")
 
 // maxDepth bounds the depth of the tree, which links can make larger than any
 // path is long.
@@ -83,7 +84,7 @@ func (w *walk) find(path string, last bool) (*node, string, error) {
 		}
 	}
 	if !w.followed {
-		return stack[len(stack)-1].n, path, nil // as it stands
+		return stack[len(stack)-1].n, path, nil // no link to follow
 	}
 	return stack[len(stack)-1].n, pathOf(stack), nil
 }

@@ -16,11 +16,12 @@ const (
 	groupGID  = 2 // name:password:GID:members
 )
 
-// User tells what a runtime runs a container as whose config has the given
-// USER. It follows containerd (pkg/oci WithUser), Docker and runc
-// (moby/sys/user): Atoi decides what is a number, so "00" and "+0" are root, and
-// the image's own passwd decides what a name means. Where they differ, or where
-// one of them would guess, there is no uid and Problem says why.
+// User returns the user and group as which a runtime runs a container whose
+// config has the given USER. It follows containerd (pkg/oci WithUser), Docker and
+// runc (moby/sys/user). They read numbers with Atoi, so "00" and "+0" are root.
+// They resolve names with the passwd file of the image. Where the runtimes
+// differ, or where one of them would guess, the result has no uid and Problem
+// gives the reason.
 func (f *Facts) User(spec string) evidence.User {
 	u := evidence.User{Spec: spec}
 	if spec == "" {
@@ -67,7 +68,7 @@ func oddInUser(r rune) bool {
 	return r <= ' ' || r == '$' || r == 0x7f || r == '\ufffd' || r > 0x7f && !strconv.IsPrint(r)
 }
 
-// userPart resolves what stands before the colon.
+// userPart resolves the part before the colon.
 func (f *Facts) userPart(u evidence.User, name string) (evidence.User, error) {
 	n, err := strconv.Atoi(name)
 	switch {
@@ -107,8 +108,8 @@ func userByName(u evidence.User, name string, passwd []byte) (evidence.User, err
 	return known(u, uid, gid, fmt.Sprintf("/etc/passwd line %d says %s is uid %d", a.line, quote(name), uid)), nil
 }
 
-// groupOf is the group that a runtime gives a numeric user: that of the first
-// passwd entry with the same uid, else 0.
+// groupOf returns the group that a runtime gives a numeric user: the group of the
+// first passwd entry with the same uid, or 0 if there is no such entry.
 func (f *Facts) groupOf(uid int64) (*int64, string) {
 	via := fmt.Sprintf("uid %d is a number", uid)
 	if uid == 0 {
@@ -132,7 +133,7 @@ func (f *Facts) groupOf(uid int64) (*int64, string) {
 	return ptr(gid), via
 }
 
-// groupPart resolves what stands after the colon.
+// groupPart resolves the part after the colon.
 func (f *Facts) groupPart(group string) (*int64, error) {
 	n, err := strconv.Atoi(group)
 	switch {

@@ -15,8 +15,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// BenchmarkInflate measures bytes of output: of source text and of programs, as
-// they lie in layers. INFLATE_FILE names a gzip file to measure instead.
+// BenchmarkInflate measures bytes of output, for source text and for programs,
+// which are typical contents of layers. INFLATE_FILE names a gzip file to measure
+// instead.
 func BenchmarkInflate(b *testing.B) {
 	for name, packed := range samples(b) {
 		size := sizeOf(b, packed)

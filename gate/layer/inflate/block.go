@@ -140,7 +140,7 @@ func (z *Reader) codeLengths(table *[1 << codeLenBits]uint32, lengths []uint8) e
 	return nil
 }
 
-// repeat decodes the three symbols that stand for more than one length.
+// repeat decodes the three symbols that encode more than one length.
 func (z *Reader) repeat(sym uint8, before []uint8) (value uint8, count int, err error) {
 	least, extra := 3, uint(3)
 	switch sym {

@@ -35,7 +35,7 @@ func run(r io.Reader, size int) ([]byte, error) {
 		if (len(p) > 0) == (err != nil) {
 			return out, fmt.Errorf("%d bytes beside the error %w", len(p), err)
 		}
-		copy(buf, poison) // whatever becomes of buf must not matter
+		copy(buf, poison) // Next must not depend on the old content of buf
 		if err == io.EOF {
 			return out, nil
 		}
@@ -152,8 +152,8 @@ func TestMembers(t *testing.T) {
 
 func cat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// TestCut: wherever a stream ends too early, that is said, and what came before
-// comes out.
+// TestCut checks that a stream that ends too early, at any byte, is an error, and
+// that the output before that byte is returned.
 func TestCut(t *testing.T) {
 	text := plains()["text"][:1500]
 	for _, packed := range [][]byte{
@@ -183,7 +183,7 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// TestErrorStays: after an error there is nothing but that error.
+// TestErrorStays checks that every call after an error returns the same error.
 func TestErrorStays(t *testing.T) {
 	packed := pack(t, []byte("hello"), 6)
 	packed[len(packed)-1]++

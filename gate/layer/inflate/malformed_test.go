@@ -20,7 +20,8 @@ func fullHeader() []byte {
 	return s.fixedBlock(true, sym('x')).end("x")
 }
 
-// TestHeaders: what compress/gzip takes, and nothing else.
+// TestHeaders checks that the Reader accepts exactly the headers that
+// compress/gzip accepts.
 func TestHeaders(t *testing.T) {
 	body := pack(t, []byte("x"), 6)[10:]
 	header := func(flags byte, fields string) []byte {
@@ -73,9 +74,9 @@ func wantError(t *testing.T, packed []byte, want string) {
 	}
 }
 
-// TestBlocks: every way in which a block can be wrong, and the odd ones that are
-// right. Each stream is also read with much input behind it, because the last
-// bytes of the input are decoded with more care than the others.
+// TestBlocks tests every kind of invalid block, and valid blocks that compressors
+// seldom write. Each stream is also read with much input behind it, because the
+// method careful decodes the last bytes of the input.
 func TestBlocks(t *testing.T) {
 	const (
 		litCode  = "the code of literals and lengths is incomplete or over-subscribed"

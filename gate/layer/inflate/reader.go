@@ -1,11 +1,10 @@
 // Package inflate decompresses gzip (RFC 1952) as fast as pure Go without
 // package unsafe allows.
 //
-// It accepts exactly what compress/gzip accepts: all members of a stream, one
-// after the other, and nothing else behind them. What comes out must be the same
-// bytes. What differs is how much is done at once: compress/flate takes a byte
-// of input at a time and a symbol per table lookup, this package takes eight
-// bytes and all of a symbol, as libdeflate does.
+// It accepts exactly the streams that compress/gzip accepts: one member or more,
+// without other data after the last one. Its output is the same. It is faster
+// because it does more per step, as libdeflate does: compress/flate reads one
+// byte of input at a time, and this package reads eight.
 package inflate
 
 import (
@@ -41,7 +40,7 @@ type Reader struct {
 
 	sum    uint32
 	size   uint32
-	window [Window]byte // ends with what has come out last
+	window [Window]byte // ends with the last bytes of the output
 	have   int          // bytes in window that belong to this member
 	start  int          // where in the current buffer this member's output begins
 	err    error

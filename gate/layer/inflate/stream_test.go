@@ -172,8 +172,8 @@ func randomLengths(r *rand.Rand, n, size int, must ...int) []int {
 }
 
 // randomStream is a stream of random blocks with codes that no compressor
-// chooses. Now and then it is invalid, and its checksum is always wrong, which
-// comes to light when all else has been compared.
+// chooses. Some streams are invalid. The checksum is always wrong; readers find
+// that only after they have decompressed the whole member.
 func randomStream(r *rand.Rand) []byte {
 	s := newStream()
 	for range 1 + r.IntN(4) {

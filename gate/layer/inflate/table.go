@@ -15,8 +15,8 @@ import (
 //	            second table begins
 //	bits 28-31  flags
 //
-// Entries that hold two literals were tried, and lost: to make them costs more
-// than they save.
+// Entries that hold two literals were measured, and were slower: building them
+// takes more time than they save.
 const (
 	bitsMask   = 63
 	codeShift  = 6
@@ -25,7 +25,7 @@ const (
 	valueMask  = 1<<15 - 1
 
 	literal = 1 << 31
-	special = 1 << 30 // none of the values: link, endOfBlock or a code that stands for nothing
+	special = 1 << 30 // not a value: link, endOfBlock or a code without a meaning
 	link    = 1 << 29
 	end     = 1 << 28
 )
@@ -105,7 +105,7 @@ func sortByLength(sorted *[288]uint16, count *[maxCodeLen + 1]int, lengths []uin
 // fill goes through the codes by length. The first table is doubled with each
 // further bit, so that every code is written once.
 func fill(table []uint32, tableBits int, sorted []uint16, count *[maxCodeLen + 1]int, symbols []uint32) {
-	code, n, size := 0, 1, 2 // the code is reversed, as it stands in the input
+	code, n, size := 0, 1, 2 // the bits of the code are in reverse order, as in the input
 	for ; n <= tableBits; n++ {
 		for range count[n] {
 			table[code] = symbols[sorted[0]] + codeLen(n)
@@ -161,7 +161,7 @@ func linkBits(count *[maxCodeLen + 1]int, n, left, tableBits int) int {
 }
 
 // litSymbols are the entries of literals and lengths, without their codes. The
-// last two stand for nothing, but have a fixed code.
+// last two have no meaning, but have a fixed code.
 var litSymbols = sync.OnceValue(func() []uint32 {
 	s := make([]uint32, 288)
 	for i := range 256 {
