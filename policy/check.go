@@ -10,8 +10,8 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// check reports what is wrong with a policy whose every line is right by
-// itself: settings without effect, and settings that would blind the gate.
+// check reports mistakes that no single line shows: settings without effect,
+// and settings that would blind the gate.
 func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) {
 	d.checkParts(p)
 	if len(d.diags) > 0 {
@@ -22,17 +22,17 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 	d.checkLevels(p)
 }
 
-// checkParts holds the checks that are still worth making in a policy with
-// other mistakes: none of them can be caused by a line that was not understood.
+// checkParts holds the checks that are also made in a policy with other
+// mistakes: a line that was not understood can cause none of their reports.
 func (d *decoder) checkParts(p *Policy) {
 	d.checkBlinding(p)
-	d.checkReach(p)
+	d.checkShadowed(p)
 	d.checkExceptions(p)
 	d.checkOverrideLimits(p)
 }
 
-// checkBlinding keeps the rules that tell an empty image from an unreadable
-// one at fail, except for images that are named.
+// checkBlinding keeps the rules that tell an empty image from an unreadable one
+// at level fail, except for images that the policy names.
 func (d *decoder) checkBlinding(p *Policy) {
 	refuse := func(s *settings, cure, why string) {
 		for _, t := range gapTexts() {
@@ -52,9 +52,9 @@ func (d *decoder) checkBlinding(p *Policy) {
 	}
 }
 
-// checkReach reports overrides that never apply because an earlier one is final
-// and matches all their images.
-func (d *decoder) checkReach(p *Policy) {
+// checkShadowed reports overrides that never apply because an earlier one is
+// final and matches all their images.
+func (d *decoder) checkShadowed(p *Policy) {
 	for i, o := range p.overrides {
 		for _, earlier := range p.overrides[:i] {
 			if o.inherited {
@@ -124,8 +124,8 @@ func (p *Policy) everySettings() []*settings {
 	return all
 }
 
-// checkVulnerabilities reports parts of the section that have no effect
-// because nothing limits what they shape.
+// checkVulnerabilities reports keys of the section that have no effect because
+// no limit is set.
 func (d *decoder) checkVulnerabilities(p *Policy, key *yaml.Node) {
 	judged, limited := false, map[evidence.Severity]bool{}
 	for _, s := range p.everySettings() {

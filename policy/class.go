@@ -42,11 +42,11 @@ type ClassStep struct {
 // ClassSteps returns the table of classes. Every finding is asked the questions
 // in this order and gets the class of the first that it answers with yes.
 //
-// What tightens comes before what softens, so that no exception and no other
-// setting lets pass what is denied by name. A step that comes later has its
-// place: findings that are exploited after those that are denied, findings that
-// a VEX document calls not affected after those that are excepted, findings of
-// the baseline after those in their grace period.
+// Steps that tighten come before steps that soften, so that no exception and no
+// other setting lets pass a finding that is denied by its id. New steps belong at
+// these positions: exploited findings after denied ones, findings that a VEX
+// document calls not affected after excepted ones, and findings of the baseline
+// after those in their grace period.
 func ClassSteps() []ClassStep {
 	return []ClassStep{
 		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied},
@@ -92,11 +92,11 @@ func (j *judge) classify() {
 	j.findings = sorted(j.findings)
 }
 
-// place gives a finding the class it has by itself. Findings that are left
-// without one count against the limits.
+// place gives a finding the class that does not depend on other findings.
+// Findings without such a class count against the limits.
 func (j *judge) place(f *Judged) {
-	// Every exception is told of the finding, also of one that an earlier step
-	// takes: what became of an exception is part of the report.
+	// Every exception is compared with the finding, also when an earlier step
+	// takes the finding: the report says what became of each exception.
 	j.covering = j.index.find(j, f)
 	for i := range classSteps {
 		if s := &classSteps[i]; s.takes(j, f) {

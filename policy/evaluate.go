@@ -18,7 +18,7 @@ type answer struct {
 	details []string
 	pos     Position // where the policy sets the rule, if not where the rule says
 	// missing is true when evidence was not collected. No level softens that: a
-	// warning would then stand for something nobody looked at.
+	// warning would then cover something that was not examined.
 	missing bool
 }
 
@@ -94,7 +94,7 @@ func (j *judge) judgeRules() []RuleResult {
 }
 
 // decide is the only place where an image passes. It demands that every rule
-// has answered and that at least one besides the evidence itself was asked.
+// has answered and that the policy asks at least one rule besides evidence.
 func decide(rules []RuleResult) Decision {
 	undecided, asked := false, false
 	for _, r := range rules {
@@ -168,8 +168,8 @@ func few(details []string) []string {
 	return details
 }
 
-// scanned returns the scan if it holds what is wanted, or else the answer
-// that says what is missing.
+// scanned returns the scan if it holds what is wanted. If it does not, it
+// returns the answer that says what is missing.
 func (j *judge) scanned(want evidence.Need) (*evidence.Scan, *answer) {
 	var a answer
 	switch sc := j.img.Scan; {

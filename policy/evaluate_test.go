@@ -382,13 +382,13 @@ func TestPositions(t *testing.T) {
 	p := mustParse(t, "version: 1\nvulnerabilities:\n  max:\n    high: 0\noverrides:\n- images: [registry.example.no/shop/*]\n  vulnerabilities:\n    max: {high: 3}\n")
 	v := p.Evaluate(goodImage(), noon())
 	if got := result(t, v, ruleMax).Position.String(); got != "policy.yaml:8:17" {
-		t.Errorf("vulnerabilities.max stands at %s", got)
+		t.Errorf("vulnerabilities.max is at %s", got)
 	}
 	if got := v.Overrides[0].Position.String(); got != "policy.yaml:6:3" {
-		t.Errorf("override stands at %s", got)
+		t.Errorf("override is at %s", got)
 	}
 	if got := result(t, v, ruleCoverage+"unknown-os").Position; !got.IsZero() {
-		t.Errorf("what nobody set stands at %s", got)
+		t.Errorf("a rule that no key sets has the position %s", got)
 	}
 	if got := result(t, Default().Evaluate(goodImage(), noon()), rulePin).Position; !got.IsZero() {
 		t.Errorf("a rule of the built-in policy is in a file: %s", got)

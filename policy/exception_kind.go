@@ -147,8 +147,8 @@ func requiredHint(key string) string {
 	return "as the report prints it"
 }
 
-// checkImagesAreNamed refuses an exception for images whatever their name:
-// that would turn the rule off.
+// checkImagesAreNamed refuses an exception whose globs match images of every
+// name: it would turn the rule off.
 func (d *decoder) checkImagesAreNamed(_ *yaml.Node, e *exception, title string) {
 	if i := slices.IndexFunc(e.Images, namesNothing); i >= 0 {
 		d.fail(e.keys["images"], "name the registry and repository of the images that are meant",

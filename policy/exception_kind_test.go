@@ -145,7 +145,7 @@ func TestSecretExceptions(t *testing.T) {
 			t.Errorf("%s: %s, exception %s, secrets %s", name, v.Decision, u.Status, r.Result)
 		}
 	}
-	// One secret that is excepted makes no room for another.
+	// An exception for one secret covers no other secret.
 	two := func(i *evidence.Image) {
 		secret(func(*evidence.Secret) {})(i)
 		secret(func(s *evidence.Secret) { s.Path = "app/key.pem" })(i)

@@ -20,7 +20,7 @@ type exceptionLimits struct {
 }
 
 // dayLimits is how many days ahead an exception may end: one number for all, or
-// one for each severity and one for everything else.
+// one for each severity and one for every other case.
 type dayLimits struct {
 	all      int // 0: see the others
 	severity map[evidence.Severity]option[int]

@@ -56,10 +56,9 @@ func withFaults(r *rand.Rand, img *evidence.Image) {
 	}
 }
 
-// What no exception may touch is the same with exceptions and without: the
-// evidence, denied ids, the gaps that blind the scan, gaps at paths that decide,
-// and every rule that is not of the exceptable ones. And an exception never makes
-// an answer worse.
+// Exceptions never change what they may not cover: the evidence, denied ids,
+// the gaps that blind the scan, gaps at paths that decide, and every rule that
+// is not exceptable. An exception also never makes an answer worse.
 func TestExceptionsTouchNothingElse(t *testing.T) {
 	const base = `version: 1
 reference: {pin: digest, deny-tags: [latest]}

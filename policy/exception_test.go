@@ -80,8 +80,8 @@ func TestExceptionMatches(t *testing.T) {
 	}
 }
 
-// An exception applies through the end of its last day in UTC, wherever the
-// clock that says so hangs.
+// An exception applies through the end of its last day in UTC, in every time
+// zone of the clock.
 func TestExceptionEnds(t *testing.T) {
 	oslo := time.FixedZone("+2", 2*3600)
 	for _, c := range []struct {
@@ -170,7 +170,7 @@ func TestDenyBeatsExceptions(t *testing.T) {
 	}
 }
 
-// An exception is about one finding. It lets nothing else pass.
+// An exception is about one finding and covers no other finding.
 func TestExceptionSilencesNothingElse(t *testing.T) {
 	for name, change := range map[string]func(*evidence.Image){
 		"gap": gap(evidence.GapPackageDatabase), "secret": secret("low"), "user": user("root", 0, false),
@@ -185,7 +185,8 @@ func TestExceptionSilencesNothingElse(t *testing.T) {
 	}
 }
 
-// Without a look at the packages, nobody knows which exceptions are unused.
+// When the packages were not collected, it is not known which exceptions are
+// unused.
 func TestUsesOfUnscannedImages(t *testing.T) {
 	img := goodImage()
 	img.Scan = nil

@@ -13,11 +13,11 @@ import (
 )
 
 // A value may be written as a mapping of value, from and control. Until the day
-// that from names, the value that it replaces stays in force, and what the new one
-// would refuse is a warning: that is how a rule is rolled out. control names the
-// requirement that the value meets, for the readers of reports.
+// that from names, the value that it replaces stays in force. An image that the new
+// value would refuse gets a warning until then, so that teams can prepare for it.
+// control names the requirement that the value meets, for the readers of reports.
 
-// mark is what such a mapping says beside the value.
+// mark holds what such a mapping says in addition to the value.
 type mark struct {
 	from    time.Time // midnight UTC of the first day; zero when it applies at once
 	control string
@@ -93,9 +93,10 @@ func (m mark) or(around mark) mark {
 // inForce reports whether the value applies at a moment.
 func (m mark) inForce(now time.Time) bool { return !now.Before(m.from) }
 
-// marked is what every key knows of its marks.
+// marked is a key whose values can have marks.
 type marked interface {
-	// mark returns what stands beside the value, and false when the key is not set.
+	// mark returns the mark of the key's value, and false when the key is not
+	// set.
 	mark(s *settings) (mark, bool)
 	// days returns the days on which the value, and those that apply before it, come
 	// into force.
@@ -247,7 +248,7 @@ func (j *judge) controlOf(r *Rule) string {
 	return strings.Join(out, ", ")
 }
 
-// levelMark returns what stands beside the level of a rule.
+// levelMark returns the mark of the level of a rule.
 func (l *language) levelMark(s *settings, id string) (mark, bool) {
 	o := s.levelOption(id)
 	return o.mark, o.set

@@ -76,8 +76,8 @@ func TestFromIsAnnounced(t *testing.T) {
 	}
 }
 
-// What is in force today is judged today: a value that comes later takes nothing
-// from it, whether it is stricter or not.
+// A value that is in force today applies today. A value that comes later does
+// not weaken it, whether it is stricter or not.
 func TestFromSoftensNothingToday(t *testing.T) {
 	for name, src := range map[string]string{
 		"a looser value later": "vulnerabilities: {max: {high: 0}}\noverrides: [{images: [\"registry.example.no/**\"], vulnerabilities: {max: {high: {value: 9, from: 2026-09-01}}}}]",

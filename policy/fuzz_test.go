@@ -10,8 +10,8 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// FuzzParse asks that a policy of any bytes is read or refused with places,
-// and that no policy lets hollow evidence pass.
+// FuzzParse asks that every input is either read as a policy or refused with
+// positions, and that no policy passes evidence that lacks facts.
 func FuzzParse(f *testing.F) {
 	for src := range badPolicies() {
 		f.Add([]byte(src))
@@ -49,8 +49,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzExtend asks that a policy on any base is read or refused with places, and
-// that above a pinned base nothing passes that the base alone refuses.
+// FuzzExtend asks that every policy on every base is either read or refused with
+// positions, and that no policy above a pinned base passes an image that the base
+// alone refuses.
 func FuzzExtend(f *testing.F) {
 	f.Add("config: {user: numeric}\n", "config: {user: numeric}\n", uint64(1))
 	f.Add("open: [overrides]\nvulnerabilities: {max: {high: 2}}\n", "overrides: [{images: [\"**\"], config: {user: any}}]\n", uint64(2))
@@ -76,8 +77,8 @@ func FuzzExtend(f *testing.F) {
 	})
 }
 
-// FuzzPackage asks that no purl or range of an exception, and no version of an
-// image, brings the matcher down.
+// FuzzPackage asks that the matcher does not panic on any purl or range of an
+// exception, or on any version in an image.
 func FuzzPackage(f *testing.F) {
 	for _, s := range []string{"lodash", "@angular/core", "pkg:npm/lodash@>=4.17.0 <4.17.21 || 5.0.0", "pkg:deb/debian/zlib1g@<1:1.2.14?arch=amd64",
 		"pkg:rpm/redhat/openssl@<=3.0~rc1-1.el9", "pkg:apk/alpine/busybox@1.2.3-r1", "pkg:maven/org.apache/x@!=2.0"} {
@@ -95,8 +96,8 @@ func FuzzPackage(f *testing.F) {
 	})
 }
 
-// FuzzLicense asks that no licence expression brings the reader down, and
-// that a denied name at the top is never fine.
+// FuzzLicense asks that the reader does not panic on any licence expression, and
+// that a policy which denies every licence refuses it.
 func FuzzLicense(f *testing.F) {
 	for _, s := range []string{"MIT", "MIT OR AGPL-3.0", "(MIT AND (X OR Y)) WITH Z", "((((", "AND", "GPL-2.0+"} {
 		f.Add(s)

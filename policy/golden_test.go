@@ -12,9 +12,10 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// Each testdata/*.txtar holds policy.yaml, evidence.json and verdict. The
-// evidence is what differs from the good image of the other tests: JSON that is
-// read on top of it. UPDATE=1 rewrites the verdicts; read the diff.
+// Each testdata/*.txtar holds policy.yaml, evidence.json and verdict.
+// evidence.json holds only the differences from the good image of the other
+// tests, and is decoded on top of that image. UPDATE=1 rewrites the verdicts;
+// read the diff.
 func TestGoldenVerdicts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) < 6 {

@@ -122,8 +122,8 @@ func gapLine(g evidence.Gap, kind evidence.GapKind) string {
 	return line
 }
 
-// impliedGaps are gaps that the evidence shows without naming them. The
-// collector should have; that it did not is no reason to pass.
+// impliedGaps are gaps that the evidence shows but does not list. The collector
+// should have listed them; the image does not pass because it did not.
 func impliedGaps(j *judge, kind evidence.GapKind) []evidence.Gap {
 	sc := j.img.Scan
 	named := func(kind evidence.GapKind) bool {

@@ -17,7 +17,7 @@ type exceptionIndex struct {
 }
 
 type exceptionCount struct {
-	seen    int // findings with the id, or whatever the exception is for
+	seen    int // findings with the id, or other items that the exception is for
 	matches int // and in scope
 	applied int // and covered
 	refused string
@@ -141,8 +141,9 @@ func (j *judge) exceptionUses() []ExceptionUse {
 	return j.uses
 }
 
-// use says what became of one exception. Where the image was not looked at for
-// what the exception is about, nothing is known but whether it has expired.
+// use says what became of one exception. When the evidence that the exception
+// is about was not collected, it is only known whether the exception has
+// expired.
 func (j *judge) use(e *exception, c *exceptionCount) (u ExceptionUse, ok bool) {
 	u = ExceptionUse{Exception: &e.Exception, Matches: c.matches, DaysLeft: e.daysLeft(j.now)}
 	long := cmp.Or(c.late, j.tooLong(e, ""))
@@ -216,9 +217,9 @@ func checkExceptionUse(j *judge) answer {
 	return a
 }
 
-// checkExceptionLimits fails an image that is blocked by what an exception
-// was to cover which ends too late: it must not work silently, and a
-// reader of the finding must learn why it did not work.
+// checkExceptionLimits fails an image that is blocked because an exception ends
+// too late. The exception must not work silently, and a reader of the finding
+// must learn why it did not work.
 func checkExceptionLimits(j *judge) answer {
 	l := j.policy.limits
 	if !l.maxDays.set && !l.never.set {

@@ -33,7 +33,7 @@ func (j *judge) endOf(o *override) string {
 }
 
 // checkOverrides warns of everything that an override loosens for this image: a
-// reader of the verdict must see that it is not that of the policy alone.
+// reader of the verdict must see that the policy alone would be stricter.
 func checkOverrides(j *judge) answer {
 	if len(j.applied.overrides) == 0 {
 		return off("no override is for this image")

@@ -35,7 +35,7 @@ func (j *judge) weighAll(counts map[evidence.Severity]int) {
 }
 
 // weigh compares a severity with the limit for it. Above the limit all findings
-// of the severity block: no one could say which of them are the ones too many.
+// of the severity block, because nothing tells which of them exceed it.
 func (j *judge) weigh(sev evidence.Severity) weighed {
 	bucket, limit, ok := j.s.limited(sev)
 	n := j.buckets[bucket]

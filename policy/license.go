@@ -43,8 +43,8 @@ func checkLicenses(j *judge) answer {
 	return a
 }
 
-// badLicenses lists the licences that may not ship, and with allow the
-// packages whose licence nobody knows.
+// badLicenses lists the licences that may not ship. When the policy has allow,
+// it also lists the packages whose licence is not known.
 func (j *judge) badLicenses(sc *evidence.Scan) []string {
 	var bad []string
 	licensed := map[string]bool{}

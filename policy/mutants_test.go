@@ -9,8 +9,8 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// The tests of this file were written against mutants that all others let
-// live (docs/testing.md). Each says what would go wrong.
+// Each test of this file kills a mutant that all other tests let pass
+// (docs/testing.md), and says what would go wrong.
 
 // judgeOf is one evaluation of an image that is good but for a change.
 func judgeOf(t *testing.T, src string, change func(*evidence.Image)) *judge {
@@ -70,7 +70,7 @@ func TestDecideAsksInAnyOrder(t *testing.T) {
 	}
 }
 
-// A level softens what is not met and touches nothing else.
+// A level softens rules that are not met and changes no other answer.
 func TestLevelsAndPasses(t *testing.T) {
 	const p = "reference: {pin: digest}\nlevels: {reference.pin: warn}"
 	v := mustParse(t, "version: 1\n"+p+"\n").Evaluate(goodImage(), noon())
@@ -137,13 +137,13 @@ func TestGapMutants(t *testing.T) {
 	other := evidence.Gap{Kind: evidence.GapScannerErrors, Detail: "cut off"}
 	onlySecrets := scan(func(s *evidence.Scan) { s.Need = evidence.NeedSecrets })
 	runRuleCases(t, map[string]ruleCase{
-		// A gap of one kind is no excuse for silence about another.
+		// A gap of one kind does not hide a gap of another kind.
 		"implied beside another": {vulns, scan(func(s *evidence.Scan) { s.OS, s.Coverage.Gaps = nil, []evidence.Gap{other} }), unknown, ResultUndecided, "no operating system"},
 		"gap without words":      {vulns, scan(func(s *evidence.Scan) { s.Coverage.Gaps = []evidence.Gap{{Kind: evidence.GapScannerErrors}} }), scanner, ResultUndecided, "something could not be seen"},
 		"secrets alone":          {secrets, onlySecrets, scanner, ResultPass, ""},
 		"two gaps":               {vulns, scan(func(s *evidence.Scan) { s.Coverage.Gaps = []evidence.Gap{other, other} }), scanner, ResultUndecided, "2 gaps"},
-		"nobody asked":           {secrets, onlySecrets, ruleUnattributed, ResultOff, "no rule"},
-		"nobody asked of bills":  {secrets, onlySecrets, ruleBundledSBOMs, ResultOff, ""},
+		"no rule asks":           {secrets, onlySecrets, ruleUnattributed, ResultOff, "no rule"},
+		"no rule asks of SBOMs":  {secrets, onlySecrets, ruleBundledSBOMs, ResultOff, ""},
 	})
 	two := []evidence.Gap{{Kind: other.Kind, Detail: "first"}, {Kind: other.Kind, Detail: "second"}}
 	a := checkGaps(judgeOf(t, vulns, scan(func(s *evidence.Scan) { s.Coverage.Gaps = two })), other.Kind)

@@ -132,8 +132,8 @@ func (d *decoder) count(n *yaml.Node, name string) (int, bool) {
 	if !d.scalar(n, "!!int", name, want) {
 		return 0, false
 	}
-	// 010 is 8, 0x10 is 16 and 1_0 is 10 to YAML 1.1: nobody should have to
-	// know that to read a limit.
+	// YAML 1.1 reads 010 as 8, 0x10 as 16 and 1_0 as 10. A reader of a limit
+	// should not have to know that.
 	if !plainNumber.MatchString(n.Value) {
 		d.fail(n, want+", such as 0 or 20", "%s is %s", name, describe(n))
 		return 0, false

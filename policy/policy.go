@@ -1,10 +1,11 @@
 // Package policy decides about images: it reads a policy file and judges
 // evidence by it.
 //
-// Everything here is pure. Nothing is read or fetched and the clock is an
-// argument, so that saved evidence can be judged again with the same answer.
-// A pass needs positive evidence: what is missing, unknown or contradictory is
-// undecided, and undecided is no pass.
+// The package is pure. It reads no files, uses no network and takes the time as
+// an argument, so that saved evidence can be judged again with the same answer.
+// A pass needs positive evidence. Evidence that is missing, unknown or
+// contradictory leaves a rule undecided, and an image with an undecided rule does
+// not pass.
 package policy
 
 import (
@@ -46,7 +47,7 @@ type Policy struct {
 
 // Parse reads a policy that builds on the built-in policy or on none. file is only
 // used in messages. The error is an [*Error] that holds every mistake found, and
-// then there is no policy: one that was understood in parts would let pass what
+// then there is no policy: a policy that was read in part could pass images that
 // its author meant to stop.
 func Parse(file string, src []byte) (*Policy, error) { return ParseOn(file, src, nil) }
 
@@ -189,8 +190,8 @@ func (p *Policy) needs(s *settings) evidence.Need {
 }
 
 // Needs returns what has to be collected to judge any image by this policy.
-// Several overrides may apply together, and one may turn on what another sets: a
-// rule counts that any of them sets and any of them leaves on.
+// Several overrides may apply together, and one may turn on a rule that another
+// sets. A rule counts if any of them sets it and any of them leaves it on.
 func (p *Policy) Needs() evidence.Need {
 	var n evidence.Need
 	all := p.everySettings()

@@ -63,7 +63,7 @@ func exampleOf(r *Rule) string {
 	return src
 }
 
-// hollowImages are pieces of evidence that say nothing or too little.
+// hollowImages are images whose evidence is empty or lacks required facts.
 func hollowImages() []*evidence.Image {
 	full := goodImage()
 	withConfig := &evidence.Image{Config: &evidence.Config{User: "1000"}, Scan: &evidence.Scan{}}
@@ -185,7 +185,7 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-// passIsClean asks that a pass has nothing against it.
+// passIsClean asks that no rule of a pass is violated.
 func passIsClean(t *testing.T, name string, v Verdict) {
 	t.Helper()
 	if v.Decision != Passed {

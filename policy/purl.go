@@ -131,8 +131,8 @@ func (m *packageMatcher) matches(p *evidence.Package) bool {
 }
 
 // judges reports whether p is a package that a rule names. known is false when
-// it may be: without a purl its type is not known, and a version may have a form
-// that cannot be compared.
+// this cannot be told: the type of a package without a purl is not known, and a
+// version may have a form that cannot be compared.
 func (m *packageMatcher) judges(p *evidence.Package) (is, known bool) {
 	if m.purl == nil {
 		return matchName(m.name, p.Name), true
@@ -156,8 +156,8 @@ func (m *packageMatcher) judges(p *evidence.Package) (is, known bool) {
 	return m.versions.Contains(m.purl.Type, p.Version)
 }
 
-// matchName matches a glob with the name of a package, in which slashes mean
-// nothing.
+// matchName matches a glob with the name of a package, in which a slash does
+// not separate anything.
 func matchName(glob, name string) bool {
 	clean := strings.NewReplacer("/", "\x00")
 	ok, err := doublestar.Match(clean.Replace(glob), clean.Replace(name))

@@ -86,7 +86,7 @@ func (t gapText) example(id string) string {
 	_, last := splitPath(id)
 	switch {
 	case blinding(id):
-		return "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {" + last + ": warn}\n    reason: one static program and nothing else\n    owner: team-platform\n    expires: 2027-01-31\n"
+		return "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {" + last + ": warn}\n    reason: a single static program\n    owner: team-platform\n    expires: 2027-01-31\n"
 	case t.level == levelWarn:
 		return "coverage: {" + last + ": fail}\n"
 	}

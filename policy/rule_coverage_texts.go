@@ -51,7 +51,7 @@ func gapTexts() []gapText {
 		},
 		{
 			evidence.GapHiddenFiles, levelFail, "No link, device or odd deletion hides the files that decide.",
-			"Links, devices and odd whiteouts where package databases belong show each reader something else.",
+			"With links, devices or unusual whiteouts where package databases belong, two readers can see different files.",
 			"rebuild the image without them",
 		},
 	}
@@ -61,7 +61,7 @@ func otherCoverageRules() []*Rule {
 	return []*Rule{
 		{
 			ID: ruleEndOfLife, Title: "The operating system is still supported.",
-			Why:      "After its end of life no advisories are published, so an old image looks better every day.",
+			Why:      "After its end of life no advisories are published, so new vulnerabilities are not found.",
 			How:      "move to a release that is supported",
 			Settings: "fail (the image is denied) or warn; the last day of support is still supported. With {level: fail, warn-before: 90d} it also warns before the end.", Default: levelFail,
 			Example: "coverage: {end-of-life: warn}\n",

@@ -20,7 +20,7 @@ var denyHistoryKey = &setting[[]string]{
 func denyHistoryRule() *Rule {
 	return &Rule{
 		ID: ruleDenyHistory, Title: "The image was built without these steps.",
-		Why: "ADD https://... ships whatever a server answers at the time of the build.",
+		Why: "ADD https://... ships what a server answers at the time of the build.",
 		How: "download the file in a build step that checks its hash, or use ADD --checksum", Default: "not asked", Levels: true,
 		Settings: "a list of remote-add: ADD of a URL or a git repository. ADD --checksum is allowed. The history is what the builder wrote down: " +
 			"an image without one is undecided, and an author who forges it is not found out.",

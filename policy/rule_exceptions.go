@@ -27,7 +27,7 @@ func exceptionsRule() *Rule {
 func exceptionLimitSection() section {
 	return section{rules: []*Rule{{
 		ID: ruleExceptionLimits, Title: "Exceptions stay within what the policy allows.",
-		Why: "Without limits an exception until 2099 is a policy change that nobody decided.",
+		Why: "Without limits an exception until 2099 changes the policy for good, without a decision to change it.",
 		How: "shorten the exception, or fix the finding", Default: "not asked", Levels: true,
 		Settings: "max-days: how many days ahead an exception may end, one number or one for each severity and one for other; a later one does not apply, and it fails an image that needs it. " +
 			"require: keys every exception must have (owner, ticket, approved-by, added, package, images, justification), where its kind has them. never: {severity: high}: findings of this severity or worse are covered by no exception; unknown counts as high. Overrides that loosen the policy are bound too.",
@@ -46,7 +46,7 @@ func overridesRule() *Rule {
 			"Each replaces key by key: a key it does not name stays as it is. Inside max and grace it replaces severity by severity, and lists are replaced whole. " +
 			"It can have reason, owner, ticket, approved-by, added and expires. After that day it loosens nothing any more, and what it tightens stays. Every report says what it loosens.",
 		Default: "none",
-		Example: "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n    reason: one static program and nothing else\n    owner: team-platform\n    expires: 2027-01-31\n",
+		Example: "overrides:\n  - images: [\"registry.example.no/static/*\"]\n    coverage: {unknown-os: warn}\n    reason: a single static program\n    owner: team-platform\n    expires: 2027-01-31\n",
 		check:   checkOverrides, always: true,
 	}
 }

@@ -83,8 +83,8 @@ func (d *decoder) labelName(n *yaml.Node, s, item string) bool {
 	return false
 }
 
-// labelForm reads the pattern of a value. It is anchored: what it does not match
-// whole is refused.
+// labelForm reads the pattern of a value. The pattern is anchored: it has to
+// match the whole value.
 func (d *decoder) labelForm(n *yaml.Node, label, name string) requiredLabel {
 	s, ok := d.text(n, name)
 	if !ok {
@@ -92,7 +92,7 @@ func (d *decoder) labelForm(n *yaml.Node, label, name string) requiredLabel {
 	}
 	form, err := regexp.Compile(`\A(?:` + s + `)\z`)
 	if err == nil {
-		_, err = regexp.Compile(s) // a ) that closes our group is no pattern
+		_, err = regexp.Compile(s) // a ) that closes our group is not part of a pattern
 	}
 	if err != nil || len(s) > maxPattern {
 		d.fail(n, fmt.Sprintf("write an RE2 pattern of at most %d letters", maxPattern), "%s is %q, which is no regular expression", name, clip(s))

@@ -106,8 +106,8 @@ func TestPackageRules(t *testing.T) {
 	}
 }
 
-// A package that a rule denies or requires is looked for even where nothing else
-// asks for packages.
+// A package that a rule denies or requires is looked for even when no other
+// rule asks for packages.
 func TestPackageRulesNeedPackages(t *testing.T) {
 	for _, p := range []string{"packages: {deny: [a]}", "packages: {require: [a]}"} {
 		if need := mustParse(t, "version: 1\n"+p+"\n").Needs(); !need.Has(evidence.NeedPackages) {

@@ -65,8 +65,9 @@ func checkPin(j *judge) answer {
 	return a
 }
 
-// askedDigest is the digest that the reference stood for: the index's where
-// there is one, so that other platforms still find their image.
+// askedDigest is the digest that the reference resolved to. It is the digest of
+// the index if there is one, so that clients of other platforms still find
+// their image.
 func (j *judge) askedDigest() string {
 	if j.img.IndexDigest != "" {
 		return j.img.IndexDigest

@@ -25,15 +25,15 @@ func fewerReleaseTags(k *setting[[]string]) *setting[[]string] {
 	return k
 }
 
-// schemeGlob is a tag glob that is no scheme when it matches words and numbers
-// alike, whatever they are: then every tag would be a release.
+// schemeGlob refuses a tag glob that matches every word and every number: with
+// it every tag would be a release.
 func schemeGlob(s string) (wrong, cure string) {
 	if wrong, cure = tagGlob(s); wrong != "" {
 		return wrong, cure
 	}
 	for n := 1; n <= 8; n++ {
 		if matchFold(s, strings.Repeat("q", n)) && matchFold(s, strings.Repeat("7", n)) {
-			return "matches tags whatever they say", "write what is the same in all tags of the scheme: build-*"
+			return "matches every word and every number", "write what is the same in all tags of the scheme: build-*"
 		}
 	}
 	return "", ""

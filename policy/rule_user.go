@@ -43,8 +43,8 @@ const maxUID = 1<<32 - 2
 var digitsOnly = regexp.MustCompile(`^[0-9]+$`)
 
 // checkUser asks that the image does not run as root. What the image says
-// counts before what the scan resolved: a spec that is root by itself can never
-// be resolved to anyone else.
+// counts before what the scan resolved: a USER that is root by the
+// specification cannot be resolved to another user.
 func checkUser(j *judge) answer {
 	a := userAnswer(j)
 	a.allowed = "any user but root"
@@ -94,8 +94,8 @@ func userAnswer(j *judge) answer {
 	return a
 }
 
-// unresolvedUser answers without a look into the image: a plain number is who
-// it says in every runtime, a name may be anyone.
+// unresolvedUser answers when the layers were not read. A plain number is the
+// same uid in every runtime. A name can have any uid.
 func unresolvedUser(spec, user, group string) answer {
 	if user == "root" {
 		return failing("runs as root: USER %q", spec)

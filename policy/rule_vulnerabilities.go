@@ -51,7 +51,7 @@ var (
 		read:   (*decoder).sources, order: fixedList, unset: new([]string{wordAuto}),
 	}
 	denyKey = &setting[[]string]{
-		path: ruleDeny, doc: "Vulnerabilities that always block, whatever their severity, fix or exception.",
+		path: ruleDeny, doc: "Vulnerabilities that always block: no severity, missing fix or exception lets them pass.",
 		schema: listOf(pattern(idForm.String())), read: ids, order: longer(sameFold),
 	}
 )

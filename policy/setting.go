@@ -44,7 +44,7 @@ type key interface {
 	leaves() []leaf
 }
 
-// leaf is a [setting], whatever the type of its value.
+// leaf is a [setting] of any type of value.
 type leaf interface {
 	keyPath() string
 	inOverrides() bool
@@ -90,7 +90,8 @@ func (k *setting[V]) of(s *settings) option[V] {
 	return option[V]{}
 }
 
-// value returns what applies: what is set, or else the value for unset keys.
+// value returns what applies: the value that is set, or the value for unset
+// keys.
 func (k *setting[V]) value(s *settings) V {
 	o := k.of(s)
 	if !o.set && k.unset != nil {

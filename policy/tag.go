@@ -8,7 +8,7 @@ import (
 )
 
 // The grammar of "pin: version". A tag names one release when no word in it
-// moves and one part of it is exact. Parts are what stands between - and _.
+// moves and one part of it is exact. - and _ separate the parts.
 //
 //	word     a run of letters, in any case: 1.2.3latest has the word latest
 //	version  three numbers or more, with what may follow them: 1.2.3, v1.2.3-rc.1
@@ -29,9 +29,9 @@ var (
 	letters     = regexp.MustCompile(`[A-Za-z]+`)
 )
 
-// movingWords are the words for what is built again and again under one name.
-// Variants such as devel of CUDA and lts of Jenkins are not among them: beside
-// a full version they say what is inside, and alone they name no release.
+// movingWords are words for tags that are moved to each new build. Variants
+// such as devel of CUDA and lts of Jenkins are not among them: beside a full
+// version they name the content, and alone they name no release.
 func movingWords() []string {
 	return strings.Fields(`latest snapshot nightly edge stable unstable testing dev develop development
 		main master trunk head tip canary next rolling rawhide current daily weekly wip`)
@@ -77,9 +77,9 @@ func movingText(tag string, named []string) string {
 
 func wordsOf(tag string) []string { return letters.FindAllString(strings.ToLower(tag), -1) }
 
-// schemeOf returns the first scheme that a tag follows. The words that a team
-// writes out in its scheme do not move for it: main-* takes main-4711, and
-// still refuses main-latest.
+// schemeOf returns the first scheme that a tag follows. A word in the scheme is
+// allowed in the tag although it moves: main-* takes main-4711, and still
+// refuses main-latest.
 func schemeOf(tag string, schemes []string) (string, bool) {
 	i := slices.IndexFunc(schemes, func(g string) bool { return matchFold(g, tag) })
 	if i < 0 {

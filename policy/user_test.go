@@ -6,8 +6,8 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// user sets USER and who it was resolved to; uid -2 stands for "cannot be
-// resolved".
+// user sets USER and the uid that it was resolved to; uid -2 means that it
+// cannot be resolved.
 func user(spec string, uid int64, numeric bool) func(*evidence.Image) {
 	return func(i *evidence.Image) {
 		i.Config.User = spec
@@ -50,7 +50,8 @@ func TestUserRule(t *testing.T) {
 		"not looked":        {p, both(user("app", 1000, false), scan(func(s *evidence.Scan) { s.Need = evidence.NeedPackages })), ruleUser, ResultUndecided, "not resolved"},
 		"no section":        {p, both(user("app", 1000, false), scan(func(s *evidence.Scan) { s.User = nil })), ruleUser, ResultUndecided, "not resolved"},
 	}
-	// Root by the spec alone is root, whatever the scan says and without one.
+	// A USER that is root by the specification is root with every scan and
+	// without a scan.
 	for _, s := range []string{"", ":", ":0", ":1000", "0", "00", "000000", "+0", "-0", "0:0", "0:1000", "00:app", "-0:app"} {
 		cases["root "+s] = ruleCase{p, user(s, 1000, true), ruleUser, ResultFail, "runs as root"}
 		cases["root unscanned "+s] = ruleCase{p, spec(s), ruleUser, ResultFail, "runs as root"}

@@ -87,7 +87,8 @@ var (
 )
 
 // id reads the id of one vulnerability. Globs and prefixes are refused: an
-// exception for CVE-2026-* is an exception for what nobody has read.
+// exception for CVE-2026-* would cover vulnerabilities that its author has not
+// read.
 func (d *decoder) id(n *yaml.Node, name string) (string, bool) {
 	s, ok := d.text(n, name)
 	if !ok {

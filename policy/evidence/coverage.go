@@ -43,7 +43,7 @@ type Gap struct {
 	Detail string `json:"detail"`
 	// Package is the package it is about, "NAME VERSION"; "" when it is about none.
 	Package string `json:"package,omitempty"`
-	// Count is how many gaps it stands for; 0 is one.
+	// Count is how many gaps this entry represents; 0 is one.
 	Count int `json:"count,omitempty"`
 	// Cure says what the reader can do about this very gap; "" leaves it to the
 	// rule.

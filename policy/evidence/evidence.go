@@ -1,5 +1,5 @@
-// Package evidence holds the facts about one image that a policy judges:
-// plain structs that marshal to JSON and back without loss, and nothing else.
+// Package evidence holds the facts about one image that a policy judges. Its
+// types are plain structs that marshal to JSON and back without loss.
 //
 // Evidence states what was seen, never whether that is good. A nil section
 // means "not collected", an empty one means "looked, found nothing"; the two

@@ -24,7 +24,8 @@ type Scan struct {
 type OS struct {
 	Family  string `json:"family"` // Trivy's family: alpine, debian, redhat, ...
 	Release string `json:"release"`
-	// EndOfLife is the last day of support (UTC); nil when nobody published one.
+	// EndOfLife is the last day of support (UTC); nil when no such day was
+	// published.
 	EndOfLife *time.Time `json:"endOfLife,omitempty"`
 	// Ended is true when support is over without a known day.
 	Ended bool `json:"ended,omitempty"`
@@ -34,8 +35,8 @@ type OS struct {
 type Package struct {
 	Name    string `json:"name"`
 	Version string `json:"version"` // with epoch and release, as Trivy prints it
-	// Type is Trivy's result type: the OS family for OS packages, else
-	// "npm", "gobinary", "jar", "python-pkg" and so on.
+	// Type is Trivy's result type: the OS family for OS packages, and "npm",
+	// "gobinary", "jar", "python-pkg" and so on for libraries.
 	Type  string `json:"type"`
 	Class Class  `json:"class"`
 	PURL  string `json:"purl,omitempty"`
@@ -114,8 +115,8 @@ type CVSS struct {
 	V40Score  float64 `json:"v40Score,omitempty"`
 }
 
-// Secret is a credential found in a file or in the image config. Its text is
-// never stored, only where it stands.
+// Secret is a credential found in a file or in the image config. Only its place
+// is stored, never its text.
 type Secret struct {
 	RuleID    string   `json:"ruleID"`
 	Category  string   `json:"category,omitempty"`

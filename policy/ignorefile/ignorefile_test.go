@@ -77,8 +77,8 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is imported, the policy parser takes it, and every exception has its
-// reason, owner and end.
+// The policy parser takes everything that Import returns, and every exception
+// has its reason, owner and end.
 func FuzzImport(f *testing.F) {
 	f.Add(".trivyignore", "# r\n# owner: o\nCVE-2024-0001 exp:2027-01-31\n")
 	f.Add(".trivyignore.yaml", "vulnerabilities:\n- id: CVE-2024-0001\n  statement: s\n  owner: o\n  expired_at: 2027-01-31\n")

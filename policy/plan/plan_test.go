@@ -14,7 +14,8 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// strict asks about vulnerabilities and about nothing else that these images have.
+// strict asks about vulnerabilities, and about no other fact that these images
+// have.
 const strict = `version: 1
 extends: none
 vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 0, unknown: 0}}
@@ -41,7 +42,8 @@ func finding(id string, p evidence.Package, fixed string) evidence.Finding {
 	return evidence.Finding{ID: id, Package: p, FixedVersion: fixed, Severity: evidence.SeverityHigh}
 }
 
-// image is an image with these findings that has everything else a policy asks for.
+// image is an image with these findings. It meets every other rule of the
+// policies.
 func image(findings ...evidence.Finding) *evidence.Image {
 	updated := now.Add(-time.Hour)
 	img := &evidence.Image{

@@ -119,7 +119,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse asks that whatever is taken for a file of tests can be run.
+// FuzzParse asks that every file that Parse accepts can be run.
 func FuzzParse(f *testing.F) {
 	f.Add("tests:\n- {name: x, image: a, verdict: pass}\n")
 	f.Add("tests:\n- {name: x, image: a, verdict: fail, facts: {config: {user: root}}, findings: [{id: CVE-2026-0001, severity: high, package: \"pkg:npm/a@1\"}]}\n")

@@ -180,7 +180,7 @@ func (b bound) exact() bool { return b.op == "" || b.op == "=" || b.op == "==" }
 func (b bound) holds(purlType, version string) (holds, known bool) {
 	order, ok := Compare(purlType, version, b.version)
 	if !ok {
-		// Two texts that are equal are the same version, whatever it means.
+		// Two texts that are equal are the same version in every ecosystem.
 		same := b.exact() && version == b.version && version != ""
 		return same, same
 	}

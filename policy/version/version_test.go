@@ -37,7 +37,7 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: %q and %q = %d", c[0], c[1], c[2], got)
 		}
 		if Range([][]bound{{{"<", "99999.0.0"}}}).Holds(c[0], c[1]) && c[1] != "" && !modest(c[1]) {
-			t.Errorf("%s: %q lies in a range", c[0], c[1])
+			t.Errorf("%s: %q is in a range", c[0], c[1])
 		}
 	}
 }
