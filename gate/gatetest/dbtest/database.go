@@ -32,7 +32,7 @@ const (
 type DBOptions struct {
 	// UpdatedAt is the build date; zero is now. NextUpdate is a day later.
 	UpdatedAt time.Time
-	// DownloadedAt is set for databases that stand in a cache directory.
+	// DownloadedAt is set for databases in a cache directory.
 	DownloadedAt time.Time
 	// Version is the schema version in metadata.json; 0 is 2, Trivy's own.
 	Version int

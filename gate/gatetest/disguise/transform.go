@@ -12,18 +12,19 @@ import (
 )
 
 // Transform hides something from a scanner, or breaks something that a scanner
-// relies on. No transform repairs an image: whatever is done to an image with
-// findings, it must never pass.
+// relies on. No transform repairs an image: an image with findings must not pass
+// after any sequence of transforms.
 //
-// Left out on purpose is what no scanner can see: package databases edited into
-// other honest-looking ones, renamed, vendored, packed or stripped code.
+// Changes that no scanner can see are left out on purpose: package databases that
+// are edited into other valid ones, and renamed, vendored, packed or stripped
+// code.
 type Transform struct {
 	Name string
 	// apply changes an image in place, or returns imagetest.ErrNoFile.
 	apply func(*imagetest.Parts, *rand.Rand) error
-	// once names transforms of which [Disguise] uses at most one: together two
-	// of them can make an honest image of a bad one. A layer left out of the
-	// manifest and its diffID left out of the config is just a smaller image.
+	// once names a group of transforms of which [Disguise] uses at most one. Two
+	// of them together can make a consistent image without findings: a layer left
+	// out of the manifest and its diffID left out of the config is a smaller image.
 	once string
 }
 

@@ -18,8 +18,8 @@ func isDecisive(name string) bool {
 		strings.HasSuffix(base, ".gemspec") || strings.HasSuffix(base, ".jar")
 }
 
-// archiveTransforms use what tar readers disagree about. Some leave the
-// decisive file where everyone must see it.
+// archiveTransforms use differences between tar readers. Some leave the
+// decisive file in a place where every reader must find it.
 func archiveTransforms() []Transform {
 	return []Transform{
 		{Name: "tar-end-before-file", apply: splitTar},

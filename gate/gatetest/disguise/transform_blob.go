@@ -73,8 +73,8 @@ func decisiveLayer(p *imagetest.Parts, dice *rand.Rand) (int, error) {
 }
 
 // stored changes a layer's bytes under an unchanged digest. The unpacked form
-// is kept as it was: a later transform must not make an honest layer out of
-// the forged one.
+// is kept, so that a later transform cannot give the changed layer a true
+// digest.
 func stored(name string, change func([]byte, *rand.Rand) []byte) Transform {
 	return Transform{Name: name, apply: func(p *imagetest.Parts, dice *rand.Rand) error {
 		i, err := decisiveLayer(p, dice)
@@ -104,7 +104,8 @@ func otherLayer(p *imagetest.Parts, dice *rand.Rand) error {
 }
 
 // forgedDiffID puts a harmless layer into the manifest and leaves the diffID of
-// the real one in the config: a cache that is keyed by diffID believes it.
+// the real layer in the config. A cache with diffIDs as keys takes the harmless
+// layer for the real one.
 func forgedDiffID(p *imagetest.Parts, dice *rand.Rand) error {
 	i, err := decisiveLayer(p, dice)
 	if err != nil {

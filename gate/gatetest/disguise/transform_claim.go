@@ -15,8 +15,8 @@ import (
 
 // Claims lists the transforms in which the image says something about itself
 // that would excuse it if it were true: other vendors, lists of files, bills of
-// materials, repository lines. Whoever made the image wrote them, so they never
-// improve a verdict.
+// materials, repository lines. The author of the image wrote them, so they
+// never improve a verdict.
 func Claims() []Transform {
 	return []Transform{
 		body("claim-dpkg-maintainer", isDpkg, maintainer),

@@ -113,8 +113,8 @@ func garbage(b []byte, dice *rand.Rand) []byte {
 }
 
 // truncateStanza cuts the database inside its first stanza, after the name and
-// before the version. A cut between two stanzas would leave an honest-looking
-// database, which nobody can tell from a small one.
+// before the version. A cut between two stanzas would leave a valid database,
+// which cannot be told from a small one.
 func truncateStanza(b []byte, _ *rand.Rand) []byte {
 	for _, tag := range []string{"\nV:", "\nVersion:"} {
 		if at := bytes.Index(b, []byte(tag)); at >= 0 {
@@ -141,8 +141,8 @@ func addDpkg(name, version string) func([]byte, *rand.Rand) []byte {
 	}
 }
 
-// otherVendor rebuilds an RPM database with packages from nobody, which have
-// no advisories.
+// otherVendor rebuilds an RPM database with packages of an unknown vendor,
+// which have no advisories.
 func otherVendor(p *imagetest.Parts, dice *rand.Rand) error {
 	f, err := p.Find(isRPM)
 	if err != nil {

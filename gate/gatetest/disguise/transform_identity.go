@@ -24,7 +24,7 @@ func isOSFile(name string) bool {
 	return false
 }
 
-// identityTransforms make the image claim to be something else, or nothing.
+// identityTransforms make the image claim another operating system, or none.
 func identityTransforms() []Transform {
 	return []Transform{
 		{Name: "os-files-deleted", apply: deleteOSFiles},
@@ -63,8 +63,8 @@ func identityTransforms() []Transform {
 	}
 }
 
-// onOS adds a layer to images that have an operating system to lie about. An
-// image without one is stopped for that very reason.
+// onOS adds a layer to images that have an operating system. An image without
+// an operating system is refused for that reason already.
 func onOS(name string, files func(*rand.Rand) []imagetest.File) Transform {
 	return Transform{Name: name, apply: func(p *imagetest.Parts, dice *rand.Rand) error {
 		if _, err := p.Find(isOSFile); err != nil {

@@ -79,8 +79,8 @@ func TestDisguisesAreRepeatableAndCanBePushed(t *testing.T) {
 	}
 }
 
-// What Disguise leaves alone must be what it was: the twin of a lie that a
-// later transform heals is the bad image, never a clean one.
+// A later transform may undo a false digest. The image must then equal the
+// image with findings, never a clean one.
 func TestHealedLiesAreAsBadAsBefore(t *testing.T) {
 	for _, s := range samples(t) {
 		for _, tr := range blobTransforms() {

@@ -30,8 +30,8 @@ func isDpkg(name string) bool { return isDatabase(name) && strings.Contains(name
 func isAPK(name string) bool  { return isDatabase(name) && strings.Contains(name, "apk") }
 func isRPM(name string) bool  { return isDatabase(name) && strings.Contains(name, "rpm") }
 
-// replaceBody gives a found file another body, in a new layer or where it
-// stands, as the dice say.
+// replaceBody gives a file another body, in a new layer or in its own layer,
+// chosen by dice.
 func replaceBody(p *imagetest.Parts, f imagetest.Place, body []byte, dice *rand.Rand) error {
 	if dice.IntN(2) == 0 {
 		return p.AddLayer(imagetest.Files(imagetest.File{Path: f.Path(), Body: body}))

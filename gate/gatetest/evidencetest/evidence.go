@@ -45,8 +45,8 @@ type evidenceMaker struct {
 	pool []evidence.Finding
 }
 
-// fill makes the pool. The texts in the advisories of the tests are cut
-// short, so that several make one.
+// fill makes the pool. The texts in the advisories of the tests are shortened,
+// so several of them are joined into one.
 func (m *evidenceMaker) fill() error {
 	raw, err := dbtest.Vulnerabilities()
 	if err != nil {

@@ -22,12 +22,12 @@ type Spec struct {
 	Created    time.Time   // zero is 2026-01-02
 	Platform   v1.Platform // zero is linux/amd64
 	Docker     bool        // Docker schema 2 media types instead of OCI's
-	// Config, when set, has the last word on the config document.
+	// Config, when set, edits the config document last.
 	Config func(*v1.ConfigFile)
 }
 
-// Image makes an image of layers, bottom first, with everything else at its
-// default.
+// Image makes an image of layers, bottom first. All other properties have their
+// defaults.
 func Image(layers ...Layer) v1.Image { return Spec{Layers: layers}.Image() }
 
 // Image builds the image. It panics when the spec cannot be written as a tar
@@ -89,10 +89,10 @@ func (s Spec) config() *v1.ConfigFile {
 	return c
 }
 
-// Parts is an image taken apart: every document and every byte can be changed
-// before [Parts.Seal] writes config and manifest anew, and the documents can
-// be changed again after it. It is a [v1.Image] that answers with exactly
-// these bytes, true or not.
+// Parts is the documents and layers of an image. A test can change each
+// document and each byte before [Parts.Seal] writes config and manifest anew,
+// and can change the documents again after it. It is a [v1.Image] that answers
+// with exactly these bytes, even if they are inconsistent.
 type Parts struct {
 	Config     *v1.ConfigFile
 	Blobs      []*Blob         // the layers, bottom first
@@ -106,7 +106,7 @@ type Parts struct {
 
 var _ v1.Image = (*Parts)(nil)
 
-// TakeApart reads an image into memory.
+// TakeApart reads an image into memory as [Parts].
 func TakeApart(img v1.Image) (*Parts, error) {
 	if p, ok := img.(*Parts); ok {
 		return p.Clone(), nil
@@ -180,7 +180,7 @@ func (p *Parts) Replace(i int, unpacked []byte) error {
 		return err
 	}
 	p.Blobs[i] = b
-	// An earlier lie may have left fewer diffIDs than layers.
+	// An earlier transform may have left fewer diffIDs than layers.
 	if i < len(p.Config.RootFS.DiffIDs) {
 		p.Config.RootFS.DiffIDs[i] = b.ClaimDiff
 	}

@@ -14,9 +14,10 @@ type Child struct {
 	Image    v1.Image      // nil when Index is set
 	Index    v1.ImageIndex // a nested index
 	Platform *v1.Platform  // nil leaves the platform out
-	// Annotations stand on the descriptor.
+	// Annotations are those of the descriptor.
 	Annotations map[string]string
-	// Descriptor, when set, has the last word: tests lie with it.
+	// Descriptor, when set, edits the descriptor last, so that a test can make
+	// it false.
 	Descriptor func(*v1.Descriptor)
 }
 

@@ -38,7 +38,7 @@ type Layer struct {
 
 // File is one entry of a tar archive.
 type File struct {
-	Path string // as it will stand in the header, without cleaning
+	Path string // as written into the header, without cleaning
 	Body []byte
 	Mode int64 // permission bits; 0 is 0644, and 0755 for directories
 	Type byte  // tar type flag; 0 is a regular file
@@ -48,7 +48,7 @@ type File struct {
 	PAX  map[string]string
 }
 
-// Files makes a layer of regular files, sorted by nothing but the order given.
+// Files makes a layer of regular files in the given order.
 func Files(files ...File) Layer { return Layer{Files: files} }
 
 // Text is a regular file.
@@ -123,14 +123,14 @@ func (f File) header() *tar.Header {
 }
 
 // Blob is a layer as a registry stores it. Digest, DiffID and size are claims:
-// NewBlob makes them true, a test may make them lies.
+// NewBlob makes them true, and a test may make them false.
 type Blob struct {
 	Content   []byte // as stored
 	Unpacked  []byte // the tar, nil when it was never known
 	ClaimHash v1.Hash
 	ClaimDiff v1.Hash
 	ClaimType types.MediaType
-	// Annotations and URLs stand on the manifest's descriptor.
+	// Annotations and URLs are those of the manifest's descriptor.
 	Annotations map[string]string
 	URLs        []string
 }
@@ -214,7 +214,7 @@ func Compress(b []byte, mediaType types.MediaType) ([]byte, error) {
 }
 
 // decompress undoes Compress by looking at the first bytes, so that it also
-// works on layers whose media type lies.
+// works on layers with a false media type.
 func decompress(b []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):

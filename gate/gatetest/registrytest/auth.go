@@ -5,13 +5,14 @@ import (
 	"net/http"
 )
 
-// tokenPath is where the registry hands out bearer tokens.
+// tokenPath is the path at which the registry gives out bearer tokens.
 const tokenPath = "/token"
 
-// Auth makes a registry ask who is there. The zero value hands a token to
-// anyone who asks, as public registries do.
+// Auth makes a registry ask for credentials. The zero value gives a token to
+// every client that asks, as public registries do.
 type Auth struct {
-	// User and Password are asked for; without them everyone is known.
+	// User and Password are the credentials that are asked for. Without them
+	// every client is admitted.
 	User, Password string
 	// Token is what the token endpoint hands out; "" with a User asks for Basic
 	// authentication on every request instead.

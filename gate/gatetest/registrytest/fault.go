@@ -9,21 +9,21 @@ import (
 // Fault is one way in which a registry can go wrong.
 type Fault struct {
 	Name string
-	// Serve answers a request wrongly. The honest answer is next's. The request's
-	// context ends when the client leaves or the registry is closed.
+	// Serve answers a request wrongly. next gives the correct answer. The
+	// request's context ends when the client leaves or the registry is closed.
 	Serve func(w http.ResponseWriter, q *http.Request, next http.Handler)
-	// harmless lists the kinds where a client may rightly not care: nobody has
-	// to read the body of a ping.
+	// harmless lists the kinds of requests at which a client may ignore the
+	// fault. For example, a client need not read the body of a ping.
 	harmless []Kind
 }
 
 // MustStop reports whether a client that meets the fault at every request of
-// this kind cannot have what it needs. Where it is false the client may go on,
-// but must still come to an end.
+// this kind cannot get what it needs. If it is false, the client may go on, but
+// must still end.
 func (f Fault) MustStop(k Kind) bool { return !slices.Contains(f.harmless, k) }
 
-// Flaky is a fault that heals after n requests: a client that retries gets
-// through.
+// Flaky is a fault that ends after n requests, so that a client that retries
+// succeeds.
 func Flaky(n int, f Fault) Fault {
 	var served atomic.Int64
 	return Fault{Name: "flaky-" + f.Name, harmless: Kinds(), Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
@@ -56,7 +56,8 @@ func statusFaults() []Fault {
 	soon := func(h http.Header) { h.Set("Retry-After", "1") }
 	never := func(h http.Header) { h.Set("Retry-After", "86400") }
 	return []Fault{
-		// A ping answered with 401 asks for credentials; whoever has none may still try.
+		// A ping answered with 401 asks for credentials. A client without
+		// credentials may still try.
 		status("status-401", 401, `{"errors":[{"code":"UNAUTHORIZED"}]}`, challenge, KindPing),
 		status("status-401-bare", 401, "", nil, KindPing),
 		status("status-403", 403, `{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}`, nil),

@@ -35,8 +35,8 @@ func bodyFaults() []Fault {
 	}
 }
 
-// edit changes the honest body and keeps everything else; the length is that
-// of the changed body. Nobody has to look at the body of a ping.
+// edit changes the body of the correct answer and nothing more. Content-Length
+// is that of the changed body. A client need not read the body of a ping.
 func edit(name string, change func([]byte) []byte, harmless ...Kind) Fault {
 	return Fault{Name: name, harmless: append(harmless, KindPing), Serve: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
 		rec := answerOf(q, next)
@@ -58,7 +58,7 @@ func loginPage(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 	_, _ = w.Write([]byte("<!doctype html><title>Please log in</title>"))
 }
 
-// endless sends for as long as somebody listens, at most 8 GiB.
+// endless sends until the client leaves, at most 8 GiB.
 func endless(w http.ResponseWriter, q *http.Request, next http.Handler) {
 	rec := answerOf(q, next)
 	copyHeader(w, rec.Header())
@@ -75,8 +75,8 @@ func endless(w http.ResponseWriter, q *http.Request, next http.Handler) {
 	}
 }
 
-// announcedExabyte announces what nobody can allocate, sends a little and
-// closes the connection.
+// announcedExabyte announces a body too large for any memory, sends a little of
+// it and closes the connection.
 func announcedExabyte(w http.ResponseWriter, q *http.Request, next http.Handler) {
 	rec := answerOf(q, next)
 	copyHeader(w, rec.Header())

@@ -97,9 +97,10 @@ func (r *Reg) Close() {
 }
 
 // Push stores an image or an index under name, "repo:tag". Nothing is checked:
-// blobs are served under the digests that are claimed for them. Only what
-// contradicts something in the same repository is refused, because the two
-// could not be told apart: give every liar a repository of its own.
+// blobs are served under the digests that are claimed for them. Push only
+// refuses content that contradicts other content of the same repository,
+// because a client could not address both. Push each image with false digests
+// to a repository of its own.
 func (r *Reg) Push(what any, name string) (Ref, error) {
 	c, err := imagetest.ContentOf(what)
 	if err != nil {

@@ -46,7 +46,7 @@ func TestPushedImagesCanBePulled(t *testing.T) {
 		}
 	}
 	if _, err := pull(t, r.Host+"/team/app:2"); err == nil || !strings.Contains(err.Error(), "UNKNOWN") {
-		t.Errorf("a tag nobody pushed: %v", err)
+		t.Errorf("a tag that was not pushed: %v", err)
 	}
 }
 
@@ -101,8 +101,8 @@ func TestLiesAreServed(t *testing.T) {
 	}
 }
 
-// Two images that cannot be told apart by their requests would make a test
-// judge another image than the one it names.
+// Two images in one repository that have equal requests would make a test judge
+// another image than the one it names.
 func TestContradictionsNeedRepositoriesOfTheirOwn(t *testing.T) {
 	r := Registry(t)
 	honest := imagetest.Image(rootfs.Base()).(*imagetest.Parts)

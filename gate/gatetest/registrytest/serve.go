@@ -14,8 +14,8 @@ import (
 func (r *Reg) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	kind := r.kindOf(q)
 	rec := &statusWriter{ResponseWriter: w}
-	// It counts from now on: whoever has read the whole answer may look before
-	// this returns.
+	// The request counts from now on: a client that has read the whole answer
+	// may ask for the list before this function returns.
 	asked := &Request{kind, q.Method, q.URL.RequestURI(), 0, q.Header.Get("Authorization")}
 	defer func() {
 		r.mu.Lock()
@@ -104,7 +104,7 @@ func (r *Reg) kindOf(q *http.Request) Kind {
 	return KindOther
 }
 
-// split takes "/v2/some/repo/manifests/tag" apart.
+// split splits "/v2/some/repo/manifests/tag" into its parts.
 func split(path string) (repo, class, name string) {
 	parts := strings.Split(strings.TrimPrefix(path, "/v2/"), "/")
 	if len(parts) < 3 {
@@ -136,5 +136,5 @@ func (s *statusWriter) Write(b []byte) (int, error) {
 	return s.ResponseWriter.Write(b)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap gives http.ResponseController access to the connection.
 func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }

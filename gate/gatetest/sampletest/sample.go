@@ -15,8 +15,8 @@ type Sample struct {
 	// advisories of this package; there may be more. At least one is high or
 	// critical and has a fix. None means that the image is clean.
 	Findings []string
-	// OS is the family, "" for an image that has none by design: it passes only
-	// by a policy that says so.
+	// OS is the family, "" for an image that has none by design. Such an image
+	// passes only if the policy allows it.
 	OS string
 	// Package is the path of the file that the findings come from.
 	Package string

@@ -47,8 +47,8 @@ func inputs() ([]Shape, error) {
 // does not refuse an image.
 func secrets() ([]Shape, error) {
 	on := func(path, text string) imagetest.Layer { return with(debian(), imagetest.Text(path, text)) }
-	key := attack("secret-attack-token", "whoever can pull the image has the token", Fail, on("app/env", "GITHUB_TOKEN=ghp_"+strings.Repeat("aB3", 12)+"\n"))
-	private := attack("secret-attack-private-key", "whoever can pull the image has the key", Fail,
+	key := attack("secret-attack-token", "everyone who can pull the image has the token", Fail, on("app/env", "GITHUB_TOKEN=ghp_"+strings.Repeat("aB3", 12)+"\n"))
+	private := attack("secret-attack-private-key", "everyone who can pull the image has the key", Fail,
 		on("app/id_rsa", "-----BEGIN RSA PRIVATE KEY-----\n"+strings.Repeat("MIIEowIBAAKCAQEA", 4)+"\n-----END RSA PRIVATE KEY-----\n"))
 	const why = "it is published on purpose, and no severity that counts"
 	return []Shape{

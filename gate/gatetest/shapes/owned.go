@@ -13,14 +13,14 @@ const (
 )
 
 // urllib is Debian's own package of a library that upstream's advisories call
-// vulnerable in this version: Debian has mended it without a new version.
+// vulnerable in this version. Debian has fixed it without a new version.
 func urllib() rootfs.Pkg {
 	return rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.12-1+deb12u1", Source: "python-urllib3",
 		Files: []imagetest.File{pythonPackage(urllibInfo, "urllib3", "1.26.12")}}
 }
 
-// distroOwned are language packages that the distribution installed and mends
-// (row 1): upstream's advisories know nothing of its fixes.
+// distroOwned are language packages that the distribution installed and fixes
+// (row 1). Upstream's advisories do not take its fixes into account.
 func distroOwned() ([]Shape, error) {
 	python := debian(urllib())
 	node := debian(rootfs.Pkg{Name: "node-lodash", Version: "4.17.21+dfsg+~cs8.31.198.20210220-9",

@@ -104,8 +104,8 @@ func packageJSON() ([]Shape, error) {
 	}, nil
 }
 
-// thirdParty are packages of other vendors (row 4): they are treated alike,
-// and a vendor's name wins nothing.
+// thirdParty are packages of other vendors (row 4). All are judged alike, so
+// that a vendor's name gives no advantage.
 func thirdParty() ([]Shape, error) {
 	deb := func(name, version, maintainer string) imagetest.Layer {
 		return debian(rootfs.Pkg{Name: name, Version: version, Maintainer: maintainer, Files: []imagetest.File{imagetest.Program("usr/bin/"+name, rootfs.ELF())}})
@@ -132,7 +132,7 @@ func thirdParty() ([]Shape, error) {
 		return rootfs.Debian("13", rootfs.Pkg{Name: "libssl3t64", Version: "3.5.6-1~deb13u1", Source: "openssl", Maintainer: maintainer})
 	}
 	alma, err := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9", Maintainer: "Docker"})
-	const matched = "the distribution's advisories for the source match, whatever the vendor's name says"
+	const matched = "the distribution's advisories for the source match, and the vendor's name does not change that"
 	return append(shapes,
 		attack("vendor-attack-nginx", matched, Fail, forged("NGINX Packaging <nginx-packaging@f5.com>")),
 		attack("vendor-attack-microsoft", matched, Fail, forged("Somebody <somebody@microsoft.com>")),

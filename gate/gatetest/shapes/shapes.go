@@ -1,7 +1,7 @@
 // Package shapes has images in the shapes that people ship, each with the
-// verdict that a competent user agrees with and the reason for it. A gate that
-// refuses ordinary images is switched off, and then it stops no attack either:
-// so beside every shape there is an attack that differs in as little as
+// verdict that a competent user agrees with and the reason for it. Users switch
+// off a gate that refuses ordinary images, and then it stops no attack either.
+// Each shape therefore has an attack beside it that differs as little as
 // possible and must not pass.
 package shapes
 
@@ -64,9 +64,9 @@ func All() ([]Shape, error) {
 	return all, nil
 }
 
-// Advisories adds to the database of the tests what the shapes need: the
-// distributions know the sources of their packages, and nothing in the shapes
-// is older than the fix.
+// Advisories adds to the database of the tests what the shapes need: advisories of
+// the distributions for the sources of their packages, all fixed in the versions
+// of the shapes or before.
 func Advisories() []dbtest.Advisory {
 	var all []dbtest.Advisory
 	for bucket, sources := range map[string][]string{

@@ -53,7 +53,7 @@ func RPMTestData(ctx context.Context, name string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(dir, "pkg/testdata", filepath.FromSlash(name)))
 }
 
-// moduleDir asks the go command where a module lies.
+// moduleDir asks the go command for the directory of a module.
 func moduleDir(ctx context.Context, module string) (string, error) {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
