@@ -19,8 +19,8 @@ type step struct {
 	says  []string // words that must be in what it prints
 }
 
-// steps is the show. The first two are the pair that matters: one image fails
-// for reasons anyone understands, its repaired sibling passes.
+// steps is the show. The first image fails for common reasons, and the same image
+// with repairs passes.
 func steps(host, cache string) []step {
 	check := func(images ...string) []string {
 		args := []string{"check", "-p", policyFile, "--offline", "--cache-dir", cache}
@@ -31,16 +31,16 @@ func steps(host, cache string) []step {
 	}
 	return []step{
 		{
-			title: "Fetch the advisory database from the registry, as imagegate does by itself from Trivy's.",
+			title: "Fetch the advisory database from the registry, as imagegate does from Trivy's without being asked.",
 			args:  []string{"db", "update", "--cache-dir", cache, "--db-repository", host + "/" + databaseName},
 		},
 		{
-			title: "The shop as it was built first: an SQL injection, run by root, and a tag that is another image tomorrow.",
+			title: "The shop with a library that allows SQL injection, run by root, under the tag latest.",
 			args:  check(shopBroken), exit: 1,
 			says: []string{"CVE-2024-27304", "github.com/jackc/pgx/v5", "5.5.4", "latest", "root"},
 		},
 		{
-			title: "Its repaired sibling: the fixed library, USER 65532, a version as its tag.",
+			title: "The shop with the fixed library, USER 65532, and a version as its tag.",
 			args:  check(shopFixed), says: []string{shopFixed},
 		},
 		{
@@ -49,7 +49,7 @@ func steps(host, cache string) []step {
 			says: []string{"CVE-2021-36159", "apk-tools", "CVE-2022-0778", "libssl1.1"},
 		},
 		{
-			title: "The first of them again, with its package database deleted. Scanners find nothing in it; that is no reason to let it through.",
+			title: "The first of them again, with its package database deleted. A scanner finds nothing in it, so there is no verdict.",
 			args:  check(museumStripped), exit: 2,
 			says: []string{"lib/apk/db"},
 		},
