@@ -53,6 +53,7 @@ type judge struct {
 	findings []Judged
 	uses     []ExceptionUse
 	buckets  map[evidence.Severity]int // findings that count against each limit
+	unrated  int                       // findings among them that no source rated
 	refused  []string                  // exceptions that the limits of the policy refuse
 	relied   bool                      // a finding blocks that one of them was to cover
 	index    *exceptionIndex

@@ -18,6 +18,7 @@ type weighed struct {
 // class yet.
 func (j *judge) weighAll(counts map[evidence.Severity]int) {
 	j.buckets = map[evidence.Severity]int{}
+	j.unrated = counts[evidence.SeverityUnknown]
 	for sev, n := range counts {
 		bucket, _, _ := j.s.limited(sev)
 		j.buckets[bucket] += n
@@ -81,7 +82,7 @@ func (j *judge) severity(f *evidence.Finding) evidence.Severity {
 
 func checkMax(j *judge) answer {
 	over := overLimit(maxKey.of(j.s), j.buckets)
-	a := passing("%s", foundText(maxKey.of(j.s), j.buckets))
+	a := passing("%s", foundText(maxKey.of(j.s), j.buckets, j.unrated))
 	a.allowed = limitText(maxKey.of(j.s))
 	if len(over) > 0 {
 		a.result, a.details = ResultFail, over
@@ -148,17 +149,22 @@ func limitText(limits map[evidence.Severity]option[int]) string {
 }
 
 // foundText says how many findings count for each limit.
-func foundText(limits map[evidence.Severity]option[int], counts map[evidence.Severity]int) string {
+func foundText(limits map[evidence.Severity]option[int], counts map[evidence.Severity]int, unrated int) string {
 	var parts []string
 	for _, sev := range inOrder(limits) {
-		if limits[sev].value != unlimitedMax {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[sev], sev))
+		if limits[sev].value == unlimitedMax {
+			continue
 		}
+		part := fmt.Sprintf("%d %s", counts[sev], sev)
+		if bucket, _, _ := bucketOf(limits, evidence.SeverityUnknown); unrated > 0 && sev == bucket && sev != evidence.SeverityUnknown {
+			part += fmt.Sprintf(" (%d of them of unknown severity)", unrated)
+		}
+		parts = append(parts, part)
 	}
 	if len(parts) == 0 {
 		return "no severity is limited"
 	}
-	return "what counts: " + strings.Join(parts, ", ")
+	return "counted: " + strings.Join(parts, ", ")
 }
 
 func checkUnfixed(j *judge) answer {

@@ -107,3 +107,17 @@ func TestExceptionRules(t *testing.T) {
 		"never for a severity": {policy("2026-06-30", "exception-limits: {never: {severity: high}}"), found, ruleMax, ResultFail, ""},
 	})
 }
+
+// Findings that no source rated count as high, and the answer says how many they
+// are.
+func TestUnratedFindingsAreNamed(t *testing.T) {
+	change := scan(func(s *evidence.Scan) {
+		for i, sev := range []evidence.Severity{evidence.SeverityHigh, evidence.SeverityUnknown, evidence.SeverityUnknown} {
+			s.Findings = append(s.Findings, finding("CVE-2026-000"+itoa(i), sev))
+		}
+	})
+	runRuleCases(t, map[string]ruleCase{
+		"not listed": {"vulnerabilities: {max: {critical: 0, high: 0}}", change, ruleMax, ResultFail, "3 high (2 of them of unknown severity)"},
+		"listed":     {"vulnerabilities: {max: {high: 1, unknown: 1}}", change, ruleMax, ResultFail, "1 high, 2 unknown"},
+	})
+}

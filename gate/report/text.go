@@ -178,6 +178,9 @@ func (t *textReport) result(r *gate.Result, several bool) {
 		t.entry(2, "read from", dim, "the engine at "+e.Reference.Endpoint)
 	}
 	t.entry(2, "saw", dim, saw(r))
+	if e := r.Evidence; e != nil && e.Scan != nil && len(e.Scan.Coverage.Notes) > 0 {
+		t.entry(2, "noted", dim, e.Scan.Coverage.Notes...)
+	}
 	for i := range r.Verdict.Overrides {
 		t.entry(2, "override", dim, "the policy changes its rules for this image: "+place(r.Verdict.Overrides[i].Position))
 	}
