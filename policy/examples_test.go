@@ -33,6 +33,25 @@ func TestExamplesParse(t *testing.T) {
 	}
 }
 
+// The example of a base names its hash, and the policy above it is stricter.
+func TestExampleOfABase(t *testing.T) {
+	const dir = "../examples/policies/company/"
+	src, err := os.ReadFile(dir + "imagegate.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParseOn("imagegate.yaml", src, func(_ string, b Base) (string, []byte, error) {
+		src, err := os.ReadFile(dir + b.File)
+		return b.File, src, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parts := p.Parts(); len(parts) != 3 || !parts[1].Pinned || parts[0].Pinned {
+		t.Errorf("parts = %+v", parts)
+	}
+}
+
 func TestDefaultIsTheExample(t *testing.T) {
 	src, err := os.ReadFile("../examples/policies/default.yaml")
 	if err != nil {

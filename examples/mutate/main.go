@@ -27,7 +27,7 @@ import (
 // defaultFiles are the files that decide.
 const defaultFiles = "gate/result.go,gate/check.go,gate/collect.go," +
 	"policy/verdict.go,policy/evaluate.go," +
-	"policy/class.go,policy/order.go,policy/setting.go,policy/judge_coverage.go,policy/rule_user.go,policy/rule_pin.go,policy/rule_deny_tags.go,policy/rule_allow.go,policy/rule_platforms.go,policy/rule_ports.go,policy/rule_labels.go,policy/rule_max_age.go,policy/rule_max_size.go,policy/rule_secrets.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/judge_excepted.go,policy/judge_overrides.go,policy/exception.go,policy/exception_kind.go,policy/exception_limits.go,policy/override.go,policy/from.go,policy/unfixed.go,policy/end_of_life.go,policy/license.go,policy/purl.go,policy/rule_packages.go,policy/rule_deny_history.go,policy/rule_max_layers.go,policy/tag.go,policy/version/version.go"
+	"policy/class.go,policy/order.go,policy/tighten.go,policy/extend.go,policy/setting.go,policy/judge_coverage.go,policy/rule_user.go,policy/rule_pin.go,policy/rule_deny_tags.go,policy/rule_allow.go,policy/rule_platforms.go,policy/rule_ports.go,policy/rule_labels.go,policy/rule_max_age.go,policy/rule_max_size.go,policy/rule_secrets.go,policy/judge_vulnerabilities.go,policy/judge_exceptions.go,policy/judge_excepted.go,policy/judge_overrides.go,policy/exception.go,policy/exception_kind.go,policy/exception_limits.go,policy/override.go,policy/from.go,policy/unfixed.go,policy/end_of_life.go,policy/license.go,policy/purl.go,policy/rule_packages.go,policy/rule_deny_history.go,policy/rule_max_layers.go,policy/tag.go,policy/version/version.go"
 
 // equivalents are mutants that do the same as the code: file, function, line
 // before, line after and reason, separated by tabs.
