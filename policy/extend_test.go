@@ -3,6 +3,7 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -49,8 +50,11 @@ exception-limits: {max-days: 30, never: {severity: critical}}
 	load := func(string, Base) (string, []byte, error) { return "base.yaml", []byte("version: 1\n" + base), nil }
 	want := sha256.Sum256([]byte("version: 1\n" + base))
 	hash := hex.EncodeToString(want[:])
+	if _, err := ParseOn("child.yaml", []byte("version: 1\nextends: {file: base.yaml, sha256: "+hash+"}\nconfig: {user: numeric}\n"), load); err != nil {
+		t.Fatalf("the right hash: %v", err)
+	}
 	for name, header := range map[string]string{
-		"another hash": "extends: {file: base.yaml, sha256: " + strings.Repeat("0", 64) + "}",
+		"another hash": "extends: {file: base.yaml, sha256: " + strings.Repeat("a", 64) + "}",
 		"no hash":      "extends: {file: base.yaml}",
 		"two bases":    "extends: {file: base.yaml, sha256: " + hash + ", oci: r.example.no/p, digest: sha256:" + hash + "}",
 		"twice":        "extends: {file: base.yaml, sha256: " + hash + "}\nextends: none",
@@ -73,6 +77,104 @@ exception-limits: {max-days: 30, never: {severity: critical}}
 				t.Errorf("%q: part %+v", header, part)
 			}
 		}
+	}
+}
+
+// A policy that builds on none says which of the main questions it does not ask.
+func TestUnasked(t *testing.T) {
+	for src, want := range map[string]int{
+		"secrets: {max: 0}": 3, "config: {user: any}\nplatforms: [linux/amd64]": 4,
+		"secrets: {max: 0}\nconfig: {user: numeric}\nvulnerabilities: {deny: [CVE-2021-44228]}\nreference: {deny-tags: [latest]}": 0,
+	} {
+		if got := mustParse(t, "version: 1\n"+src+"\n").Unasked(); len(got) != want {
+			t.Errorf("%s: not asked are %q", src, got)
+		}
+	}
+	if got := Default().Unasked(); len(got) > 0 {
+		t.Errorf("the built-in policy does not ask %q", got)
+	}
+}
+
+// The bases of a policy are bounded, and one that cannot be read is a mistake at its
+// place.
+func TestChainsOfBases(t *testing.T) {
+	files := map[string]string{"0": "version: 1\nconfig: {user: numeric}\n"}
+	load := func(_ string, b Base) (string, []byte, error) {
+		if src, ok := files[b.File]; ok {
+			return b.File, []byte(src), nil
+		}
+		return "", nil, errors.New("no such file")
+	}
+	on := func(name string) string {
+		sum := sha256.Sum256([]byte(files[name]))
+		return fmt.Sprintf("version: 1\nextends: {file: \"%s\", sha256: %x}\n", name, sum)
+	}
+	for i := range maxBases + 1 {
+		files[itoa(i+1)] = on(itoa(i)) + fmt.Sprintf("config: {max-layers: %d}\n", 90-i)
+		_, err := ParseOn("p", []byte(files[itoa(i+1)]), load)
+		if (err == nil) != (i < maxBases) {
+			t.Errorf("%d bases: %v", i+1, err)
+		}
+	}
+	p, err := ParseOn("p", []byte(files["3"]), load)
+	if err != nil || len(p.Parts()) != 5 || p.Parts()[0].Pinned || !p.Parts()[3].Pinned || p.Parts()[4].Pinned {
+		t.Errorf("%+v, %v", p.Parts(), err)
+	}
+	if _, err := ParseOn("p", []byte("version: 1\nextends: {file: x, sha256: "+strings.Repeat("a", 64)+"}\n"), load); err == nil || !strings.Contains(err.Error(), "p:2:10: ") {
+		t.Errorf("a base that is not there: %v", err)
+	}
+}
+
+// What the examples of the rules say, added to a policy on the built-in one, changes
+// the keys that they name and no other: advice may be followed literally.
+func TestExamplesChangeOnlyTheirKeys(t *testing.T) {
+	byDefault := settingTexts(Default())
+	for _, rule := range Rules() {
+		src := "version: 1\n" + rule.Example
+		if rule.ID == ruleLevels {
+			src += "config: {require-labels: [a]}\n" // whose level the example sets
+		}
+		p, err := Parse("p", []byte(src))
+		if err != nil {
+			t.Errorf("%s: %v", rule.ID, err)
+			continue
+		}
+		for _, s := range p.Settings() {
+			_, last := splitPath(s.Key)
+			line := s.Key + "=" + s.Value + "/" + s.Before
+			if !slices.Contains(byDefault, line) && !strings.Contains(src, last+":") {
+				t.Errorf("the example of %s changes %s", rule.ID, line)
+			}
+		}
+	}
+}
+
+// A base with a mistake is no base, and the exceptions and overrides of one apply
+// before those of the policy.
+func TestWhatComesFromABase(t *testing.T) {
+	if p, err := parseOn("config: {usr: numeric}\n", "config: {user: numeric}\n"); p != nil || err == nil || !strings.Contains(err.Error(), "base.yaml:3:10: ") {
+		t.Errorf("a base with a mistake: %v", err)
+	}
+	const account = ", reason: x, owner: x, expires: 2026-07-01}\n"
+	piece := func(id, image string) string {
+		return "exceptions:\n- {id: " + id + account + "overrides:\n- {images: [" + image + "], config: {user: any}" + account
+	}
+	p := mustParseOn(t, "open: [exceptions, overrides]\n"+piece("CVE-2026-0001", "r.no/a"), piece("CVE-2026-0002", "r.no/b"))
+	var got []string
+	for _, e := range p.Exceptions() {
+		got = append(got, e.ID, e.Position.File)
+	}
+	for _, o := range p.Overrides() {
+		got = append(got, o.Images[0], o.Position.File, string(o.Origin))
+	}
+	want := []string{"CVE-2026-0001", "base.yaml", "CVE-2026-0002", "child.yaml", "r.no/a", "base.yaml", "base", "r.no/b", "child.yaml", "file"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	img := goodImage()
+	img.Reference.Name = "r.no/a"
+	if v := p.Evaluate(img, noon()); len(v.Exceptions) != 2 {
+		t.Errorf("exceptions of the verdict: %+v", v.Exceptions)
 	}
 }
 
