@@ -224,6 +224,7 @@ func TestWhatLoosensWithAnotherKey(t *testing.T) {
 		"fewer days":                        {"exception-limits: {max-days: 30}\n", "exception-limits: {max-days: 29}\n", ""},
 		"never for a worse severity":        {"exception-limits: {never: {severity: high}}\n", "exception-limits: {never: {severity: critical}}\n", "exception-limits.never"},
 		"never for more":                    {"exception-limits: {never: {severity: high}}\n", "exception-limits: {never: {severity: low}}\n", ""},
+		"the same limits":                   {"exception-limits: {max-days: 30, never: {severity: high}}\n", "exception-limits: {max-days: 30, never: {severity: high}}\n", ""},
 		"tightening below a lax override":   {"config: {user: any}\n" + images + "config: {user: non-root}\n", "config: {user: numeric}\n", ""},
 		"a glob that fits samples":          {"reference: {allow: ['r.no/*5x', 'r.no/q7z']}\n", "reference: {allow: ['r.no/*']}\n", ruleAllow},
 		"a deep glob that fits samples":     {"reference: {allow: ['r.no/q7z/*', 'r.no/q7z/v2w/*']}\n", "reference: {allow: ['r.no/**/*']}\n", ruleAllow},
