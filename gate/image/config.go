@@ -108,10 +108,11 @@ func (c *configFile) steps() []int {
 	return steps
 }
 
-// lastBaseStep guesses where the base image's history ends, -1 if nowhere: base
-// images end with a CMD, and a build that stands on one comes after it. It is
-// Trivy's guess, too (fanal/image/image.go, GuessBaseImageIndex). The steps at
-// the very end belong to the image itself, whatever they are.
+// lastBaseStep returns the index of the last history step of the base image, -1
+// if there is none. It guesses as Trivy does (fanal/image/image.go,
+// GuessBaseImageIndex): the history of a base image ends with a CMD, and the
+// steps of a build on that base follow. A CMD among the steps at the very end
+// belongs to the image itself.
 func (c *configFile) lastBaseStep() int {
 	ownLayer := false
 	for i := len(c.History) - 1; i >= 0; i-- {

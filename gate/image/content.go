@@ -43,8 +43,8 @@ func (e *MismatchError) Error() string {
 // ErrTooLong is the error of [ReadAll] for a body that is longer than its limit.
 var ErrTooLong = errors.New("the answer is too long")
 
-// ReadAll reads a body to its end. A body that is longer than limit is an
-// error, whatever length it announces.
+// ReadAll reads a body to its end. It returns [ErrTooLong] for a body that is
+// longer than limit, even if the Content-Length header gives a smaller number.
 func ReadAll(body io.Reader, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if int64(len(raw)) > limit {

@@ -2,9 +2,9 @@
 // implements [gate.Resolver] for the sources that it is given; [Source] is what
 // a source of images does. The package speaks to no network and opens no file.
 //
-// Documents of a registry or a file are not believed. Each is hashed and
-// compared with the descriptor that named it, before it is parsed; it is parsed
-// once, strictly, so that no two readers can see two different images in it;
-// and what contradicts itself is refused. Layers are handed out unread: the
-// reader must hash them to the end.
+// The package does not trust the documents of a registry or a file. It hashes
+// each document and compares it with its descriptor before it parses it. It
+// parses each document once and strictly, so that no two readers can see two
+// different images in it. It refuses a document that contradicts itself. It does
+// not read layers: the reader must hash them to the end.
 package image

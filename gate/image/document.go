@@ -28,8 +28,8 @@ const (
 	TypeLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd"
 )
 
-// AcceptedTypes is what we ask a registry for, all at once: a second request
-// could be answered with something else.
+// AcceptedTypes lists the media types that one request to a registry accepts.
+// There is no second request, because its answer could be another document.
 func AcceptedTypes() []string {
 	return []string{typeOCIIndex, typeOCIManifest, typeDockerList, typeDockerManifest}
 }
@@ -164,7 +164,7 @@ func checkLayerType(t string) error {
 	}
 	switch {
 	case strings.Contains(t, "nondistributable") || strings.Contains(t, ".foreign."):
-		return fmt.Errorf("it is a foreign layer (%s), whose content lies outside of the registry: it cannot be verified and is never fetched", words.Quote(t))
+		return fmt.Errorf("it is a foreign layer (%s): its content is not in the registry, so it cannot be verified and is never fetched", words.Quote(t))
 	case strings.HasSuffix(t, "+encrypted"):
 		return fmt.Errorf("it is encrypted (%s)", words.Quote(t))
 	}

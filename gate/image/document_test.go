@@ -201,7 +201,7 @@ func FuzzParseDocument(f *testing.F) {
 		if d.IsIndex() == (d.Layers != nil) || claim != "" && claim != d.MediaType(claim) {
 			t.Fatalf("%s as %s: %+v", raw, claim, d)
 		}
-		// Whoever reads it with a plain decoder sees the same.
+		// A plain decoder reads the same document.
 		var plain Document
 		if err := json.Unmarshal(raw, &plain); err != nil || plain.IsIndex() != d.IsIndex() {
 			t.Fatalf("%s: %v", raw, err)

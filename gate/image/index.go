@@ -102,8 +102,9 @@ func (n *resolution) inner(ctx context.Context, d *Descriptor, depth int64) ([]c
 	return n.flatten(ctx, doc, d.Digest, depth)
 }
 
-// sort decides what becomes of one child. Whatever is not known to be harmless
-// is an error: a manifest that is passed over is an image nobody judged.
+// sort puts one child among the images to judge, the other platforms or the
+// skipped manifests. A child of an unknown kind is an error: it could be an
+// image that a runtime chooses, and the gate would not have judged it.
 func (n *resolution) sort(x *index, c *child, all []child) error {
 	switch {
 	case isSchema1Type(c.MediaType):

@@ -8,7 +8,7 @@ import (
 )
 
 // Limits bounds what a registry or an archive can cost us. A field of zero
-// stands for its default, so that no limit can be forgotten.
+// means the default, so that every limit has a value.
 type Limits struct {
 	ManifestSize  int64 // bytes of one manifest or index
 	ConfigSize    int64 // bytes of one config
@@ -28,8 +28,8 @@ type Limits struct {
 	RetryAfter      time.Duration // longest pause that a registry may ask for
 }
 
-// DefaultLimits are well above what honest registries and images need: the
-// manifest's is containerd's own.
+// DefaultLimits are well above what ordinary registries and images need. The
+// limit of a manifest is that of containerd.
 func DefaultLimits() Limits {
 	return Limits{
 		ManifestSize: 4 << 20, ConfigSize: 8 << 20, BlobSize: 10 << 30,

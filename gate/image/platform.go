@@ -9,7 +9,7 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// platform is the platform of a descriptor or of a config.
+// Platform is the platform of a descriptor or of a config.
 type Platform struct {
 	Architecture string   `json:"architecture"`
 	OS           string   `json:"os"`

@@ -41,9 +41,9 @@ var otherSources = map[string]bool{
 	"ostree": true, "sif": true, "archive": true, "tarball": true,
 }
 
-// ParseReference takes apart what a user wrote for an image: a name in a
-// registry, oci:DIR or tar:FILE. It is strict, because a policy judges the
-// parts: whatever is ambiguous or malformed is refused with a cure.
+// ParseReference parses a reference to an image: a name in a registry, oci:DIR
+// or tar:FILE. It refuses ambiguous and malformed references with a cure,
+// because a policy judges the parts.
 func ParseReference(s string) (evidence.Reference, error) {
 	ref, err := parseReference(s)
 	if err != nil {
@@ -155,8 +155,8 @@ func parseRemote(s string) (evidence.Reference, error) {
 
 // splitHost separates the registry from the path as Docker does: the first
 // component is a host if it has a dot or a port, or is localhost. Docker also
-// takes upper case for a sign of a host; here that is a mistake, since
-// "Shop/app" was hardly meant to be a machine called Shop.
+// takes a component in upper case for a host. Here that is an error: the user of
+// "Shop/app" hardly means a machine called Shop.
 func splitHost(name string) (host, path string) {
 	first, rest, ok := strings.Cut(name, "/")
 	if ok && (first == "localhost" || strings.ContainsAny(first, ".:[")) {

@@ -187,7 +187,7 @@ func (n *resolution) lacks(wanted []string, have []Platform) error {
 	}
 }
 
-// resolved is a target with its platform taken apart.
+// resolved is a target and its parsed platform.
 type resolved struct {
 	gate.Target
 	platform Platform

@@ -149,7 +149,7 @@ func TestResolveIndex(t *testing.T) {
 		"empty":                       {want: "no image that could run"},
 		"attestation without image":   {children: []imagetest.Child{imagetest.Attestation(amd.Image)}, want: "not marked as an attestation of another manifest"},
 		"unknown without marks":       {children: []imagetest.Child{amd, unmarked}, want: "not marked as an attestation"},
-		"marked as something else":    {children: []imagetest.Child{amd, marked(attested, subject, "other")}, want: "not marked as an attestation"},
+		"marked as another kind":      {children: []imagetest.Child{amd, marked(attested, subject, "other")}, want: "not marked as an attestation"},
 		"attestation of attestation":  {children: []imagetest.Child{amd, attested, marked(imagetest.Attestation(arm.Image), ofAttestation.String(), "attestation-manifest")}, want: "not marked as an attestation"},
 		"a platform that is unknown":  {children: []imagetest.Child{amd, nowhere(arm, &v1.Platform{OS: "unknown", Architecture: "unknown"})}, want: "not marked as an attestation"},
 		"half unknown":                {children: []imagetest.Child{amd, nowhere(arm, &v1.Platform{OS: "linux", Architecture: "unknown"})}, want: "which is incomplete"},
@@ -167,8 +167,8 @@ func TestResolveIndex(t *testing.T) {
 		"child of another type":       {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = "application/vnd.docker.distribution.manifest.v2+json" })}, want: "in one place"},
 		"child is said to be index":   {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.MediaType = "application/vnd.oci.image.index.v1+json" })}, want: "tools disagree"},
 		"child is schema 1":           {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = "application/vnd.docker.distribution.manifest.v1+prettyjws" })}, want: "schema 1"},
-		"child is something else":     {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = "application/x" })}, want: "not that of an image"},
-		"child lies elsewhere":        {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.URLs = []string{"http://127.0.0.1:1/"} })}, want: "never fetched"},
+		"child is no image":           {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.MediaType = "application/x" })}, want: "not that of an image"},
+		"child has an address":        {children: []imagetest.Child{amd, described(arm, func(d *v1.Descriptor) { d.URLs = []string{"http://127.0.0.1:1/"} })}, want: "never fetched"},
 		"child is an artifact":        {children: []imagetest.Child{amd, {Image: artifact}}, want: "this is an artifact, not an image"},
 		"huge child":                  {children: []imagetest.Child{described(amd, func(d *v1.Descriptor) { d.Size = 1 << 40 })}, want: "over the limit"},
 		"platform with a newline":     {children: []imagetest.Child{nowhere(amd, &v1.Platform{OS: "linux\n", Architecture: "amd64"})}, want: "is not a platform"},
@@ -244,7 +244,7 @@ func TestResolveByDigest(t *testing.T) {
 			t.Errorf("the tag was asked for: %s", q)
 		}
 	}
-	// The registry serves something else under the digest.
+	// The registry serves other bytes under the digest.
 	reg.Inject(registrytest.KindManifest, registrytest.FaultByName("trailing-space"))
 	_, err = r.Resolve(t.Context(), ref.Pinned)
 	pulltest.CheckError(t, "changed manifest", err, "not what its digest says")

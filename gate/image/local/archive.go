@@ -37,7 +37,7 @@ type entry struct {
 	offset int64 // in the uncompressed archive
 	size   int64
 	head   []byte // its first bytes
-	link   string // the entry that it stands for, "" for a file
+	link   string // the entry that it links to, "" for a file
 	broken string // why it cannot be read, "" if it can
 }
 

@@ -166,7 +166,8 @@ func (e *engine) get(ctx context.Context, path string) (*http.Response, error) {
 	return nil, image.Refuse("it answered %s: %s", resp.Status, image.Printable(answer.Message))
 }
 
-// httpClient speaks to the endpoint and to nothing else: no proxy, no redirect.
+// httpClient returns a client that connects to the endpoint only. It uses no
+// proxy and follows no redirect.
 func (e *endpoint) httpClient() *http.Client {
 	dialer := &net.Dialer{Timeout: connectTimeout}
 	return &http.Client{

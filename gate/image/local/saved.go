@@ -71,8 +71,8 @@ func (a *archive) saved(limits *image.Limits) ([]savedImage, error) {
 
 var hexInName = regexp.MustCompile(`[0-9a-f]{64}`)
 
-// readConfig reads an image's config. Its name holds its digest with every tool
-// that we know, and must not lie.
+// readConfig reads an image's config. All known tools write its digest
+// into its name. A name with another digest is an error.
 func (a *archive) readConfig(s *savedImage, limits *image.Limits) error {
 	f, size, err := a.open(s.Config)
 	if err != nil {
@@ -123,9 +123,9 @@ func (s *savedStore) blob(digest string) (io.ReadCloser, int64, error) {
 	return r, e.size, err
 }
 
-// layers describes the layers of an image as they are stored. A layer without
-// compression has its diffID for a digest; whether that is true is found out by
-// whoever reads it. A compressed one is hashed here.
+// layers describes the layers of an image as they are stored. The digest of
+// an uncompressed layer is its diffID; the reader of the layer verifies it. A
+// compressed layer is hashed here.
 func (a *archive) layers(ctx context.Context, s *savedImage, limits *image.Limits) ([]image.Descriptor, *savedStore, error) {
 	if n := int64(len(s.Layers)); n > limits.Layers {
 		return nil, nil, &image.LimitError{Name: "layers", What: fmt.Sprintf("its number of layers, %d,", n), Limit: limits.Layers}

@@ -13,9 +13,9 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// blobReader reads a blob and goes on where a connection broke. That is safe
-// with bytes that are hashed by whoever reads them: a registry that answers the
-// second request with other bytes is found out like one that does so at once.
+// blobReader reads a blob and resumes it after a broken connection. That is safe
+// because the reader hashes all bytes: if the second answer has other bytes, the
+// digest does not match.
 type blobReader struct {
 	remote *remote
 	ctx    context.Context
@@ -35,8 +35,8 @@ type blobReader struct {
 // layer over a bad line may break more often than a request may be tried.
 const progressMade = 16 << 20
 
-// blob opens a blob. The first bytes are asked for at once, so that what stands
-// in the way is an error of Open.
+// blob opens a blob. It requests the first bytes at once, so that Open returns
+// the error of a request that fails.
 func (r *remote) blob(ctx context.Context, j *job, digest string, size int64) (io.ReadCloser, error) {
 	c := r.client
 	if size > c.limits.BlobSize {
@@ -135,7 +135,7 @@ func (b *blobReader) ended(err error) error {
 		if b.offset == b.size {
 			return io.EOF
 		}
-		// A chunked answer can end early without a word.
+		// A chunked answer can end early without an error.
 		err = fmt.Errorf("%w after %d of %d bytes", errTruncated, b.offset, b.size)
 	}
 	if b.ctx.Err() != nil || !isBroken(err) && !errors.Is(err, errStalled) {

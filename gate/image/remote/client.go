@@ -21,7 +21,7 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// Options are the settings of a [Client]. The zero value is an honest default.
+// Options are the settings of a [Client]. The zero value is ready for use.
 type Options struct {
 	// CACerts are PEM files with certificates that are trusted beside the
 	// system's, for registries, token servers and storage alike.
@@ -33,7 +33,7 @@ type Options struct {
 	// TLS. Loopback may always do without.
 	PlainHTTP []string
 	// PrivateHosts lists hosts, host or host:port, that a registry may send us
-	// to although they lie in a more private network than itself.
+	// to although they are in a more private network than its own.
 	PrivateHosts []string
 	// Getenv looks up credentials and proxies, os.Getenv when nil. Credential
 	// helpers and the cloud providers' libraries see the process's environment.
@@ -58,8 +58,8 @@ type Client struct {
 	privateHosts []string
 	proxy        func(*http.Request) (*url.URL, error)
 	secrets      []string // of the proxies, never to be printed
-	transports   map[reach]*http.Transport
-	identified   map[string]map[reach]*http.Transport // by host, with a client certificate
+	transports   map[addressScope]*http.Transport
+	identified   map[string]map[addressScope]*http.Transport // by host, with a client certificate
 	keys         *keychain
 	warn         func(string)
 	// pause waits between two tries; tests replace it.
@@ -106,8 +106,8 @@ func NewClient(o Options) (*Client, error) {
 
 // identify makes the transports that show a client certificate, each to one
 // host: a certificate names its owner, and other hosts have no right to it.
-func (c *Client) identify(list []string) (map[string]map[reach]*http.Transport, error) {
-	all := map[string]map[reach]*http.Transport{}
+func (c *Client) identify(list []string) (map[string]map[addressScope]*http.Transport, error) {
+	all := map[string]map[addressScope]*http.Transport{}
 	for _, value := range list {
 		const form = "--client-cert: write HOST=CERT,KEY with the names of two PEM files"
 		name, files, _ := strings.Cut(value, "=")
@@ -123,7 +123,7 @@ func (c *Client) identify(list []string) (map[string]map[reach]*http.Transport, 
 		if err != nil {
 			return nil, fmt.Errorf("--client-cert for %s: %w", name, err)
 		}
-		all[hosts[0]] = map[reach]*http.Transport{}
+		all[hosts[0]] = map[addressScope]*http.Transport{}
 		for r, t := range c.transports {
 			t = t.Clone()
 			t.TLSClientConfig.Certificates = []tls.Certificate{pair}
@@ -134,11 +134,11 @@ func (c *Client) identify(list []string) (map[string]map[reach]*http.Transport, 
 }
 
 // transport is what connects to u.
-func (c *Client) transport(u *url.URL, r reach) *http.Transport {
+func (c *Client) transport(u *url.URL, scope addressScope) *http.Transport {
 	if own := c.identified[strings.ToLower(u.Host)]; own != nil {
-		return own[r]
+		return own[scope]
 	}
-	return c.transports[r]
+	return c.transports[scope]
 }
 
 // Close closes idle connections.

@@ -95,8 +95,8 @@ type cloudSource struct {
 	clouds []cloud
 }
 
-// cloudTimeout bounds a provider's library. Off its own machines it looks for
-// a server of metadata that is not there.
+// cloudTimeout bounds a provider's library. On a machine
+// outside of the cloud it waits for a metadata server that does not exist.
 const cloudTimeout = 20 * time.Second
 
 func (s cloudSource) find(ctx context.Context, host, _ string) (*credential, error) {

@@ -34,7 +34,8 @@ type dockerAuth struct {
 	RegistryToken string `json:"registrytoken"`
 }
 
-// parseDockerConfig never quotes what it reads: it is full of passwords.
+// parseDockerConfig parses a docker config. Its errors never quote the file,
+// because it holds passwords.
 func parseDockerConfig(raw []byte) (*dockerConfig, error) {
 	c := new(dockerConfig)
 	if json.Unmarshal(raw, c) != nil {
@@ -150,7 +151,8 @@ func (s variableSource) find(ctx context.Context, host, path string) (*credentia
 	return config.find(ctx, host, path, "variable "+name)
 }
 
-// fileSource is every file with credentials: of docker, Podman and their kin.
+// fileSource looks for credentials in the files of docker, Podman and other tools
+// with the same format.
 type fileSource struct {
 	getenv func(string) string
 	file   string // instead of the usual ones

@@ -52,7 +52,7 @@ func (d *described) Error() string { return d.text }
 // Unwrap returns the cause.
 func (d *described) Unwrap() error { return d.cause }
 
-// circumstances are the parts of a message that stand at its end.
+// circumstances returns the parts at the end of a message.
 func (j *job) circumstances() []string {
 	var list []string
 	if j.credentials != "" {
@@ -134,9 +134,9 @@ func (c *Client) describeNetwork(who string, err error) (what, hint string) {
 		return fmt.Sprintf("%s did not answer in time", who),
 			"check the network and the registry; a slow one needs --limit connect-timeout=TIME or idle-timeout=TIME"
 	case errors.Is(err, errTruncated):
-		return fmt.Sprintf("%s: %v", who, err), "check the registry, and what lies between it and this machine"
+		return fmt.Sprintf("%s: %v", who, err), "check the registry, and the proxies and firewalls between it and this machine"
 	case isBroken(err):
-		return who + " broke the connection", "check the registry, and what lies between it and this machine"
+		return who + " broke the connection", "check the registry, and the proxies and firewalls between it and this machine"
 	}
 	return fmt.Sprintf("%s: %s", who, image.Printable(innermost(err).Error())), ""
 }

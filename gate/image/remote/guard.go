@@ -22,10 +22,11 @@ var (
 	errTooSlow = errors.New("the answer took too long")
 )
 
-// guard is the only way to the network. go-containerregistry's transports are
-// above it, which know credentials and tokens; the guard decides which addresses
-// may be asked and which of them see credentials, counts requests, and watches
-// that bytes keep moving. It implements [http.RoundTripper].
+// guard makes all requests to the network. The transports of
+// go-containerregistry, which add credentials and tokens, call it. The guard
+// decides which addresses get a request and which of them get credentials. It
+// counts requests, and ends those in which no bytes move. It implements
+// [http.RoundTripper].
 type guard struct{ client *Client }
 
 type jobKey struct{}
@@ -118,8 +119,8 @@ const (
 // only.
 func (c *Client) exchange(j *job, original *http.Request, trusted string) (*http.Response, error) {
 	j.at = original.URL
-	reach := c.reachOf(j.host, original.URL)
-	if err := c.checkURL(original.URL, reach); err != nil {
+	scope := c.scopeOf(j.host, original.URL)
+	if err := c.checkURL(original.URL, scope); err != nil {
 		return nil, err
 	}
 	if err := j.budget.take(); err != nil {
@@ -139,7 +140,7 @@ func (c *Client) exchange(j *job, original *http.Request, trusted string) (*http
 		j.secrets = append(j.secrets[:len(j.secrets):len(j.secrets)], token) // a registry may echo it
 	}
 	q.Header.Set("User-Agent", c.userAgent)
-	resp, err := c.transport(q.URL, reach).RoundTrip(q)
+	resp, err := c.transport(q.URL, scope).RoundTrip(q)
 	if err != nil {
 		cause := context.Cause(ctx)
 		cancel(nil)
@@ -156,20 +157,21 @@ func (c *Client) exchange(j *job, original *http.Request, trusted string) (*http
 	return resp, nil
 }
 
-// reachOf decides which addresses u may resolve to: any if the user named its
-// host, otherwise none that are more private than the registry's own.
-func (c *Client) reachOf(h *host, u *url.URL) reach {
+// scopeOf returns the scope of the addresses that u may resolve to. It is any
+// address if the user named the host; otherwise no address may be more private
+// than the registry's own.
+func (c *Client) scopeOf(h *host, u *url.URL) addressScope {
 	switch {
 	case h.named(u), listed(c.plainHTTP, u), listed(c.privateHosts, u):
-		return reachAny
+		return scopeAny
 	case h.inside.Load():
-		return reachPrivate
+		return scopePrivate
 	}
-	return reachPublic
+	return scopePublic
 }
 
 // checkURL refuses what no registry may send us to.
-func (c *Client) checkURL(u *url.URL, r reach) error {
+func (c *Client) checkURL(u *url.URL, scope addressScope) error {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("%w: %s is neither https nor http", errAddress, words.Quote(u.Scheme))
@@ -179,7 +181,7 @@ func (c *Client) checkURL(u *url.URL, r reach) error {
 		return fmt.Errorf("%w: there is no host in it", errAddress)
 	}
 	// Before the next check, whose hint must not be given for such an address.
-	if err := checkLiteral(u, r); err != nil {
+	if err := checkLiteral(u, scope); err != nil {
 		return err
 	}
 	if u.Scheme == "http" && !c.plainAllowed(u) {

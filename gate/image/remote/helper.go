@@ -18,7 +18,7 @@ import (
 )
 
 // helperTimeout bounds a credential helper: some ask a server, and some wait
-// for a person who is not there.
+// for the input of a person.
 const helperTimeout = 30 * time.Second
 
 // maxHelperOutput bounds what a helper may print.
@@ -48,7 +48,7 @@ func askHelper(ctx context.Context, name, server string) (*authn.AuthConfig, err
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("the credential helper %s did not end within %s", program, words.Duration(helperTimeout))
 	case err != nil && strings.Contains(out.String(), "credentials not found"):
-		return nil, nil // the protocol's words for "none"
+		return nil, nil // the protocol's answer for "none"
 	case err != nil:
 		// A helper that fails prints why, where it would print the credentials.
 		return nil, fmt.Errorf("the credential helper %s failed: %s", program, image.Printable(firstLine(out.String())))

@@ -42,7 +42,7 @@ type job struct {
 	writes bool // go-containerregistry makes the requests
 
 	credentials string   // where they are from, never what they are
-	secrets     []string // what a registry may echo and nobody may print
+	secrets     []string // never printed, although a registry may echo them
 	at          *url.URL // what was asked last
 	tries       int64
 }
@@ -96,8 +96,9 @@ func (e *statusError) Error() string {
 	return s
 }
 
-// retry calls once until it succeeds or there is no hope. The pauses grow and
-// are spread, so that many jobs of a pipeline do not come back together.
+// retry calls once until it succeeds, fails with a lasting error, or has no tries
+// left. The pauses grow and have a random part, so that the many jobs of a
+// pipeline do not repeat their requests at the same time.
 func (c *Client) retry(ctx context.Context, j *job, once func() error) error {
 	for j.tries = 1; ; j.tries++ {
 		err := once()

@@ -19,7 +19,7 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 )
 
-// canary is a server that nobody must ask, or that must see no credentials.
+// canary is a server that must get no request, or no credentials.
 type canary struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -96,7 +96,7 @@ func TestCredentialsStayAtTheirHost(t *testing.T) {
 	}
 }
 
-// No secret stands in any message, whatever a registry sends back.
+// No message holds a secret, even if the registry sends it back.
 func TestErrorsHoldNoSecrets(t *testing.T) {
 	const password, token = "password-canary", "token-canary"
 	echo := registrytest.Fault{Serve: func(w http.ResponseWriter, q *http.Request, _ http.Handler) {
@@ -128,7 +128,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 			_, err := pulltest.Pull(t.Context(), newResolver(t, c), ref.Tagged)
 			if err == nil {
 				if kind == registrytest.KindPing && name == "leak" {
-					continue // a ping's body is nobody's concern
+					continue // the body of a ping's answer is not read
 				}
 				t.Errorf("%s at %s: no error", name, kind)
 				continue
@@ -183,13 +183,13 @@ func TestNoRequestsToOtherNamesOfThisMachine(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	for s, want := range map[string]reach{
-		"93.184.216.34": reachPublic, "2606:2800:220:1::1": reachPublic, "::ffff:93.184.216.34": reachPublic, "64:ff9b::5db8:d822": reachPublic,
-		"10.0.0.1": reachPrivate, "172.16.3.4": reachPrivate, "192.168.1.1": reachPrivate, "100.64.0.1": reachPrivate, "fd00::1": reachPrivate, "::ffff:10.0.0.1": reachPrivate, "64:ff9b::a00:1": reachPrivate,
-		"127.0.0.1": reachAny, "127.1.2.3": reachAny, "::1": reachAny, "0.0.0.0": reachAny, "::": reachAny, "169.254.169.254": reachAny, "fe80::1": reachAny,
-		"224.0.0.1": reachAny, "::ffff:127.0.0.1": reachAny, "64:ff9b::7f00:1": reachAny, "64:ff9b::a9fe:a9fe": reachAny,
+	for s, want := range map[string]addressScope{
+		"93.184.216.34": scopePublic, "2606:2800:220:1::1": scopePublic, "::ffff:93.184.216.34": scopePublic, "64:ff9b::5db8:d822": scopePublic,
+		"10.0.0.1": scopePrivate, "172.16.3.4": scopePrivate, "192.168.1.1": scopePrivate, "100.64.0.1": scopePrivate, "fd00::1": scopePrivate, "::ffff:10.0.0.1": scopePrivate, "64:ff9b::a00:1": scopePrivate,
+		"127.0.0.1": scopeAny, "127.1.2.3": scopeAny, "::1": scopeAny, "0.0.0.0": scopeAny, "::": scopeAny, "169.254.169.254": scopeAny, "fe80::1": scopeAny,
+		"224.0.0.1": scopeAny, "::ffff:127.0.0.1": scopeAny, "64:ff9b::7f00:1": scopeAny, "64:ff9b::a9fe:a9fe": scopeAny,
 	} {
-		for _, r := range []reach{reachPublic, reachPrivate, reachAny} {
+		for _, r := range []addressScope{scopePublic, scopePrivate, scopeAny} {
 			if err := checkAddress(netip.MustParseAddr(s), r); (err == nil) != (r >= want) {
 				t.Errorf("%s within %d: %v", s, r, err)
 			}

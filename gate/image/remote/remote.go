@@ -120,8 +120,8 @@ func (r *remote) document(ctx context.Context, j *job, path string, limit int64,
 	return got, nil
 }
 
-// checkHeader compares a document with what the registry says of it: a registry
-// that contradicts itself is broken, or there is somebody between us.
+// checkHeader compares a document with the headers of its answer. If they differ,
+// the registry is broken or a proxy changed the answer.
 func checkHeader(g *image.Content, header http.Header) (contentType string, err error) {
 	if claimed := header.Get("Docker-Content-Digest"); claimed != "" {
 		if err := image.CheckDigest(claimed); err != nil {

@@ -97,8 +97,8 @@ func TestBadCertificates(t *testing.T) {
 	}
 }
 
-// proxy carries CONNECT and plain requests to one address, whatever was asked
-// for, if the password is right.
+// proxy carries CONNECT and plain requests to one address, regardless of the
+// host in the request, if the password is right.
 func proxy(t *testing.T, to string, password string) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
 	var served atomic.Int64
@@ -194,8 +194,8 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// Behind a proxy it is not we who resolve names, but what is written out can
-// be looked at.
+// Behind a proxy the program resolves no names, but it checks IP addresses in
+// URLs.
 func TestProxyAndAddresses(t *testing.T) {
 	reg := registrytest.Registry(t)
 	reg.MustPush(t, pulltest.Image(), "app:1")

@@ -19,36 +19,35 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// reach says which addresses a connection may go to. A registry can send its
-// clients to any host, by a redirect or as the server of tokens, and so use
-// them to reach what it cannot reach itself, such as the address of a cloud's
-// metadata. go-containerregistry looks at addresses that are written out; a
-// name of one's own that resolves to them passes it
-// (google/go-containerregistry#2440). So the address is looked at when it is
-// dialled.
-type reach int
+// addressScope says which addresses a connection may go to. A registry can send
+// its clients to any host, by a redirect or by the name of a token server. It
+// could use them to connect to hosts that it cannot reach itself, such as the
+// metadata server of a cloud. go-containerregistry checks the IP addresses in
+// URLs, but not the addresses that a host name resolves to
+// (google/go-containerregistry#2440). So the dialer checks each address.
+type addressScope int
 
 const (
-	reachPublic  reach = iota // the internet
-	reachPrivate              // and private networks, for registries that are in one
-	reachAny                  // everything: the user named the host
+	scopePublic  addressScope = iota // the internet
+	scopePrivate                     // and private networks, for registries that are in one
+	scopeAny                         // all addresses: the user named the host
 )
 
 // maxHeaders bounds the headers of an answer.
 const maxHeaders = 1 << 20
 
-// errAddress is a host that lies where its referrer may not send us.
+// errAddress means that the registry may not send us to the host.
 var errAddress = errors.New("address refused")
 
-// newTransports makes one transport for each reach. They have everything in
-// common but the dialer; connections are not shared, since a pooled one would
-// be past the dialer's check.
-func newTransports(l *image.Limits, roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error), proxies []string) map[reach]*http.Transport {
-	transports := map[reach]*http.Transport{}
-	for _, r := range []reach{reachPublic, reachPrivate, reachAny} {
-		transports[r] = &http.Transport{
+// newTransports makes one transport for each scope. They differ only in the
+// dialer. They do not share connections, because the dialer does not check a
+// pooled connection.
+func newTransports(l *image.Limits, roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error), proxies []string) map[addressScope]*http.Transport {
+	transports := map[addressScope]*http.Transport{}
+	for _, scope := range []addressScope{scopePublic, scopePrivate, scopeAny} {
+		transports[scope] = &http.Transport{
 			Proxy:                  proxy,
-			DialContext:            dialer(r, l.ConnectTimeout, proxies),
+			DialContext:            dialer(scope, l.ConnectTimeout, proxies),
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    l.ConnectTimeout,
 			ResponseHeaderTimeout:  l.IdleTimeout,
@@ -66,9 +65,10 @@ func newTransports(l *image.Limits, roots *x509.CertPool, proxy func(*http.Reque
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer refuses addresses out of reach, after the name was resolved and for
-// each of its addresses. The proxies are the user's own choice.
-func dialer(r reach, timeout time.Duration, proxies []string) dialFunc {
+// dialer returns a function that refuses addresses outside of the scope. It checks
+// each address of a host after the name was resolved. It does not check the
+// proxies, which the user chose.
+func dialer(scope addressScope, timeout time.Duration, proxies []string) dialFunc {
 	free := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	checked := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	checked.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -76,7 +76,7 @@ func dialer(r reach, timeout time.Duration, proxies []string) dialFunc {
 		if err != nil {
 			return fmt.Errorf("%w: %s", errAddress, words.Quote(address))
 		}
-		return checkAddress(at.Addr(), r)
+		return checkAddress(at.Addr(), scope)
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		if slices.Contains(proxies, strings.ToLower(address)) {
@@ -93,20 +93,20 @@ var (
 	nat64       = netip.MustParsePrefix("64:ff9b::/96")
 )
 
-// checkAddress reports an address that lies out of reach.
-func checkAddress(ip netip.Addr, r reach) error {
+// checkAddress returns an error for an address outside of the scope.
+func checkAddress(ip netip.Addr, scope addressScope) error {
 	ip = ip.Unmap()
 	if nat64.Contains(ip) {
 		b := ip.As16()
 		ip = netip.AddrFrom4([4]byte(b[12:]))
 	}
 	switch {
-	case r == reachAny:
+	case scope == scopeAny:
 		return nil
 	case ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() || ip.IsMulticast():
 		return fmt.Errorf("%w: %s belongs to this machine or its link, and no registry may send us there", errAddress, ip)
-	case r == reachPublic && isPrivate(ip):
-		return fmt.Errorf("%w: %s lies in a private network, and a registry outside of it may not send us there", errAddress, ip)
+	case scope == scopePublic && isPrivate(ip):
+		return fmt.Errorf("%w: %s is in a private network, and a registry outside of it may not send us there", errAddress, ip)
 	}
 	return nil
 }
@@ -116,21 +116,21 @@ func isPrivate(ip netip.Addr) bool {
 	return ip.IsPrivate() || sharedSpace.Contains(ip)
 }
 
-// isInside reports whether ip is none of the internet's: a registry there may
-// send its clients to its neighbours.
+// isInside reports whether ip is private, loopback or link-local. A registry at
+// such an address may send its clients to private networks.
 func isInside(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	return isPrivate(ip) || ip.IsLoopback() || ip.IsLinkLocalUnicast()
 }
 
-// checkLiteral looks at an address that is written out: behind a proxy it is
-// not we who dial it.
-func checkLiteral(u *url.URL, r reach) error {
+// checkLiteral checks a URL whose host is an IP address. The dialer does not see
+// that address when the proxy connects to it.
+func checkLiteral(u *url.URL, scope addressScope) error {
 	ip, err := netip.ParseAddr(u.Hostname())
 	if err != nil {
 		return nil // a name
 	}
-	return checkAddress(ip, r)
+	return checkAddress(ip, scope)
 }
 
 // dialAddress is host:port as the transport dials a proxy.
