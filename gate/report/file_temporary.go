@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Temporary files lie beside their targets under names like
+// Temporary files are in the directory of their target, under names like
 // .imagegate-ABC.tmp. Their writer holds a lock, so that the next run can tell
 // which ones a killed run has left.
 const (

@@ -53,7 +53,7 @@ func renderGitHub(run *gate.Run, o Options) ([]byte, error) {
 		a.write(&b)
 	}
 	for _, remark := range remarksOf(run) {
-		note := annotation{level: "notice", title: "imagegate: note", text: remark} // counted apart from errors and warnings
+		note := annotation{level: "notice", title: "imagegate: note", text: remark} // counted separately from errors and warnings
 		note.write(&b)
 	}
 	return b.Bytes(), nil

@@ -17,8 +17,8 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// GitLab refuses a report that breaks its schema as a whole and tells nobody.
-// Everything here that cuts or leaves out does so because the schema says so.
+// GitLab refuses the whole report without an error message if it breaks the schema.
+// The limits below are those of the schema.
 const (
 	gitlabVersion     = "15.2.1"
 	gitlabIdentifiers = 20
@@ -140,8 +140,9 @@ func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
 	return list.end(frame)
 }
 
-// shownByGitLab is false for findings that nobody has to act on: the schema has
-// no word for "excepted", and an approval rule would block on them.
+// shownByGitLab reports whether GitLab gets findings of a class. It gets none that
+// need no action: the schema cannot mark a finding as excepted, and an approval
+// rule would block on it.
 func shownByGitLab(c policy.Class) bool {
 	return c != policy.ClassExcepted && c != policy.ClassIgnoredType && c != policy.ClassDistroOwned
 }
@@ -181,8 +182,8 @@ func (s *gitlabScan) add(level, value string) {
 	s.Messages = append(s.Messages, gitlabMessage{level, token(clip(value, 2000))})
 }
 
-// addResult says what has no place among vulnerabilities: rules about anything
-// else, exceptions, and why there is no verdict.
+// addResult adds what is not a vulnerability: rules about other things, exceptions,
+// and why there is no verdict.
 func (s *gitlabScan) addResult(r *gate.Result) {
 	label := imageOf(r).label()
 	if f := failureOf(r); f != nil {

@@ -21,7 +21,7 @@ type identity struct{ seen map[string]int }
 
 // fingerprint hashes the parts. The version of a package is never one of them:
 // an upgrade that does not help must not open a new alert. When several results
-// share all parts they are told apart by their order, as ":1", ":2".
+// share all parts, their order distinguishes them, as ":1", ":2".
 func (id *identity) fingerprint(parts ...string) string {
 	sum := sha256.Sum256([]byte(joined(parts)))
 	hash := hex.EncodeToString(sum[:])
@@ -63,10 +63,10 @@ func findingParts(img image, f *policy.Judged) []string {
 	return []string{img.name, img.platform, f.ID, f.Package.Type, f.Package.Name, f.Package.Path}
 }
 
-// imagePath makes up a path for something inside an image, which no file of the
-// repository stands for: the image's repository without registry, tag and
-// digest, then the path in the image. A registry's port would be read as a
-// scheme, and a tag would make every build a new alert.
+// imagePath returns a path for a place inside an image, because no file of the
+// repository corresponds to it: the image's repository without registry, tag and
+// digest, then the path in the image. A consumer would read a registry's port as
+// a scheme, and a tag would make every build a new alert.
 func imagePath(img image, inside string) string {
 	name := img.name
 	if source, rest := evidence.SourceOf(name); source.Local() {
@@ -101,8 +101,8 @@ func clip(s string, n int) string {
 	return string(runes[:max(n-1, 0)]) + "…"
 }
 
-// webLink returns s when it is an absolute web address of plain characters that
-// a reader may be offered as a link, else "".
+// webLink returns s if it is an absolute web address of plain characters, which is
+// safe as a link, and otherwise "".
 func webLink(s string) string {
 	if len(s) > 2000 {
 		return ""

@@ -40,10 +40,10 @@ func writeJSON(w io.Writer, run *gate.Run, _ Options) error {
 }
 
 // WriteJSON writes the JSON report of results, image by image: with all findings
-// of a thousand images, the document is larger than the memory that it should
-// take. Of run it looks at Tool, Started and Policy first, and at everything else
-// when results has ended. The results in run need not have findings, evidence or
-// exceptions: they decide the verdict of the whole run.
+// of a thousand images, the document would take too much memory as a whole. It reads
+// Tool, Started and Policy of run first, and the other fields when results has
+// ended. The results in run decide the verdict of the whole run. They need not have
+// findings, evidence or exceptions.
 func WriteJSON(w io.Writer, run *gate.Run, results iter.Seq[*gate.Result]) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	list := &listWriter{w: out, key: "results"}

@@ -256,8 +256,8 @@ func (s *junitSuite) noRules(r *gate.Result) string {
 	return ""
 }
 
-// number counts the cases and tells those of one name apart: GitLab drops a
-// case whose class and name were there before.
+// number counts the cases and numbers those of one name: GitLab drops a case
+// whose class and name occurred before.
 func (s *junitSuite) number() {
 	s.Tests = len(s.Cases)
 	names := map[[2]string]int{}

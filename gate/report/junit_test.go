@@ -14,7 +14,7 @@ import (
 	"github.com/imagegate/imagegate/policy"
 )
 
-// junitFile reads JUnit as its consumers do, apart from the writer's types.
+// junitFile reads JUnit as its consumers do, without the writer's types.
 type junitFile struct {
 	XMLName xml.Name `xml:"testsuites"`
 	Suites  []struct {

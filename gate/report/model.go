@@ -191,8 +191,8 @@ type FindingInfo struct {
 	*AdvisoryInfo                // its members are members of the finding
 }
 
-// AdvisoryInfo is what a finding says about the vulnerability, whatever the
-// package.
+// AdvisoryInfo is what a finding says about the vulnerability. It does not
+// depend on the package.
 type AdvisoryInfo struct {
 	Aliases         []string                 `json:"aliases"`
 	ScannerSeverity string                   `json:"scannerSeverity"`
@@ -229,7 +229,7 @@ type LayerInfo struct {
 	CreatedBy string `json:"createdBy"`
 }
 
-// SecretInfo is a secret's place; its text is nowhere.
+// SecretInfo is the place of a secret. The report never holds its text.
 type SecretInfo struct {
 	RuleID    string `json:"ruleID"`
 	Category  string `json:"category"`

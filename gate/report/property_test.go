@@ -21,7 +21,7 @@ import (
 )
 
 // Anyone who can write a file of evidence can change the verdict about it, and
-// every report says so. The text of such a pass is no permission to ship.
+// every report says so. The text of such a pass does not say that the image may ship.
 func TestSavedEvidenceIsNamed(t *testing.T) {
 	for name, run := range samples() {
 		run.Saved = true
@@ -127,7 +127,7 @@ func TestNoVerdictHasNoAnswers(t *testing.T) {
 }
 
 // TestExceptionsOfSeveralImages: an exception that one image needs is in use,
-// whatever became of it for the others.
+// even if the other images do not need it.
 func TestExceptionsOfSeveralImages(t *testing.T) {
 	e := &policy.Exception{ID: "CVE-1", Position: policy.Position{File: "p.yaml", Line: 4}}
 	other := *e

@@ -1,12 +1,12 @@
 // Package report writes a finished run in the formats that people and CI
 // systems read.
 //
-// No writer decides anything: the verdict is [gate.Run.Outcome] and stands
-// before the first writer is called, so the set of formats cannot change it.
+// No writer decides anything: the verdict is [gate.Run.Outcome]. It is final before
+// the first writer is called, so the set of formats cannot change it.
 // Every writer is a pure function of the run and the options: equal input gives
 // equal bytes.
 //
-// Output is a boundary. All text that is not a constant of this package passes
+// Output is a trust boundary. All text that is not a constant of this package passes
 // through an encoder of package safe, or through an encoder of its format, at
 // the moment it is written.
 package report

@@ -176,7 +176,7 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 		WithProperties(s.facts())
 }
 
-// category is what GitHub keeps alerts apart by: image and platform. Two runs of
+// category is the key by which GitHub separates alerts: image and platform. Two runs of
 // one file may not share it, so the second of two tags gets a number.
 func (s *sarifRun) category(seen *identity) string {
 	id := cleanPath("imagegate/" + s.img.name + "/" + strings.ReplaceAll(s.img.platform, "/", "-"))

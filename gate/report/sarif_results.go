@@ -43,7 +43,7 @@ func (s *sarifRun) addRule(r policy.RuleResult) {
 }
 
 // addFinding adds a vulnerability. Its level follows the verdict, not the
-// severity: what blocks is an error, everything else a note.
+// severity: a blocking finding is an error, all others are notes.
 func (s *sarifRun) addFinding(f *policy.Judged) {
 	level := sarif.LevelNote
 	if classRank(f.Class) == 0 {
@@ -160,8 +160,9 @@ func descriptor(id, name, short, full, help, level string) *sarif.ReportingDescr
 		WithProperties(sarif.NewPropertyBag().Add("precision", "very-high"))
 }
 
-// securitySeverity is a number in the band that GitHub shows as the severity we
-// judged by: the CVSS score where it lies in that band, else the band's middle.
+// securitySeverity returns a number in the range that GitHub shows as the severity
+// we judged by. It is the CVSS score if that is in the range, and otherwise the
+// middle of the range.
 func securitySeverity(f *policy.Judged) string {
 	var low, high, score float64
 	switch severity(f.Severity) {

@@ -17,7 +17,7 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// sarifLog is the part of SARIF that GitHub reads, written apart from the
+// sarifLog is the part of SARIF that GitHub reads, written without the
 // library that the writer uses.
 type sarifLog struct {
 	Runs []struct {
@@ -250,8 +250,8 @@ func noise(seed, n int) string {
 	return string(b)
 }
 
-// TestSecuritySeverityIsInOurBand: GitHub must show the severity the policy
-// judged by, whatever score some source gave.
+// TestSecuritySeverityIsInOurBand: GitHub must show the severity that the
+// policy judged by, even if a source gave another score.
 func TestSecuritySeverityIsInOurBand(t *testing.T) {
 	for s, want := range map[evidence.Severity][2]float64{
 		"critical": {9.0, 10}, "high": {7, 8.9}, "medium": {4, 6.9}, "low": {0.1, 3.9},

@@ -90,8 +90,8 @@ func TestReportsMatchTheirSchemas(t *testing.T) {
 	}
 }
 
-// TestSchemasReject proves that the oracles are awake: a document with one
-// mistake is refused by each of them.
+// TestSchemasReject proves that each schema check can fail: it refuses a document
+// with one mistake.
 func TestSchemasReject(t *testing.T) {
 	for _, c := range []struct{ format, schema, old, bad string }{
 		{"json", "", `"verdict": "fail"`, `"verdict": "maybe"`},

@@ -149,8 +149,8 @@ func groupDecision(group []*gate.Result) policy.Decision {
 	return gate.Summarize(results)
 }
 
-// result writes one image and platform. Its own headline stands only where
-// there are several.
+// result writes one image and platform. It has a headline of its own only
+// when there are several.
 func (t *textReport) result(r *gate.Result, several bool) {
 	t.gap()
 	if several {

@@ -48,8 +48,8 @@ func accepted(ref string) gate.Result {
 	}
 }
 
-// A pass names its critical findings without a fix. All else that was accepted
-// is listed on request.
+// A pass names its critical findings without a fix. Other accepted findings are
+// listed on request.
 func TestTextOfAPassNamesWhatItAccepted(t *testing.T) {
 	run := &gate.Run{Results: []gate.Result{accepted("app:1")}}
 	short, all := textOf(t, run, report.Options{}), textOf(t, run, report.Options{All: true})
@@ -66,7 +66,7 @@ func TestTextOfAPassNamesWhatItAccepted(t *testing.T) {
 }
 
 // The summary comes before the images, with a line for each that fits a narrow
-// terminal. Names that begin alike stay apart.
+// terminal. Names with the same beginning stay distinct.
 func TestTextSummaryComesFirst(t *testing.T) {
 	run := &gate.Run{}
 	for i := range 8 {

@@ -20,7 +20,7 @@ type textWriter struct {
 // tint is an SGR colour.
 type tint string
 
-// The colours and what they stand for.
+// The colours and their meanings.
 const (
 	plain  tint = ""
 	bold   tint = "1"
@@ -53,7 +53,7 @@ func (w *textWriter) gap() {
 	}
 }
 
-// textColumn is where the text of every entry begins, whatever its indent.
+// textColumn is the column in which the text of every entry begins, at every indent.
 const textColumn = 16
 
 // entryLimit bounds one line of an entry, because it may hold a name of any

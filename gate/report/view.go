@@ -43,7 +43,7 @@ func imageOf(r *gate.Result) image {
 	return img
 }
 
-// bareName takes tag and digest off a reference that nobody could parse.
+// bareName removes tag and digest from a reference that does not parse.
 func bareName(ref string) string {
 	ref, _, _ = strings.Cut(ref, "@")
 	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') && i > 0 {
@@ -197,7 +197,7 @@ func ofClass(findings []*policy.Judged, c policy.Class) []*policy.Judged {
 
 // positionOf returns the repository's own path of a policy position and its
 // line. The path is "" when the rule comes from the built-in default or the file
-// lies outside of the repository: CI systems reject such paths, or misread them.
+// is outside of the repository: CI systems reject such paths, or misread them.
 func positionOf(p policy.Position, o Options) (file string, line int) {
 	if p.File == "" || p.Line < 1 {
 		return "", 0

@@ -30,8 +30,8 @@ func age(then, now time.Time) string { return words.Age(now.Sub(then)) }
 const savedNote = "judged by saved evidence: it is not sealed, so anyone who can write the file can change the verdict; " +
 	"advisories that came out since it was collected are not known"
 
-// remarksOf returns what every report says before anything else: on what the
-// verdict does not rest.
+// remarksOf returns the remarks at the beginning of every report. They say what the
+// verdict is not based on.
 func remarksOf(run *gate.Run) []string {
 	var out []string
 	if unasked := run.Policy.Unasked; len(unasked) > 0 {

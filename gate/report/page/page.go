@@ -1,5 +1,5 @@
-// Package page writes a report as one HTML document that needs nothing else: style
-// and script are inside, and its content security policy forbids every request.
+// Package page writes a report as one HTML document. Style and script are inside,
+// and the content security policy forbids every request.
 //
 // The document is made for several readers. The verdict, its reasons and the plan
 // are plain HTML, which a mail program and a printer show too. The findings come as

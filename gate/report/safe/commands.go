@@ -11,7 +11,7 @@ import (
 //
 //   - "::" where a line begins, and everywhere before a letter (GitHub Actions
 //     obeys the first; logs that put a time stamp before a line move it);
-//   - "##", wherever it stands: "##[" of GitHub and Azure, "##vso[",
+//   - "##", at every place: "##[" of GitHub and Azure, "##vso[",
 //     "##teamcity[";
 //   - "section_start:" and "section_end:" of GitLab, in any case.
 //
@@ -70,7 +70,7 @@ func hasSection(s string) bool {
 	}
 }
 
-// lineStart tells whether the byte after s[i] still stands at the start of its
+// lineStart reports whether the byte after s[i] is still at the start of its
 // line. The runner trims white space of every kind, so that does not end it;
 // neither do our own colour sequences.
 func lineStart(start bool, s string, i int) bool {

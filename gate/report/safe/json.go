@@ -10,8 +10,8 @@ import (
 
 // JSON rewrites an encoded JSON document so that it can be shown on a terminal
 // or in a CI log: characters that do not show themselves and everything that
-// [Commands] breaks become \u escapes. Because such text can stand only inside
-// of strings, the document means exactly the same as before. A document that
+// [Commands] breaks become \u escapes. Because such text can occur only inside
+// strings, the document keeps its meaning. A document that
 // needs nothing of this is returned as it is.
 func JSON(doc []byte) []byte {
 	var out []byte
@@ -86,8 +86,8 @@ func jsonEscape(r rune) string {
 }
 
 // breaksColon reports whether the colon at doc[i] is the second of two, or ends a
-// section marker. Between a JSON key and its value neither can happen: the
-// quotation mark stands before the colon.
+// section marker. The colon between a JSON key and its value is neither:
+// a quotation mark precedes it.
 func breaksColon(doc []byte, i int) bool {
 	const longest = len("section_start")
 	return i > 0 && doc[i-1] == ':' || sectionBefore(string(doc[max(0, i-longest):i]))

@@ -3,7 +3,7 @@
 // Every string that comes from an image, a registry or a database is hostile:
 // a package may be called "\x1b[2J", "::add-mask::a" or "<img src=x>". Each
 // writer passes such text through the encoder of its format at the moment it
-// writes it; nothing else keeps an image from speaking in our name.
+// writes it. Only that prevents an image from writing text that looks like ours.
 //
 // All functions are pure, total and idempotent where that makes sense: they
 // accept any bytes and never fail.

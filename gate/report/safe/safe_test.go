@@ -148,8 +148,8 @@ func checkTerminal(t *testing.T, s string) {
 	}
 }
 
-// command returns the workflow command that a line contains, by rules written
-// apart from the encoder's.
+// command returns the workflow command that a line contains, by rules that
+// share no code with the encoder.
 func command(line string) string {
 	if strings.HasPrefix(strings.TrimSpace(line), "::") {
 		return "::"
