@@ -27,12 +27,12 @@ type judged struct {
 //
 //	verdict     pass, fail or no-verdict
 //	exit-code   the exit code that goes with it
-//	digest      what the reference stands for; empty for several references
+//	digest      what the reference resolved to; empty for several references
 //	digests     every image and platform that was judged, as JSON
 //	json, ...   the path of each report file, under the name of its format
 //
-// Each value stands between delimiters that nobody can guess, so that no value
-// can end early and add an output of its own.
+// Each value is between random delimiters, so that a value cannot hold its own
+// delimiter and add an output.
 func Outputs(w io.Writer, run *gate.Run, o Options) error {
 	digests, err := digestsJSON(run)
 	if err != nil {

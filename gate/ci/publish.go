@@ -110,8 +110,8 @@ func fileSize(path string) int {
 }
 
 // appendTo appends to one of the runner's files with a single write. The runner
-// makes these files; anything that is not a plain file was put there by someone
-// else.
+// makes these files; another
+// process put there anything that is not a plain file.
 func appendTo(path string, content []byte) error {
 	info, err := os.Lstat(path)
 	switch {
