@@ -249,7 +249,7 @@ func TestDanglingReferencesAreErrors(t *testing.T) {
 	}
 }
 
-// One reader for many files: an error in one does not reach the next, and
+// One reader for many files: an error in one does not affect the next, and
 // nothing of one file is taken for the next one's.
 func TestReaderForgetsTheFileBefore(t *testing.T) {
 	r := saved.NewReader()

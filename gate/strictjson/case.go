@@ -153,8 +153,8 @@ func (c *caseChecker) fieldsOf(t reflect.Type) map[string]field {
 	return fields
 }
 
-// decodesItself reports whether the type has its own way to be decoded. Its keys
-// are its own business.
+// decodesItself reports whether the type has its own method of decoding. Its keys
+// are not checked.
 func decodesItself(t reflect.Type) bool {
 	for _, method := range []reflect.Type{
 		reflect.TypeFor[json.UnmarshalerFrom](), reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
