@@ -17,7 +17,7 @@ import (
 const networkJobs = 8
 
 // Gate judges images. Policy and Resolver are required; Scanner may be nil only
-// when the policy asks for nothing that lies in a layer.
+// when the policy needs no layer.
 type Gate struct {
 	Policy   *policy.Policy
 	Resolver Resolver
@@ -36,11 +36,11 @@ type Gate struct {
 }
 
 // Check judges every reference and returns the results in the order of refs,
-// and within one reference in the order of its platforms. What goes wrong with
-// one image stands in its own result and does not touch the others.
+// and within one reference in the order of its platforms. The error of
+// one image is in the result of that image and does not change the other results.
 //
-// When ctx ends before Check returns, no result is a pass: an answer that
-// nobody waited for may rest on work that was cut short.
+// When ctx ends before Check returns, no result is a pass, because parts of the
+// work may have been cut short.
 func (g *Gate) Check(ctx context.Context, refs []string) []Result {
 	r := &run{
 		gate:    g,
@@ -109,8 +109,8 @@ func (r *run) check(ctx context.Context, ref string) (results []Result) {
 	return results
 }
 
-// resolve finds out what ref stands for. A reference that is asked for twice is
-// resolved once: a tag that moves in between would else be judged as two things.
+// resolve resolves ref. It resolves equal references once: otherwise a tag that
+// moves in between would be judged as two images.
 func (r *run) resolve(ctx context.Context, ref string) (*Resolution, error) {
 	return r.resolutions.do(PhaseResolve, ref, func() (*Resolution, error) {
 		if r.gate.Resolver == nil || r.gate.Policy == nil {
@@ -126,7 +126,7 @@ func (r *run) resolve(ctx context.Context, ref string) (*Resolution, error) {
 			return nil, fault(ctx, PhaseResolve, err)
 		}
 		if res == nil || len(res.Targets) == 0 {
-			return nil, internal(PhaseResolve, "the reference stands for no image")
+			return nil, internal(PhaseResolve, "the resolver returned no image for the reference")
 		}
 		return res, nil
 	})
@@ -201,9 +201,8 @@ func revoke(results []Result, err error) {
 	}
 }
 
-// stopped returns why the run was ended from outside, and otherwise err. Once
-// ctx is done the reason for that is the better message, whatever err says: the
-// step failed because somebody pulled the plug.
+// stopped returns the cause of ctx if ctx is done, and otherwise err. After ctx is
+// done, err is a consequence of that: the step failed because the run was ended.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

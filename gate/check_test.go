@@ -264,7 +264,7 @@ func TestCheckScansADigestOnce(t *testing.T) {
 		t.Errorf("%d scans of one digest, want 1", got)
 	}
 	if got := resolves.Load(); got != 3 {
-		t.Errorf("%d references resolved, want 3: app:1 stands twice", got)
+		t.Errorf("%d references resolved, want 3: app:1 is in the list twice", got)
 	}
 	if got := gate.Summarize(results); got != policy.Passed || len(results) != 4 {
 		t.Errorf("outcome of %d results = %v, want 4 passes", len(results), got)
@@ -466,7 +466,7 @@ func TestJudgeEqualsCheck(t *testing.T) {
 	}
 }
 
-// Many images are judged at once; each result stands at its image's place.
+// Many images are judged at once; each result is at its image's place.
 func TestJudgeKeepsTheOrder(t *testing.T) {
 	var images []evidence.Image
 	for i := range 500 {

@@ -23,7 +23,7 @@ type scanned struct {
 	from string
 }
 
-// collect scans t if the policy needs anything that lies in its layers.
+// collect scans t if the policy needs evidence from its layers.
 func (r *run) collect(ctx context.Context, ref string, t *Target) (*evidence.Scan, error) {
 	if err := stopped(ctx, nil); err != nil {
 		return nil, fault(ctx, PhaseScan, err)
@@ -71,8 +71,8 @@ func (r *run) scan(ctx context.Context, ref string, t *Target, need evidence.Nee
 	return scan, nil
 }
 
-// memo runs the work for each key once, however many ask for it, and gives
-// everybody its result. The zero value is ready.
+// memo runs the work for each key once and gives its result to every caller. The zero
+// value is ready.
 type memo[K comparable, V any] struct {
 	mu    sync.Mutex
 	calls map[K]*call[V]
@@ -84,9 +84,9 @@ type call[V any] struct {
 	err   error
 }
 
-// do returns the result of f for key. A panic of f becomes everybody's error:
-// else the others would wait for a result that never comes, or take the zero
-// value for one.
+// do returns the result of f for key. A panic of f becomes the error of every
+// caller. Otherwise the other callers would wait for ever, or would take the zero
+// value for a result.
 func (m *memo[K, V]) do(phase Phase, key K, f func() (V, error)) (V, error) {
 	m.mu.Lock()
 	if m.calls == nil {

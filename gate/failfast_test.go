@@ -45,7 +45,7 @@ func TestFailFast(t *testing.T) {
 			if tgt.Image.Reference.Asked == ref {
 				return scanAs(0)(ctx, tgt, need)
 			}
-			if ref != "" { // as long as nobody stops it
+			if ref != "" { // until the run is stopped
 				<-ctx.Done()
 				return nil, context.Cause(ctx)
 			}

@@ -12,8 +12,8 @@ type Fault struct {
 	Hint string
 }
 
-// Error says what failed. The hint is kept apart so that reports can show it
-// on its own.
+// Error says what failed. It leaves out the hint, which reports show
+// separately.
 func (f *Fault) Error() string { return f.Err.Error() }
 
 // Unwrap returns the cause.

@@ -61,7 +61,7 @@ func allowedImports() map[string][]string {
 		"gate/scan/store":      with("gate/layer"),
 		"gate/scan/worker":     with("gate/layer", "gate/scan/wire", "gate/scan/process"),
 		"gate/scan":            with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/manifest", "gate/scan/secretpath", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
-		// It has to be initialised before everything else.
+		// Go must initialise it before all other packages.
 		"cmd/imagegate/ahead":    {"gate/scan/process"},
 		"cmd/imagegate/cmdline":  {"policy/words"},
 		"cmd/imagegate/tempdir":  nil,
@@ -104,8 +104,8 @@ func helper(name string) bool {
 	return name == "gate/gatetest" || strings.HasPrefix(name, "gate/gatetest/") || first == "examples"
 }
 
-// Trivy is linked by the worker's package alone: its 90 init functions and its
-// process-wide state stay out of everything else.
+// Only the worker's package links Trivy, which has 90 init functions and
+// process-wide state. No other package may depend on those.
 func TestImportsOfTrivy(t *testing.T) {
 	engine := module + "/gate/scan/engine"
 	for _, pkg := range goList(t, "-json=ImportPath,Imports,TestImports,XTestImports", "./...") {

@@ -84,7 +84,7 @@ func TestJudgeAfterTheEndSaysNothing(t *testing.T) {
 }
 
 // Without a number of jobs, images are scanned one after the other: each worker
-// takes memory that nobody has promised.
+// takes memory, and the default must not assume that there is enough for several.
 func TestJobsDefaultToOne(t *testing.T) {
 	var mu sync.Mutex
 	running, most := 0, 0
@@ -105,8 +105,8 @@ func TestJobsDefaultToOne(t *testing.T) {
 	}
 }
 
-// A phase that the adapter knows better is kept, and the end of a run is told
-// with the phase that it hit, whatever the reason for it was.
+// A fault keeps the phase that the adapter gave it. After the end of a run, the
+// fault has the phase in which the run ended, for every cause.
 func TestFaultsKeepTheirPhase(t *testing.T) {
 	known := &gate.Fault{Phase: gate.PhaseScan, Err: errors.New("database"), Hint: "update it"}
 	resolve := resolverFunc(func(context.Context, string) (*gate.Resolution, error) { return nil, known })
@@ -141,7 +141,7 @@ func TestNothingBeginsAfterTheEnd(t *testing.T) {
 	}
 }
 
-// Whoever waits for a slot when the run ends does not begin.
+// Work that waits for a slot when the run ends does not begin.
 func TestWaitingEndsWithTheRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var begun atomic.Int32
@@ -199,7 +199,8 @@ func TestNoScannerIsSaid(t *testing.T) {
 	}
 }
 
-// Whoever shares a scan shares its panic: the zero value of a scan is no scan.
+// All images that share a scan get the error of its panic: the zero value of a scan
+// is no scan.
 func TestASharedPanicIsEverybodysError(t *testing.T) {
 	g := &gate.Gate{Policy: parse(t, nonRoot), Resolver: resolveTo("linux/amd64"), Jobs: 2,
 		Scanner: scannerFunc(func(context.Context, *gate.Target, evidence.Need) (*evidence.Scan, error) { panic("scanner") })}

@@ -14,8 +14,8 @@ type Result struct {
 	Evidence *evidence.Image
 	// Verdict is the policy's answer; its zero value is "no verdict".
 	Verdict policy.Verdict
-	// Skipped lists manifests of the same index that were not judged. It stands
-	// on the first result of each reference.
+	// Skipped lists manifests of the same index that were not judged. Only
+	// the first result of each reference has it.
 	Skipped []evidence.Skipped
 	// Plan computes what would make a denied image pass, once. It is nil when no
 	// finding of a package blocks the image.

@@ -31,7 +31,7 @@ type Blob struct {
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
 
-// Resolution is what one reference stands for.
+// Resolution is what one reference resolved to.
 type Resolution struct {
 	Reference evidence.Reference
 	// Digest is what the reference resolved to: of an index or of a manifest.
@@ -42,15 +42,15 @@ type Resolution struct {
 	Skipped []evidence.Skipped
 }
 
-// Resolver finds out what a reference stands for. It pins every target to a
-// digest and reads no layer.
+// Resolver resolves references to targets. It pins every target to a digest and
+// reads no layer.
 type Resolver interface {
 	Resolve(ctx context.Context, ref string) (*Resolution, error)
 }
 
 // Scanner reads a target's layers and returns what is in them. It returns an
 // error when a byte could not be verified or a layer could not be read to its
-// end: half-read evidence is no evidence.
+// end: part of the evidence is not enough for a verdict.
 type Scanner interface {
 	Scan(ctx context.Context, t *Target, need evidence.Need) (*evidence.Scan, error)
 }
