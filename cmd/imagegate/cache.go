@@ -15,7 +15,7 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// layersDir is where the analyses of layers lie in the cache directory.
+// layersDir is the directory for the analyses of layers below the cache directory.
 const layersDir = "layers"
 
 func cacheCommand(p *program) *cli.Command {
@@ -96,8 +96,8 @@ func openLayerCache(p *program, c *cli.Context, progress *progress.Printer) (cac
 	return store, nil
 }
 
-// maintainCache opens the layer cache to look after it, which believes nothing
-// that is in it and so needs no IMAGEGATE_CACHE_KEY.
+// maintainCache opens the layer cache for maintenance. That trusts no entry and so
+// needs no IMAGEGATE_CACHE_KEY.
 func maintainCache(p *program, c *cli.Context) (cache.Store, error) {
 	if err := noArguments(c); err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ may hold many images.`,
 	}
 }
 
-// eval is the command "eval".
+// runEval is the command "eval".
 func runEval(p *program, c *cli.Context) error {
 	run, err := prepare(p, c, c.Args().Slice()...)
 	if err != nil {
@@ -45,7 +45,7 @@ func runEval(p *program, c *cli.Context) error {
 	}
 	all, run.share = share(run.shard, all, func(s *savedImage) string { return s.ref })
 	run.tellShare()
-	images, missing := apart(all)
+	images, missing := splitSaved(all)
 	var used used
 	for i := range images {
 		used.add(images[i].Scan)

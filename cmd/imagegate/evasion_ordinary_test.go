@@ -36,7 +36,7 @@ func alma(t *testing.T, rpms ...rootfs.RPM) imagetest.Layer {
 	return l
 }
 
-// maintained is Debian with one package more, which somebody maintains.
+// maintained is Debian with one package more, whose maintainer is by.
 func maintained(by string, p rootfs.Pkg, files ...imagetest.File) imagetest.Spec {
 	status := strings.ReplaceAll(rootfs.DpkgStatus(p), "Debian Maintainers <maintainers@debian.org>", by)
 	own := rootfs.DpkgStatus(rootfs.Pkg{Name: "base-files", Version: "13"})

@@ -20,8 +20,8 @@ type evasion struct {
 	want int
 }
 
-// eitherRefusal stands for 1 or 2: which of them depends on what Trivy makes of
-// a contradiction.
+// eitherRefusal means exit code 1 or 2: which of them depends on how Trivy reads a
+// contradiction.
 const eitherRefusal = -1
 
 // TestEvasions are attempts by hand that the random ones of TestOracle do not
@@ -158,7 +158,7 @@ func linkEvasions() []evasion {
 	}
 }
 
-// userEvasions spell root, or nobody that a runtime could find.
+// userEvasions spell root in other ways, or name a user that no runtime can find.
 func userEvasions() []evasion {
 	var list []evasion
 	for user, want := range map[string]int{

@@ -79,7 +79,7 @@ func exceptionList(p *program, c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		images, _ = apart(all)
+		images, _ = splitSaved(all)
 	}
 	paths, err := policyFilesIn(c.Context, c.Args().Slice())
 	if err != nil {

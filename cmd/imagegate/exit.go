@@ -27,8 +27,8 @@ type outcomeError struct{ decision policy.Decision }
 
 func (e *outcomeError) Error() string { return "verdict: " + e.decision.String() }
 
-// exitCode is the only place where an exit code is chosen. Whatever is not
-// known to be something else is no verdict.
+// exitCode is the only place where an exit code is chosen. An error of
+// an unknown kind is no verdict.
 func exitCode(err error) int {
 	var usage *cmdline.Error
 	var outcome *outcomeError

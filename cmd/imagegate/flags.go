@@ -73,7 +73,7 @@ func networkFlags() []cli.Flag {
 		caCertFlag(),
 		&cli.StringSliceFlag{Name: "client-cert", Usage: "show a registry the client certificate in `HOST=CERT,KEY`, two PEM files"},
 		&cli.StringSliceFlag{Name: "plain-http", Usage: "talk to `HOST[:PORT]` without TLS"},
-		&cli.StringSliceFlag{Name: "private-host", Usage: "let a registry send us to `HOST[:PORT]` although that lies in a more private network"},
+		&cli.StringSliceFlag{Name: "private-host", Usage: "let a registry send us to `HOST[:PORT]` in a more private network than its own"},
 		&cli.StringSliceFlag{Name: "limit", Usage: limitUsage()},
 		&cli.StringFlag{Name: "tmp-dir", Usage: "keep temporary files below `DIR`"},
 	}

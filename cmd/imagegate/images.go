@@ -56,7 +56,7 @@ func readImages(ctx context.Context, p *program, name string) ([]string, error) 
 	return parseImages(name, string(data))
 }
 
-// parseImages takes a list of images apart. A list without any image is a
+// parseImages parses a list of images. A list without any image is a
 // mistake: a generator that failed must not look like nothing to judge.
 func parseImages(name, text string) ([]string, error) {
 	if !utf8.ValidString(text) {

@@ -59,7 +59,7 @@ func TestParseImagesRefuses(t *testing.T) {
 	}
 }
 
-// A list names at least one image or is a mistake, whatever is in it.
+// Every list names at least one image or is a mistake.
 func TestParseImagesIsNeverEmpty(t *testing.T) {
 	letters := []rune("a:/ #\t\r\n\x00\ufeffé\u202e\u00a0")
 	seed := uint64(time.Now().UnixNano())

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ignoredFiles are files that other scanners obey when they lie in the working
+// ignoredFiles are files that other scanners obey when they are in the working
 // directory. Pull requests can bring them along, so none may change a result.
 func ignoredFiles() []string {
 	return []string{

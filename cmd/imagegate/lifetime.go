@@ -16,8 +16,9 @@ const (
 	abandoned       // a signal or the grace period ended the program
 )
 
-// print says that the exit code is chosen. A signal no longer changes it. One
-// that insists can still end the program, because standard output can block.
+// print says that the exit code is chosen. A signal no longer changes it. A
+// second signal or the end of the grace period can still end the program, because
+// standard output can block.
 func (l *lifetime) print() error { return l.pass(working, printing) }
 
 // decide says that nothing but the command ends the program from here on.

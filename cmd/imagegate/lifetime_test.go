@@ -5,7 +5,7 @@ import "testing"
 func TestLifetime(t *testing.T) {
 	var l lifetime
 	if first, second := l.print(), l.print(); first != nil || second != nil || l.isDecided() || l.decide() != nil || !l.isDecided() {
-		t.Error("a program that nobody ends does not come to its decision")
+		t.Error("a program that no signal ends does not decide")
 	}
 	if l.print() != nil || l.decide() != nil {
 		t.Error("reports cannot be written once more after the decision")

@@ -26,7 +26,7 @@ import (
 var update = os.Getenv("UPDATE") != ""
 
 func TestMain(m *testing.M) {
-	// A worker is started from the path of this binary, whatever name the
+	// A worker is started from the path of this binary, not by the name that the
 	// scripts gave it.
 	testscript.Main(m, map[string]func(){"imagegate": mainAtTestTime})
 }

@@ -125,8 +125,8 @@ func TestSamples(t *testing.T) {
 
 // TestOracle disguises images that are known to be bad: packages databases are
 // deleted, truncated, linked, padded; layers, documents and identities are
-// tampered with, composed at random. Whatever was done, no such image may ever
-// pass: either what is bad is found, or it is said what could not be seen.
+// tampered with, composed at random. No disguise may let such an image
+// pass: the program finds what is bad, or reports what it could not see.
 //
 // IMAGEGATE_ORACLE_SEED and IMAGEGATE_ORACLE_COUNT choose other seeds.
 func TestOracle(t *testing.T) {

@@ -108,8 +108,8 @@ func verdictError(outcome policy.Decision, failures []error) error {
 	return nil
 }
 
-// publish tells the CI system. What it cannot be told stands in the log: the
-// verdict and the reports that were asked for are there already.
+// publish tells the CI system. Its errors are warnings in the log, because the
+// verdict and the requested reports are written already.
 func (p *program) publish(s *setup, run *gate.Run, code int) {
 	o := ci.Options{Stdout: p.stdout, ExitCode: code, Outputs: s.outputs, Report: p.reportOptions(s, run)}
 	for _, out := range s.outputs {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// makeFIFO makes a named pipe that nobody writes to.
+// makeFIFO makes a named pipe without a writer.
 func makeFIFO(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "fifo")

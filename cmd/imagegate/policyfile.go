@@ -30,9 +30,10 @@ const (
 // demands are what the caller asks of the policy that applies.
 type demands struct{ digest, base string }
 
-// choosePolicy finds, reads and parses the policy: the flag's, else the
-// variable's, else the working directory's, else the built-in one. The bytes
-// are read once, so those that are hashed are those that decide.
+// choosePolicy finds, reads and parses the policy. It takes the first of
+// these: the file of the flag, that of the variable, that of the working
+// directory, the built-in policy. It reads the bytes once, so that it hashes the
+// bytes that decide.
 func choosePolicy(ctx context.Context, p *program, flag string, want demands) (*policy.Policy, gate.PolicySource, error) {
 	path, err := policyPath(p, flag)
 	if err != nil {
@@ -114,7 +115,7 @@ func policyPath(p *program, flag string) (string, error) {
 func misnamedPolicy() error {
 	for _, name := range []string{"imagegate.yml", ".imagegate.yaml", ".imagegate.yml"} {
 		if _, err := os.Lstat(name); err == nil {
-			return usagef("%s lies in the working directory, but only %s is read without being named", name, policyName).
+			return usagef("%s is in the working directory, but only %s is read without being named", name, policyName).
 				WithHint("rename it to %s, or name it: --policy %s", policyName, name)
 		}
 	}

@@ -146,8 +146,8 @@ func (f *savedFiles) keep(images []savedImage) []savedImage {
 	return images
 }
 
-// apart returns the images, and the results of those that were never seen.
-func apart(all []savedImage) (images []evidence.Image, missing []gate.Result) {
+// splitSaved returns the images, and the results of those that were never seen.
+func splitSaved(all []savedImage) (images []evidence.Image, missing []gate.Result) {
 	for _, s := range all {
 		switch {
 		case s.image != nil:

@@ -17,8 +17,8 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest/shapes"
 )
 
-// What Trivy's command line finds in a shape by default, the report has too, in
-// whatever class. The lists in testdata/shapes.txtar were written by
+// The report has every finding that Trivy's command line reports for a shape by
+// default, in any class. The lists in testdata/shapes.txtar were written by
 //
 //	IMAGEGATE_TRIVY=/path/to/trivy UPDATE=1 go test -run TestShapesLoseNothing ./cmd/imagegate
 func TestShapesLoseNothing(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 )
 
 // TestShapes judges images in the shapes that people ship, all in one run for
-// each policy. It counts apart what is refused wrongly, what passes wrongly,
-// and what is refused in another way than is right: all have to be none.
+// each policy. It counts three kinds of errors: images that are refused wrongly,
+// images that pass wrongly, and images that are refused in the wrong way.
 func TestShapes(t *testing.T) {
 	all, err := shapes.All()
 	if err != nil {

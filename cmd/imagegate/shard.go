@@ -50,9 +50,9 @@ func parseCount(s string) (int, bool) {
 	return int(n), err == nil && strconv.FormatUint(n, 10) == s
 }
 
-// owns reports whether an image falls to this share. It depends on the
-// reference as asked and on nothing else, so that machines with the same list
-// agree without talking to each other, whatever the order of the list is.
+// owns reports whether an image falls to this share. It depends only on
+// the reference as asked. So machines with the same list agree without
+// communication, even if the order of the list differs.
 func (s shard) owns(ref string) bool {
 	return s.count == 0 || hash(ref)%uint64(s.count) == uint64(s.index-1)
 }

@@ -63,8 +63,8 @@ func TestEveryImageFallsToOneShard(t *testing.T) {
 	}
 }
 
-// A shard is never empty: it borrows one reference, with all its platforms, and
-// the same one in whatever order the list is.
+// A shard is never empty: it borrows one reference, with all its platforms. The
+// order of the list does not change which one.
 func TestAShardBorrows(t *testing.T) {
 	refs := []string{"a:1", "b:1", "a:1", "c:1"}
 	borrowed := 0

@@ -75,7 +75,7 @@ func (p *runningProgram) wait(t *testing.T, within time.Duration) int {
 	return p.ProcessState.ExitCode()
 }
 
-// silentRegistry accepts connections and never answers. It tells when somebody
+// silentRegistry accepts connections and never answers. It tells when a client
 // has connected.
 func silentRegistry(t *testing.T) (address string, connected <-chan struct{}) {
 	t.Helper()
@@ -225,7 +225,7 @@ func TestABrokenPipeIsNoPass(t *testing.T) {
 }
 
 // stallLayers makes a registry with an image whose layers never come, and tells
-// when somebody waits for one. A worker is running by then.
+// when a client waits for one. A worker is running by then.
 func stallLayers(t *testing.T) (ref, cache string, waiting <-chan struct{}) {
 	t.Helper()
 	reg := registrytest.Registry(t)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A report that cannot be written turns a pass into no verdict, and a denial
-// stays one: whoever reads the reports must not miss that.
+// A report that cannot be written turns a pass into no verdict, because its reader
+// would miss it. A denial stays a denial.
 func sweepFullDevice(t *testing.T, s *sweep) {
 	for _, format := range []string{"json", "sarif", "text"} {
 		for bad, want := range map[bool]int{true: exitFail, false: exitNoVerdict} {

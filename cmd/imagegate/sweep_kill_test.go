@@ -94,7 +94,7 @@ func (s *sweep) killed(t *testing.T, bad bool, a attempt, k kill, after time.Dur
 	e := ended{cmd.ProcessState.ExitCode(), out.String()}
 	a.name += " after " + after.String()
 	s.check(t, bad, a, e)
-	checkNobodyLeft(t, a)
+	checkNoProcessLeft(t, a)
 	switch {
 	case k.worker && e.code < 0:
 		t.Errorf("%s: the program died with its worker:\n%s", a.name, e.out)
@@ -119,9 +119,9 @@ func awaitChild(pid int) int {
 	}
 }
 
-// checkNobodyLeft fails when a process that belonged to the run lives on: the
+// checkNoProcessLeft fails when a process that belonged to the run lives on: the
 // program and its workers have their working directories in the run's.
-func checkNobodyLeft(t *testing.T, a attempt) {
+func checkNoProcessLeft(t *testing.T, a attempt) {
 	t.Helper()
 	var left []string
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {

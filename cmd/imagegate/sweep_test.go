@@ -22,7 +22,7 @@ import (
 )
 
 // sweep judges a bad image and its clean twin on machines that lack something:
-// file size, descriptors, memory, disk. Whatever is lacking, the bad one never
+// file size, descriptors, memory, disk. In every case the bad one never
 // passes, the clean one passes or has no verdict, and no report is half there.
 type sweep struct {
 	*oracle
@@ -170,7 +170,7 @@ func (s *sweep) try(t *testing.T, bad bool, a attempt) ended {
 		s.checkNothingLeft(t, a)
 	}
 	if e.code == exitNoVerdict && strings.TrimSpace(e.out) == "" && readVerdict(a) == "" {
-		t.Errorf("%s: bad=%t has no verdict, and nobody says why", a.name, bad)
+		t.Errorf("%s: bad=%t has no verdict, and no reason is given", a.name, bad)
 	}
 	return e
 }

@@ -57,7 +57,8 @@ func connect(p *program, c *cli.Context, progress *progress.Printer) (*connectio
 	return conn, nil
 }
 
-// setLimit applies one --limit NAME=VALUE to whoever has a limit of that name.
+// setLimit applies one --limit NAME=VALUE to every table that has a limit of that
+// name.
 func (conn *connection) setLimit(value string) error {
 	name, amount, ok := strings.Cut(value, "=")
 	if !ok {
@@ -82,7 +83,7 @@ func (conn *connection) setLimit(value string) error {
 	return nil
 }
 
-// databases opens the store of advisory databases. conn is nil for a command
+// openDatabases opens the store of advisory databases. conn is nil for a command
 // that fetches nothing.
 func openDatabases(p *program, c *cli.Context, conn *connection, progress *progress.Printer) (*database.Store, error) {
 	dir := c.String("cache-dir")

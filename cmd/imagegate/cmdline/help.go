@@ -87,8 +87,8 @@ func writeFlag(b *strings.Builder, f cli.Flag) {
 	}
 }
 
-// placeholderOf takes the name of a flag's value out of its usage, where it
-// stands in back quotes: "judge by `FILE`".
+// placeholderOf takes the name of a flag's value out of its usage, where it is in
+// back quotes: "judge by `FILE`".
 func placeholderOf(usage string) (placeholder, text string) {
 	before, rest, ok := strings.Cut(usage, "`")
 	if !ok {

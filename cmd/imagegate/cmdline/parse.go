@@ -3,8 +3,8 @@
 //
 // The commands and flags are those of urfave/cli. This package exists because
 // that library stops reading flags at the first argument (a flag after an image
-// would be taken for an image), lets the last of two contradicting flags win
-// without a word, and takes an image named "help" for a command.
+// would be taken for an image), silently lets the last of two contradicting
+// flags win, and takes an image named "help" for a command.
 package cmdline
 
 import (

@@ -123,7 +123,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is typed, no flag is taken for an image and no argument is lost.
+// For all arguments, no flag is taken for an image and no argument is lost.
 func TestParseLosesNothing(t *testing.T) {
 	words := []string{"check", "policy", "explain", "eval", "help", "a", "b:1", "--", "-", "-p", "-p=x", "--policy", "--policy=y", "-o", "json",
 		"--output=json=a,b", "--offline", "--offline=false", "--images", "", " ", "=", "--=", "-x", "--jobs=2", "--timeout", "1m"}
@@ -146,7 +146,7 @@ func TestParseLosesNothing(t *testing.T) {
 				t.Fatalf("seed %d, %q: flag %s was taken for an image", seed, args, arg)
 			}
 		}
-		// Each flag stands for one or two arguments; everything else is positional.
+		// Each flag comes from one or two arguments; all others are positional.
 		total := len(got.Path) + len(got.rest) + len(got.flags)
 		if verbatim >= 0 {
 			total++

@@ -10,7 +10,7 @@ import (
 // The scripts hold all words and never ask the program: starting a process of
 // 150 MB at every key would be too slow.
 
-// BashCompletion returns a script that offers commands and flags, and files everywhere else.
+// BashCompletion returns a script that offers commands and flags, and otherwise files.
 func BashCompletion(app *cli.App) string {
 	var words, groups strings.Builder
 	for _, e := range completionEntries(app) {

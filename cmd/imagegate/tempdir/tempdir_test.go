@@ -94,7 +94,7 @@ func TestTempRootSweepsDeadRunsOnly(t *testing.T) {
 	}
 }
 
-// A pipe where the lock should be would block whoever opens it.
+// A process that opens a pipe in the place of the lock would block.
 func TestTempRootSweepDoesNotHangOnPipes(t *testing.T) {
 	parent := t.TempDir()
 	trap := filepath.Join(parent, runPrefix+"trap")
