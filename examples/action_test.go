@@ -41,7 +41,7 @@ exit "${CODE:-0}"
 // action is a runner for the action's script.
 type action struct {
 	t       *testing.T
-	bin     string // on PATH, before everything else
+	bin     string // on PATH, before all other programs
 	here    string // a copy of the action
 	output  string // GITHUB_OUTPUT
 	tempDir string // RUNNER_TEMP
@@ -116,8 +116,8 @@ func (a *action) runWith(args []string, env ...string) (stdout, outputs string, 
 	return string(doc), string(written), cmd.ProcessState.ExitCode()
 }
 
-// What stands in an input is an argument as it stands: no shell looks at it
-// again, and no image can be a flag.
+// The value of an input is passed on unchanged: no shell interprets it, and no
+// image can be a flag.
 func TestActionHandsInputsOver(t *testing.T) {
 	a := newAction(t)
 	const hostile = "$(touch pwned) `touch pwned`; touch pwned & \"' * ~ ${HOME}"
@@ -137,7 +137,7 @@ func TestActionHandsInputsOver(t *testing.T) {
 	}
 }
 
-// Outputs are there whatever became of the program, and the exit code is the
+// Outputs are written for every end of the program, and the exit code is the
 // program's.
 func TestActionOutputs(t *testing.T) {
 	tests := []struct {

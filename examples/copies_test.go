@@ -149,8 +149,8 @@ func TestFlagsExist(t *testing.T) {
 	}
 }
 
-// TestKubernetesExamples: nothing that runs in a cluster has a shell between
-// the image's name and the program, or more rights than it needs.
+// TestKubernetesExamples asks that no shell is between the image's name and the
+// program, and that the containers have no more rights than they need.
 func TestKubernetesExamples(t *testing.T) {
 	for _, file := range []string{"tekton/task.yaml", "argo/workflow.yaml"} {
 		src, err := os.ReadFile(file)
@@ -185,7 +185,7 @@ func TestKubernetesExamples(t *testing.T) {
 	}
 }
 
-// TestJenkinsfile: Groovy must not put a parameter into a script.
+// TestJenkinsfile asks that Groovy puts no parameter into a script.
 func TestJenkinsfile(t *testing.T) {
 	src, err := os.ReadFile("jenkins/Jenkinsfile")
 	if err != nil {
@@ -196,7 +196,7 @@ func TestJenkinsfile(t *testing.T) {
 		t.Error("brackets or quotes do not match")
 	}
 	if strings.Contains(text, `"""`) || regexp.MustCompile(`sh\s+"`).MatchString(text) {
-		t.Error("a script in double quotes: Groovy fills in what stands in parameters")
+		t.Error("a script in double quotes: Groovy expands parameters in it")
 	}
 	if !strings.Contains(text, "always") {
 		t.Error("reports of a denied image would be lost")

@@ -104,7 +104,8 @@ func sourceOf(t *testing.T, files ...string) string {
 	return all.String()
 }
 
-// A refusal is an answer: running again cannot change it, and must not hide it.
+// A refused share is not tried again: another run cannot change the answer and
+// must not hide it.
 func TestNightlyRetriesOnlyWhatCanHelp(t *testing.T) {
 	job := at(t, nightly(t)["CronJob/imagegate-nightly"], "spec", "jobTemplate", "spec")
 	rule := at(t, job, "podFailurePolicy", "rules").Content[0]
@@ -120,7 +121,8 @@ func TestNightlyRetriesOnlyWhatCanHelp(t *testing.T) {
 	}
 }
 
-// Every pod runs as nobody, from a file system that it cannot write to, within limits.
+// Every pod runs without privileges, from a file system that it cannot write
+// to, within limits.
 func TestNightlyIsHardened(t *testing.T) {
 	docs := nightly(t)
 	for name, pod := range map[string]*yaml.Node{
@@ -149,8 +151,8 @@ func TestNightlyIsHardened(t *testing.T) {
 	}
 }
 
-// Redis forgets the oldest instead of refusing the newest, asks for a password,
-// and the job and the service find it.
+// Redis evicts the oldest entries and does not refuse new ones, asks for a
+// password, and is found by the job and the service.
 func TestNightlyRedis(t *testing.T) {
 	docs := nightly(t)
 	redis := at(t, docs["Deployment/imagegate-redis"], "spec", "template")

@@ -49,7 +49,7 @@ func TestWorkflowsAreHardened(t *testing.T) {
 	}
 }
 
-// TestRulesBite shows each rule a workflow that breaks it.
+// TestRulesBite asks that each rule reports a workflow that breaks it.
 func TestRulesBite(t *testing.T) {
 	const sha = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 	job := func(steps string) string {
@@ -109,7 +109,7 @@ func faults(t *testing.T, src string) []string {
 	return out
 }
 
-// keyFaults looks at one key, wherever it stands.
+// keyFaults returns what is wrong with one key, at any place in a file.
 func keyFaults(key string, value *yaml.Node) []string {
 	var out []string
 	add := func(format string, args ...any) {
@@ -122,11 +122,11 @@ func keyFaults(key string, value *yaml.Node) []string {
 		case !pinnedUse.MatchString(value.Value):
 			add("%s is not pinned by a full commit", value.Value)
 		case !strings.HasPrefix(value.Value, "./") && !noted.MatchString(value.LineComment):
-			add("%s says no version in a comment, so nobody can update it", value.Value)
+			add("%s says no version in a comment, so a reader cannot tell whether it is current", value.Value)
 		}
 	case "run", "script":
-		// Every expression, not only the dangerous ones: which are dangerous is
-		// learnt too late. They go through env.
+		// Every expression is a fault, not only those that are known to be
+		// dangerous. Expressions belong in env.
 		if strings.Contains(value.Value, "${{") {
 			add("expression in a script")
 		}
@@ -188,7 +188,8 @@ func workflowFaults(top, jobs *yaml.Node) []string {
 			}
 		}
 	}
-	// These run with secrets or a writing token on what a stranger has sent.
+	// These events run with secrets or a writing token on content that a
+	// stranger sent.
 	for _, bad := range []string{"pull_request_target", "workflow_run", "issue_comment", "issues", "discussion_comment", "repository_dispatch"} {
 		if slices.Contains(triggers, bad) {
 			out = append(out, "trigger "+bad+" runs with rights on what strangers write")
@@ -229,7 +230,8 @@ func get(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// No workflow with rights may use what a pull request could have left behind.
+// No workflow with rights may use a cache or an artifact that a pull request
+// could have written.
 func TestReleaseUsesNoCache(t *testing.T) {
 	src, err := os.ReadFile(filepath.Join(root, ".github/workflows/release.yml"))
 	if err != nil {
@@ -243,7 +245,7 @@ func TestReleaseUsesNoCache(t *testing.T) {
 	}
 }
 
-// TestYAMLParses holds for every file of the pipelines that no other test reads.
+// TestYAMLParses asks that the YAML of all other files of the pipelines parses.
 func TestYAMLParses(t *testing.T) {
 	n := 0
 	for _, dir := range []string{"examples", "templates", ".github"} {

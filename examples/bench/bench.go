@@ -147,8 +147,8 @@ func (b *bench) document(h v1.Hash, to any) error {
 	return fmt.Errorf("no layout has %s", h)
 }
 
-// weight is the size of all layers of images, each layer once: what a run that
-// knows nothing cannot do without.
+// weight is the size of all layers of images, each layer once: a run without a
+// cache has to fetch as much.
 func (b *bench) weight(images ...string) (int64, error) {
 	sizes := map[v1.Hash]int64{}
 	var add func(h v1.Hash) error
@@ -204,8 +204,8 @@ func (b *bench) theirs(dir, backend, cache string, targets []target) side {
 	return s
 }
 
-// floor unpacks and lists the layers of an image with gzip and tar: what nobody
-// who looks into layers can do without.
+// floor unpacks and lists the layers of an image with gzip and tar. Every
+// program that looks into layers has to do as much.
 func (b *bench) floor(image string) (side, error) {
 	var manifest v1.Manifest
 	if err := b.document(b.images[image].Digest, &manifest); err != nil {

@@ -31,8 +31,8 @@ type pointResult struct {
 	Result result
 }
 
-// linear is the exponent that a curve may have: what is left above 1 is noise
-// and the logarithm of a sort.
+// linear is the exponent that a curve may have. The part above 1 is for noise
+// and for the logarithm of a sort.
 const linear = 1.15
 
 func curves() []curve {
@@ -138,8 +138,8 @@ func (c curveResult) values(runs func(result) []usage, of func(usage) float64) (
 func ours(r result) []usage   { return r.Ours }
 func theirs(r result) []usage { return r.Theirs }
 
-// exponent is that of the upper part of the curve: below it, the start of the
-// program is most of the time and every curve looks flat.
+// exponent is that of the upper part of the curve. In the lower part the start
+// of the program takes most of the time, and every curve looks flat.
 func (c curveResult) exponent(runs func(result) []usage, of func(usage) float64) float64 {
 	xs, ys := c.values(runs, of)
 	from := max(0, len(xs)-3)

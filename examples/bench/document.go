@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// mark is what stands around a table in a document.
+// mark is the text before and after a table in a document.
 func mark(name string) (begin, end string) {
 	return "<!-- bench:begin " + name + " -->\n", "<!-- bench:end -->"
 }

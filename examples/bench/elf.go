@@ -26,7 +26,7 @@ func goProgram(compiler, main string, modules []library, code []byte) []byte {
 	}
 	start, _ := hex.DecodeString(infoStart) // constants
 	end, _ := hex.DecodeString(infoEnd)
-	// Magic, pointer size, flag 2 for strings that stand inside the section.
+	// Magic, pointer size, flag 2 for strings inside the section.
 	blob := append([]byte(buildInfoMagic), 8, 2)
 	blob = append(blob, make([]byte, 32-len(blob))...)
 	blob = appendString(blob, []byte(compiler))

@@ -75,8 +75,8 @@ func (o options) run(ctx context.Context) error {
 	if o.database == "" {
 		return errors.New("-cache-dir is required: a directory with db/ and java-db/ (go run ./examples/testdb DIR makes a small one)")
 	}
-	// In a process of its own: what making images takes must not lie in the one
-	// that forks.
+	// Images are made in another process, so that the memory this takes does
+	// not count for the process that forks.
 	if err := o.again(ctx, "-make"); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func loadMaterial() (*material, error) {
 	if m.code, err = concatenate(filepath.Join(root, "pkg", "tool"), "", 1<<30); err != nil {
 		return nil, err
 	}
-	// A piece of code that held the magic would make a Go program of a library.
+	// Code with the magic in it would turn a library into a Go program.
 	m.code = bytes.ReplaceAll(append(m.code, m.program...), []byte(buildInfoMagic), []byte("              "))
 	return m, nil
 }

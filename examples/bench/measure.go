@@ -16,7 +16,7 @@ import (
 type step struct {
 	argv []string
 	// exits are the exit codes of a run that did its work: 0 and 1 are verdicts
-	// of imagegate, and anything else did not measure what it should.
+	// of imagegate. A run with another code did not measure what it should.
 	exits []int
 }
 
@@ -81,8 +81,8 @@ func (u *usage) add(ctx context.Context, steps []step) error {
 			u.MaxRSS = max(u.MaxRSS, r.Maxrss<<10) // kilobytes on Linux
 		}
 	}
-	// A process that nobody waits for is missing in the times of its parent, but
-	// not in what was seen of it.
+	// The times of a parent leave out children that it does not wait for. The
+	// samples include them.
 	u.CPU += max(waited, watched.seen())
 	u.PSS, u.RSS = max(u.PSS, watched.pss), max(u.RSS, watched.rss)
 	return failed

@@ -185,8 +185,9 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, digest string) {
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 
-// peer is the registry as the harness sees it: another process, because Linux
-// counts the memory of a process that forks as the peak of what it starts.
+// peer is the registry as the harness sees it. It is another process, because
+// Linux counts the memory of a process that forks as the peak of the process it
+// starts.
 type peer struct {
 	host string
 	in   io.Closer

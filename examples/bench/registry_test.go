@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// Another client than the ones we measure pulls a whole image, and the registry
-// counts what it asked for.
+// A client that is not measured pulls a whole image, and the registry counts
+// its requests.
 func TestRegistryServesAndCounts(t *testing.T) {
 	dir := t.TempDir()
 	s := testStore(t, dir)

@@ -33,8 +33,8 @@ type results struct {
 	Curves  []curveResult
 }
 
-// load reads what was measured of this binary; anything else is forgotten, and
-// so is what another version of this program wrote.
+// load reads the results of this binary. Results of another binary, and those
+// that another version of this program wrote, are dropped.
 func (k *results) load(b *bench) error {
 	sum, err := fileHash(b.gate)
 	if err != nil {

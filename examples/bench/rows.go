@@ -91,7 +91,8 @@ func (b *bench) firstRun(image string) row {
 	return r
 }
 
-// emptyTrivy is Trivy with a cache on disk that is empty when a run begins.
+// emptyTrivy is Trivy with a cache on disk that is empty at the start of each
+// run.
 func (b *bench) emptyTrivy(dir string, targets []target) side {
 	cache := filepath.Join(dir, "trivy")
 	_ = b.linkDatabase(cache) // Trivy says what is missing
@@ -158,7 +159,7 @@ func (b *bench) manyRows() ([]row, error) {
 	eight.target = 0.3
 	rows := []row{eight}
 
-	// Trivy does better when its runs share a cache; who has one should know.
+	// Trivy does better when its runs share a cache, and the table should say so.
 	again := b.cold("shared-first", "the same, Trivy's 8 runs share a cache on disk", shared, names("shared-%d", sharedImages)...)
 	again.their = func(dir string) side { return b.emptyTrivy(dir, shared) }
 	rows = append(rows, again)

@@ -32,8 +32,8 @@ const (
 	zstandard
 )
 
-// recipe is how to make a layer. Layers with the same key are the same layer,
-// whatever image they are in.
+// recipe is how to make a layer. Layers with the same key are the same layer in
+// every image.
 type recipe struct {
 	key     string
 	pack    compression
@@ -81,7 +81,7 @@ func openStore(dir string) (*store, error) {
 	return s, nil
 }
 
-// blobPath is where the blob h stands in the layout dir.
+// blobPath is the path of the blob h in the layout dir.
 func blobPath(dir string, h v1.Hash) string { return filepath.Join(dir, "blobs", h.Algorithm, h.Hex) }
 
 // layer makes a layer, or finds it made.
@@ -141,7 +141,7 @@ func (s *store) write(r recipe) (m made, err error) {
 	return m, os.Rename(f.Name(), blobPath(s.dir, m.Digest))
 }
 
-// dice are loaded by the key: the same key, the same layer.
+// The seed of the dice is made of the key: the same key gives the same layer.
 func dice(key string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, key) // a hash never fails

@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// table is a Markdown table that is also readable as it stands: columns are
-// padded, all but the first are set to the right.
+// table is a Markdown table whose source is readable too: columns are padded,
+// and all but the first are set to the right.
 type table struct {
 	head []string
 	rows [][]string
 }
 
-// notMeasured stands where a table without rows would.
+// notMeasured replaces a table without rows.
 const notMeasured = "Not measured yet.\n"
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
@@ -110,8 +110,8 @@ func costTable(results []result) string {
 	return t.String()
 }
 
-// trafficTable shows what the last run of each asked the registry for: that a
-// warm run needs no layer is measured, not believed.
+// trafficTable shows what the last run of each row asked the registry for. It
+// measures that a warm run needs no layer.
 func trafficTable(results []result) string {
 	t := table{head: []string{"what", "findings", "manifests, configs, layers", "layers, MB", "no layer", "the other", "MB"}}
 	for _, r := range results {

@@ -119,7 +119,7 @@ func TestCurveTableAndDrawing(t *testing.T) {
 	}
 }
 
-// What was measured of another binary must not stand in the same table.
+// Results of another binary must not be in the same table.
 func TestResultsAreOfOneBinary(t *testing.T) {
 	dir := t.TempDir()
 	gate := filepath.Join(dir, "gate")

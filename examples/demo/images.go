@@ -74,7 +74,7 @@ func buildShop(ctx context.Context, mod, output string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-modfile="+mod, "-trimpath", "-ldflags=-s -w", "-o", output, ".")
 	cmd.Dir = appDir
 	cmd.Stdout, cmd.Stderr = &said, &said
-	// The settings that Trivy needs are none of the shop's business.
+	// The settings that Trivy needs do not apply to the shop.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOEXPERIMENT=", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("build the shop with %s (the module proxy must be reachable the first time): %w\n%s", mod, err, said.Bytes())

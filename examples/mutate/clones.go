@@ -47,7 +47,7 @@ type function struct {
 }
 
 // newClones divides the mutants of a file into those that can be cloned and
-// the rest: what stands outside of functions.
+// those that cannot, because they are outside of functions.
 func newClones(name string, numbered map[int]mutant) (*clones, map[int]mutant, error) {
 	var src []byte
 	for _, m := range numbered {
@@ -115,7 +115,7 @@ func callOf(decl *ast.FuncDecl) (string, bool) {
 }
 
 // source returns the file with its clones, and which mutant each line belongs
-// to. A mutant that is no Go at all is left out.
+// to. A mutant that does not parse is left out.
 func (c *clones) source(omit map[int]bool) ([]byte, map[int]int) {
 	var out, tail bytes.Buffer
 	last := 0

@@ -113,8 +113,8 @@ func (l *laboratory) buildClones(ctx context.Context, dir string, numbered map[i
 	return "", nil, nil, errors.New("the clones do not compile")
 }
 
-// divide prepares the files of a package for cloning. The rest are mutants that
-// stand outside of functions.
+// divide prepares the files of a package for cloning. The rest are mutants
+// outside of functions.
 func divide(numbered map[int]mutant) ([]*clones, map[int]mutant, error) {
 	files := map[string]map[int]mutant{}
 	for n, m := range numbered {
@@ -208,7 +208,7 @@ func (l *laboratory) test(ctx context.Context, dir, binary string, n int) (fate,
 
 // judge writes down what became of a mutant.
 func (l *laboratory) judge(ctx context.Context, m mutant, f fate) {
-	if ctx.Err() == nil { // else the tests were stopped, which says nothing
+	if ctx.Err() == nil { // if it is canceled, the tests were stopped and have no result
 		l.count(m, f)
 	}
 }

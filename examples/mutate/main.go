@@ -1,6 +1,6 @@
 // Mutate tests the tests: it changes one thing at a time in the lines that can
 // let an image pass, and runs the tests of the package on each such mutant. A
-// mutant that no test kills is a mistake that nobody would notice.
+// mutant that no test kills is a mistake that the tests would miss.
 //
 //	go run ./examples/mutate
 //	go run ./examples/mutate -files policy/evaluate.go -sample 50 -seed 7

@@ -19,11 +19,11 @@ type mutant struct {
 	start, end int
 	text       string
 	kind       string
-	src        []byte // the file as it was: somebody may be editing it
+	src        []byte // the file as it was: an editor may change it
 }
 
-// kinder lists what a constant or constructor is replaced by: each towards a
-// pass, and a pass towards something else.
+// kinder lists the replacements of a constant or constructor: each is replaced
+// by one that is closer to a pass, and a pass by another value.
 var kinder = map[string][]string{
 	"Undecided":       {"Passed"},
 	"Denied":          {"Passed", "Undecided"},

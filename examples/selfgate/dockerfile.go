@@ -48,12 +48,12 @@ func parseDockerfile(name, src string) (*recipe, error) {
 	case r.base == "":
 		return nil, fmt.Errorf("%s: there is no FROM", name)
 	case r.user == "":
-		return nil, fmt.Errorf("%s: there is no USER, so the image runs as whoever the base says", name)
+		return nil, fmt.Errorf("%s: there is no USER, so the image runs as the user of its base", name)
 	}
 	return r, nil
 }
 
-// apply takes one instruction in.
+// apply adds one instruction to the recipe.
 func (r *recipe) apply(instruction, rest string) error {
 	fields := strings.Fields(rest)
 	switch instruction {
@@ -94,8 +94,8 @@ func (r *recipe) apply(instruction, rest string) error {
 	return nil
 }
 
-// image builds the image from the files of the build context, on a stand-in for
-// the base: distroless is Debian, with one file per package.
+// image builds the image from the files of the build context. Its base is a
+// replacement for distroless: Debian, with one file per package.
 func (r *recipe) image(context map[string][]byte, created time.Time) (*imagetest.Parts, error) {
 	layers := []imagetest.Layer{rootfs.Distroless("13",
 		rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u2"},

@@ -2,8 +2,8 @@
 // that the Dockerfile describes as an OCI layout, without Docker and without a
 // network, and runs the program on it.
 //
-// Two things are stand-ins, because the real ones have to be fetched: the base
-// image, and the advisories. The workflow in .github/workflows/ci.yml does the
+// The base image and the advisories are replaced by small ones that are made
+// here, because the real ones have to be downloaded. The workflow in .github/workflows/ci.yml does the
 // same with the real ones.
 package main
 

@@ -11,8 +11,8 @@ import (
 
 const base = "gcr.io/distroless/static-debian13:nonroot@sha256:f7f8f729987ad0fdf6b05eeeae94b26e6a0f613bdf46feea7fc40f7bd72953e6"
 
-// The image of a release is what our own policy asks for, by its description
-// alone: a base named by digest, a user that is a number, labels that lead back.
+// The description alone gives the image of a release what our own policy asks
+// for: a base named by digest, a numeric user, and labels that name the source.
 func TestReleaseImage(t *testing.T) {
 	src, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
@@ -69,8 +69,8 @@ func TestParseDockerfileRefuses(t *testing.T) {
 	}
 }
 
-// A file that the description names and nobody made is an error, not an image
-// without it.
+// A file that the description names and that does not exist is an error. The
+// image is not built without it.
 func TestMissingFile(t *testing.T) {
 	r := &recipe{copies: []copyStep{{"missing", "/x"}}}
 	if _, err := r.image(nil, time.Now()); err == nil || !strings.Contains(err.Error(), "COPY missing") {
