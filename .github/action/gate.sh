@@ -30,8 +30,8 @@ finish() {
 	exit "$code"
 }
 
-# refuse ends without a verdict: code 3 when the workflow is wrong, 2 when
-# something else is.
+# refuse ends without a verdict: code 3 when the workflow is wrong, and 2 for any
+# other reason.
 refuse() {
 	local code=$1 message=$2
 	message=${message//'%'/%25}
@@ -76,7 +76,7 @@ sum() {
 	printf '%s' "${line%% *}"
 }
 
-# released prints the version whose sums stand beside this script.
+# released prints the version whose sums are beside this script.
 released() {
 	sed -n 's/^[0-9a-f]\{64\}  imagegate_\([0-9][0-9A-Za-z.-]*\)_linux_amd64\.tar\.gz$/\1/p' "$here/sums.txt"
 }
@@ -93,7 +93,7 @@ builds() {
 }
 
 # caches sets the directories in which Go keeps modules and compiled packages.
-# They are apart from those of the job, so that they can be kept on their own.
+# They differ from those of the job, so that they can be kept separately.
 caches() {
 	local root=${XDG_CACHE_HOME:-${HOME:-${RUNNER_TEMP:-/tmp}}/.cache}/imagegate-build
 	export GOCACHE=${GOCACHE:-$root/compiled} GOMODCACHE=${GOMODCACHE:-$root/modules}

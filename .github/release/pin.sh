@@ -25,8 +25,8 @@ done
 {
 	cat <<-'END'
 		# SHA-256 sums of the archives of one release, as sha256sum writes them. The
-		# release workflow proposes them after it has published the archives. Whoever pins
-		# a commit of the action then pins the program it runs, byte for byte.
+		# release workflow proposes them after it has published the archives. A commit of
+		# the action then pins the program that it runs, byte for byte.
 	END
 	printf '%s\n' "$sums"
 } >.github/action/sums.txt
