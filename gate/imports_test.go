@@ -46,6 +46,7 @@ func allowedImports() map[string][]string {
 		"gate/image/remote":    with("gate/image", "gate/promote"),
 		"gate/saved":           contracts,
 		"gate/promote":         nil,
+		"gate/policies":        {"gate/promote"},
 		"gate/report/safe":     nil,
 		"gate/report/page":     {"gate/report/safe"},
 		"gate/report":          with("gate/report/safe", "gate/report/page", "policy/plan"),
@@ -69,7 +70,7 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
 		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
 			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
-			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "policy/policytest", "policy/ignorefile"),
+			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/policies", "policy/policytest", "policy/ignorefile"),
 	}
 }
 

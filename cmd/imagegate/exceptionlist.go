@@ -87,7 +87,7 @@ func exceptionList(p *program, c *cli.Context) error {
 	}
 	var out []listed
 	for _, path := range paths {
-		pol, _, err := choosePolicy(c.Context, p, path, demands{})
+		pol, _, err := choosePolicy(p, c, path, demands{})
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ func policyCommand(p *program) *cli.Command {
 				Action:      p.action(policyValidate),
 			},
 			policyShowCommand(p),
+			policyPushCommand(p),
 			policyTestCommand(p),
 			policyImportCommand(p),
 			{
@@ -73,7 +74,7 @@ func policyValidate(p *program, c *cli.Context) error {
 	var mistakes policy.Error
 	var unreadable error
 	for _, path := range c.Args().Slice() {
-		pol, err := readPolicy(c.Context, path)
+		pol, err := readPolicy(p, c, path)
 		var wrong *policy.Error
 		switch {
 		case errors.As(err, &wrong):

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,9 +11,14 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/input"
+	"github.com/imagegate/imagegate/gate/policies"
+	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy"
 )
 
@@ -34,14 +39,14 @@ type demands struct{ digest, base string }
 // these: the file of the flag, that of the variable, that of the working
 // directory, the built-in policy. It reads the bytes once, so that it hashes the
 // bytes that decide.
-func choosePolicy(ctx context.Context, p *program, flag string, want demands) (*policy.Policy, gate.PolicySource, error) {
+func choosePolicy(p *program, c *cli.Context, flag string, want demands) (*policy.Policy, gate.PolicySource, error) {
 	path, err := policyPath(p, flag)
 	if err != nil {
 		return nil, gate.PolicySource{}, err
 	}
 	pol := policy.Default()
 	if path != "" {
-		if pol, err = readPolicy(ctx, path); err != nil {
+		if pol, err = readPolicy(p, c, path); err != nil {
 			return nil, gate.PolicySource{Path: path}, err
 		}
 	}
@@ -50,12 +55,12 @@ func choosePolicy(ctx context.Context, p *program, flag string, want demands) (*
 }
 
 // readPolicy reads a policy and what it builds on.
-func readPolicy(ctx context.Context, path string) (*policy.Policy, error) {
-	src, err := input.ReadFile(ctx, path, maxPolicy)
+func readPolicy(p *program, c *cli.Context, path string) (*policy.Policy, error) {
+	src, err := input.ReadFile(c.Context, path, maxPolicy)
 	if err != nil {
 		return nil, fileError("read the policy", err)
 	}
-	pol, err := policy.ParseOn(path, src, loadBase(ctx))
+	pol, err := policy.ParseOn(path, src, loadBase(p, c))
 	if err != nil {
 		return nil, &cmdline.Error{Err: err}
 	}
@@ -63,17 +68,28 @@ func readPolicy(ctx context.Context, path string) (*policy.Policy, error) {
 }
 
 // loadBase reads the policies that others build on. A path is relative to the file
-// that names it.
-func loadBase(ctx context.Context) policy.Loader {
+// that names it. An artifact is read from a registry once and then kept.
+func loadBase(p *program, c *cli.Context) policy.Loader {
 	return func(from string, b policy.Base) (string, []byte, error) {
 		if b.OCI != "" {
-			return "", nil, errors.New("this version of imagegate reads no policies from registries")
+			dir := c.String("cache-dir")
+			if dir == "" {
+				dir = database.DefaultCacheDir(p.env.get)
+			}
+			src, err := policies.Read(c.Context, func() (policies.Registry, error) {
+				conn, err := connect(p, c, progress.New(io.Discard, true, p.env.get))
+				if err != nil {
+					return nil, err
+				}
+				return conn.client, nil
+			}, b.OCI, b.Digest, dir)
+			return b.String(), src, err
 		}
 		path := b.File
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(from), path)
 		}
-		src, err := input.ReadFile(ctx, path, maxPolicy)
+		src, err := input.ReadFile(c.Context, path, maxPolicy)
 		return path, src, err
 	}
 }

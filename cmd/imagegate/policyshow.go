@@ -33,7 +33,7 @@ func policyShow(p *program, c *cli.Context) error {
 	if !ok {
 		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text or json")
 	}
-	pol, source, err := choosePolicy(c.Context, p, c.Args().First(), demands{})
+	pol, source, err := choosePolicy(p, c, c.Args().First(), demands{})
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func readTests(p *program, c *cli.Context, path string) (*policytest.File, *poli
 	if flag == "" && tests.Policy != "" {
 		flag = beside(path, tests.Policy)
 	}
-	pol, _, err := choosePolicy(c.Context, p, flag, demands{c.String("require-policy-digest"), c.String("require-base-policy")})
+	pol, _, err := choosePolicy(p, c, flag, demands{c.String("require-policy-digest"), c.String("require-base-policy")})
 	return tests, pol, err
 }
 

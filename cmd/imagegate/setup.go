@@ -71,7 +71,7 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if err := checkNotRead(s.places(), append(inputs, c.StringSlice("ca-cert")...)); err != nil {
 		return nil, err
 	}
-	s.policy, s.source, err = choosePolicy(c.Context, p, c.String("policy"), demands{c.String("require-policy-digest"), c.String("require-base-policy")})
+	s.policy, s.source, err = choosePolicy(p, c, c.String("policy"), demands{c.String("require-policy-digest"), c.String("require-base-policy")})
 	return s, err
 }
 
