@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -18,9 +19,9 @@ const maxDatabaseAge = 5 * 24 * time.Hour
 
 var (
 	endOfLifeKey = &setting[supportEnd]{
-		path: ruleEndOfLife, schema: supportEndSchema(), read: (*decoder).supportEnd, order: supportEndAsStrict, unset: &supportEnd{level: levelFail},
+		path: ruleEndOfLife, doc: "The operating system is still supported.", schema: supportEndSchema(), read: (*decoder).supportEnd, order: supportEndAsStrict, unset: &supportEnd{level: levelFail},
 	}
-	bundledKey     = coverageLevel(ruleBundledSBOMs, levelWarn, levelFail, levelWarn, levelIgnore)
+	bundledKey     = coverageLevel(ruleBundledSBOMs, "The image carries no software bills of materials of its own.", levelWarn, levelFail, levelWarn, levelIgnore)
 	databaseAgeKey = &setting[time.Duration]{
 		path: ruleDatabaseAge, doc: "How old the advisory database may be, by its build date.",
 		schema: durationSchema(), read: someTime, order: smaller[time.Duration], unset: new(maxDatabaseAge),
@@ -32,16 +33,16 @@ var (
 	gapKeys = func() map[evidence.GapKind]*setting[string] {
 		keys := map[evidence.GapKind]*setting[string]{}
 		for _, t := range gapTexts() {
-			keys[t.kind] = coverageLevel(ruleCoverage+string(t.kind), t.level, levelFail, levelWarn)
+			keys[t.kind] = coverageLevel(ruleCoverage+string(t.kind), t.title, t.level, levelFail, levelWarn)
 		}
 		return keys
 	}()
 )
 
 // coverageLevel makes the key of a coverage rule whose value is its level.
-func coverageLevel(id, unset string, levels ...string) *setting[string] {
+func coverageLevel(id, doc, unset string, levels ...string) *setting[string] {
 	return &setting[string]{
-		path: id, schema: enum(levels...), read: oneOf(levels...), order: strictest(levels...), unset: &unset,
+		path: id, doc: doc, schema: enum(levels...), read: oneOf(levels...), order: strictest(levels...), unset: &unset,
 	}
 }
 
@@ -53,11 +54,6 @@ func coverageSection() section {
 	s.rules = append(s.rules, otherCoverageRules()...)
 	for _, r := range s.rules {
 		r.always = true
-		for _, k := range r.keys {
-			if l, ok := k.(*setting[string]); ok {
-				l.doc = r.Title
-			}
-		}
 	}
 	return s
 }
@@ -116,8 +112,8 @@ func blinding(id string) bool {
 
 // asksCoverage reports whether any key of the coverage section is set.
 func (s *settings) asksCoverage() bool {
-	for _, r := range coverageSection().rules {
-		if _, set := s.set(r.keys...); set {
+	for path := range s.values {
+		if strings.HasPrefix(path, ruleCoverage) {
 			return true
 		}
 	}
