@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,12 +224,12 @@ func TestFaultsOfWrites(t *testing.T) {
 				t.Parallel()
 				source, target := newWritable(t, true), newWritable(t, true)
 				digest := source.signed(t, "team/app")
-				left := c.times
+				var left atomic.Int64
+				left.Store(int64(c.times))
 				target.before = func(w http.ResponseWriter, q *http.Request) bool {
-					if left == 0 || !strings.HasPrefix(q.Method+" "+q.URL.Path, begin) {
+					if !strings.HasPrefix(q.Method+" "+q.URL.Path, begin) || left.Add(-1) < 0 {
 						return false
 					}
-					left--
 					if c.status == 0 {
 						panic(http.ErrAbortHandler)
 					}
