@@ -33,8 +33,8 @@ func held(tg *gate.Target, i int, release <-chan struct{}, err error) (reading c
 	return reading
 }
 
-// A manifest that names another blob beside a diffID must not take the verdict
-// of an honest image, which waits for the same layer in the same repository.
+// A manifest that names another blob beside a diffID must not affect the verdict on
+// a valid image that waits for the same layer in the same repository.
 func TestFaultOfAnotherBlob(t *testing.T) {
 	s := open(t, "", func(o *scan.Options) { o.Jobs = 2 })
 	liar, honest := target(t, app(1)), target(t, app(1))
@@ -44,13 +44,13 @@ func TestFaultOfAnotherBlob(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if got, err := s.Scan(t.Context(), liar, need); err == nil {
-			t.Errorf("the lie was believed: %+v", got)
+			t.Errorf("the false manifest was accepted: %+v", got)
 		}
 	})
 	<-reading
 	wg.Go(func() {
 		if _, err := s.Scan(t.Context(), honest, need); err != nil {
-			t.Errorf("the honest image: %v", err)
+			t.Errorf("the valid image: %v", err)
 		}
 	})
 	scan.AwaitWaiting(s, honest.Layers[0].DiffID, 2)
@@ -110,8 +110,8 @@ func TestSharedFaultIsToldInOnesOwnWords(t *testing.T) {
 	}
 }
 
-// A panic costs one image its verdict. It leaves neither a process nor a slot
-// that is taken for ever.
+// A panic affects the verdict on one image only. It leaks neither a process nor a
+// slot.
 func TestPanicsLeaveNothing(t *testing.T) {
 	for _, at := range []string{"fetch", "seen", "cache"} {
 		t.Run(at, func(t *testing.T) {

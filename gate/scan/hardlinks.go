@@ -52,9 +52,9 @@ func (h *hardLinks) add(e *layer.Entry) bool {
 }
 
 // gains reports whether an analyzer would read a file under the name of a link
-// that none reads under its first name. Programs are read whatever they are
-// called: a mode without x leaves their analyzers out. A size below ten bytes
-// leaves out the one for secrets.
+// that none reads under its first name. The analyzers of programs read files of any
+// name, so they are excluded with a mode without the x bit. The analyzer of secrets
+// is excluded with a size below ten bytes.
 func (h *hardLinks) gains(name, first string, decides bool) bool {
 	const plain, tiny, small = 0o644, 4, 1 << 10
 	if h.wants(name, plain, tiny) && (decides || path.Base(name) != path.Base(first) || !h.wants(first, plain, tiny)) {

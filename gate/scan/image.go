@@ -45,8 +45,8 @@ func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
 		_, im.javaErr = im.scanner.databases.openJava(ctx)
 	}
 	var scan *evidence.Scan
-	// An image that has all its layers goes before those that begin: what is
-	// finished takes no memory.
+	// An image that has all its layers comes before images that begin: once it is
+	// finished, its memory is free.
 	err = im.scanner.pool.Do(ctx, math.MaxInt64, func(w *worker.Worker) error {
 		if err := im.match(w, all); err != nil {
 			return err

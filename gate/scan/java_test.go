@@ -15,8 +15,8 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// An analysis is kept under the hash of the Java database. One that was made
-// with other bytes is no evidence, in this run or in a later one.
+// An analysis is kept under the hash of the Java database. An analysis that was made
+// with another database is not used, in this run or in a later one.
 func TestJavaDatabaseThatChanges(t *testing.T) {
 	var cache mapCache
 	var temp string
@@ -47,8 +47,8 @@ func TestJavaDatabaseThatChanges(t *testing.T) {
 	}
 }
 
-// A run without a Java database says of jars what it would say if it had never
-// seen them, whatever an earlier one found: they are read again and are a gap.
+// A run without a Java database does not use what an earlier run has found in jars.
+// It reads the layers with jars again and reports a gap.
 func TestJavaDatabaseThatIsGone(t *testing.T) {
 	var cache mapCache
 	var tr traffic

@@ -28,7 +28,7 @@ func TestReportArrives(t *testing.T) {
 	}
 }
 
-// fill sets v, and all that is in it, to something else than the zero value.
+// fill sets v and all its fields and elements to values other than zero.
 func fill(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():

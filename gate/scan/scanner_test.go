@@ -363,7 +363,7 @@ func TestUnverifiedBytes(t *testing.T) {
 		})
 	}
 	if _, err := s.Scan(t.Context(), target(t, alpine()), need); err != nil {
-		t.Errorf("an honest image after all that: %v", err)
+		t.Errorf("a valid image after all faults: %v", err)
 	}
 }
 

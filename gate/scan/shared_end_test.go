@@ -11,8 +11,8 @@ import (
 	"github.com/imagegate/imagegate/gate/scan"
 )
 
-// An image that gives up in any phase takes nothing from those that wait for the
-// same layer, and leaves nothing running.
+// An image that is cancelled in any phase does not affect others that wait for the
+// same layer, and no goroutine of it is left.
 func TestGivingUpTakesNothingFromOthers(t *testing.T) {
 	for _, phase := range []string{"fetch", "body"} {
 		t.Run(phase, func(t *testing.T) {

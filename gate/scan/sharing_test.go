@@ -148,8 +148,8 @@ func TestKnownLayersAreNotFetched(t *testing.T) {
 	}
 }
 
-// What an analyzer complained of may have been a full disk: later runs look
-// again.
+// If an analyzer reported a fault of the machine, such as a full disk, later runs
+// read the layer again.
 func TestComplaintsAreNotKept(t *testing.T) {
 	var cache mapCache
 	var tr traffic
@@ -195,8 +195,8 @@ func TestOtherWorkIsNotUsed(t *testing.T) {
 	}
 }
 
-// A manifest may claim that any blob is a layer that is known to be harmless.
-// The claim is checked before it is believed.
+// A manifest may claim that any blob is a layer that is known to be harmless. The
+// blob is read and compared with the diffID before the result is used.
 func TestForgedDiffIDIsNotBelieved(t *testing.T) {
 	forge := func(t *testing.T) (honest, forged *gate.Target) {
 		honest, forged = target(t, app(1)), target(t, imagetest.Image(rootfs.Alpine("3.19"), imagetest.Files(imagetest.Text("evil", "x"))))
@@ -270,7 +270,7 @@ func TestOtherFormOfAKnownLayerIsVerified(t *testing.T) {
 	}
 }
 
-// What a cache returns can cost time and nothing more.
+// A damaged entry of a cache only makes the run slower: the layer is read again.
 func TestDamagedEntriesAreReadAgain(t *testing.T) {
 	var good mapCache
 	s := open(t, "", on(&good))

@@ -16,11 +16,11 @@ var (
 	errLate = errors.New("it did not answer in time")
 )
 
-// breaker switches a server off that does not work.
+// breaker stops the use of a server that does not work.
 type breaker struct {
 	mu       sync.Mutex
 	failures int   // in a row
-	last     error // of any failure that was not told
+	last     error // of any failure that was not reported
 	off      bool
 }
 
@@ -64,7 +64,7 @@ func (b *breaker) untold() error {
 
 // await runs f and returns when it or ctx ends: go-redis looks at the deadline
 // of a context, but not at its end, so it would keep a cancelled run waiting. A
-// panic in it is an error, because a cache is no reason for no verdict.
+// panic in f is returned as an error, because a cache must not prevent a verdict.
 func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T

@@ -6,8 +6,8 @@
 // Options.Key. Without a secret, the writers of the directory are trusted, which
 // must be this user alone, or the writers of the server, which causes a warning.
 //
-// A cache must never be the reason for no verdict either: a fault in it is a miss
-// and one warning, and the run takes longer.
+// A cache must not prevent a verdict either. A fault in it is a miss and one
+// warning, and the run takes longer.
 package cache
 
 import (
@@ -89,7 +89,7 @@ type Options struct {
 	// Maintenance opens the cache for Info and Prune alone, which trust no
 	// entry and so need no secret. Get finds nothing and Put keeps nothing.
 	Maintenance bool
-	// Warn is told what is worth knowing and no error, from many goroutines at
+	// Warn is called with problems that are not errors, from many goroutines at
 	// once. It may be nil.
 	Warn func(string)
 	// Now is the clock, time.Now when nil.

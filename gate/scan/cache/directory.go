@@ -83,9 +83,9 @@ func (d *directory) open(create bool) (*os.Root, error) {
 	return root, nil
 }
 
-// trust refuses a file or directory in which another user can have planted an
-// analysis that finds nothing. With a secret it does not matter who can write
-// there.
+// trust refuses a file or directory that another user can write to: that user could
+// store an analysis without findings. With a secret, other users may write there,
+// because they cannot seal an entry.
 func (d *directory) trust(name string, info fs.FileInfo) error {
 	if d.options.Key != nil {
 		return nil
@@ -189,7 +189,7 @@ func (d *directory) read(root *os.Root, name string) ([]byte, error) {
 	}
 	now := d.options.Now()
 	if since := now.Sub(info.ModTime()); since > touchAfter || since < -touchAfter {
-		_ = root.Chtimes(name, time.Time{}, now) // read-only, or Prune was quicker
+		_ = root.Chtimes(name, time.Time{}, now) // fails if the cache is read-only or Prune has deleted the entry
 	}
 	return frame, nil
 }

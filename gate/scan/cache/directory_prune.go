@@ -127,8 +127,8 @@ func listShelf(root *os.Root, shelf string, entries []entry) ([]entry, error) {
 	return entries, nil
 }
 
-// sweepTemps deletes what killed processes left. It is a courtesy: what it
-// cannot delete stays.
+// sweepTemps deletes the temporary files of killed processes. It ignores the files
+// that it cannot delete.
 func (d *directory) sweepTemps(root *os.Root) {
 	files, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {

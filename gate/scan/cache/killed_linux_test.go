@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A process that is killed while it writes leaves nothing that is believed, and
-// nothing that stays.
+// A process that is killed while it writes leaves no valid entry, and its temporary
+// files are deleted later.
 func TestKilledWriters(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 5 {

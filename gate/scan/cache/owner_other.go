@@ -6,6 +6,6 @@ import "io/fs"
 
 const openFlags = 0
 
-// trusted believes in every directory: permission bits say nothing on these
-// systems, whose cache directories are in the user's profile.
+// trusted accepts every directory. Permission bits have no meaning on these systems,
+// and their cache directories are in the user's profile.
 func trusted(fs.FileInfo) error { return nil }

@@ -9,13 +9,14 @@ import (
 	"syscall"
 )
 
-// openFlags keep a planted pipe from stopping this process.
+// openFlags make the opening of a pipe return at once. Another user could have put
+// a pipe in the place of a file.
 const openFlags = syscall.O_NONBLOCK
 
-// trusted says why what info describes may hold what another user wrote. Root
-// does not count: it can change what this process believes in easier ways. What
-// access control lists add to the mode shows in the group's bits on Linux, and
-// not at all on macOS.
+// trusted returns an error if another user can write to the file or directory that
+// info describes. Root is not counted, because root can alter this process anyway.
+// On Linux, the group's bits of the mode include the rights of access control
+// lists. On macOS they do not.
 func trusted(info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

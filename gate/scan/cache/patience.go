@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// basePatience is how long a run waits for a server whatever its size.
+	// basePatience is how long even the smallest run waits for a server.
 	basePatience = 40 * time.Millisecond
 	// patienceShare is the part of a run that may be spent on waiting: a tenth.
 	patienceShare = 10

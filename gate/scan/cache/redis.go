@@ -161,8 +161,9 @@ func (r *redisStore) Put(ctx context.Context, key string, data []byte) error {
 // Finish implements Store.
 func (r *redisStore) Finish() { r.finish() }
 
-// await waits for an operation as long as the run's patience lasts. go-redis looks at the deadline of a context and not at its end, so it
-// would keep a cancelled run waiting.
+// await waits for an operation as long as the run's patience lasts. go-redis looks
+// at the deadline of a context and not at its end, so it would keep a cancelled run
+// waiting.
 func (r *redisStore) await(ctx context.Context, o *operation) error {
 	err := r.patience.await(ctx, o.done)
 	if errors.Is(err, errLate) {

@@ -41,8 +41,8 @@ type redisSet struct {
 
 // exchange sends the commands that queue adds, in one pipeline, and waits for all
 // answers. The error says that the server did not answer; what it answered is in
-// the commands. A panic of go-redis is an error: a cache is no reason for no
-// verdict.
+// the commands. A panic of go-redis is returned as an error, because a cache must
+// not prevent a verdict.
 func (r *redisStore) exchange(queue func(context.Context, redis.Pipeliner)) (err error) {
 	ctx, cancel := context.WithTimeoutCause(r.life, r.options.DialTimeout+2*r.options.Timeout, errors.New("the server does not answer in time"))
 	defer cancel()

@@ -71,8 +71,8 @@ func converse(conn net.Conn, answer func(command string) string) {
 	}
 }
 
-// Whatever a server answers, it costs a warning, and neither memory nor the
-// verdict.
+// A hostile answer of a server causes a warning. It neither exhausts the memory nor
+// affects the verdict.
 func TestHostileServers(t *testing.T) {
 	always := func(reply string) func(string) string { return func(string) string { return reply } }
 	for name, answer := range map[string]func(string) string{

@@ -22,8 +22,8 @@ type server struct {
 	password string
 }
 
-// errServerForm repeats nothing of the URL, and so does not tell what may be a
-// password: url.Parse does, when the password has a character to be escaped.
+// errServerForm does not quote the URL, which may contain a password. The errors of
+// url.Parse quote it when the password has a character that must be escaped.
 var errServerForm = errors.New("the place of the layer cache is not like redis://[USER:PASSWORD@]HOST[:PORT][/DB] " +
 	"(in passwords, write special characters as %XX)")
 
@@ -61,8 +61,8 @@ func (s server) address() string { return net.JoinHostPort(s.host, s.port) }
 // String names the server without user and password.
 func (s server) String() string { return fmt.Sprintf("%s://%s/%d", s.scheme, s.address(), s.db) }
 
-// redact takes the secrets out of a text that may come from the server: it has
-// seen them and can say them.
+// redact removes the secrets from a text that may come from the server, because
+// the server has received them and may repeat them.
 func (s server) redact(text string) string {
 	const most = 300
 	for _, secret := range []string{s.password, url.QueryEscape(s.password), url.PathEscape(s.password)} {

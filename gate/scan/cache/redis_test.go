@@ -428,8 +428,8 @@ func TestRedisThatHangs(t *testing.T) {
 	n.want(t, "too slow for this run")
 }
 
-// The time that is spent on waiting is counted once for all that wait, and what
-// was found pays for it.
+// Time in which several entries are waited for is counted once. Entries that were
+// found extend the time that a run may wait.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPatience()

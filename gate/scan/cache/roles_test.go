@@ -76,7 +76,7 @@ func hammer(args []string) error {
 	return nil
 }
 
-// hammerTogether lets eight processes loose on one cache.
+// hammerTogether runs eight processes on one cache at the same time.
 func hammerTogether(t *testing.T, place string, env ...string) {
 	t.Helper()
 	results := make(chan error)

@@ -18,8 +18,8 @@ func systemRoles() map[string]func(args []string) error {
 
 const nobody = 65534
 
-// A user who can write where entries are can plant an analysis that finds
-// nothing.
+// Directories that another user can write to are not used: that user could store an
+// analysis without findings.
 func TestUnsafeDirectoriesAreNotUsed(t *testing.T) {
 	for _, test := range []struct {
 		name   string

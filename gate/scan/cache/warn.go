@@ -2,8 +2,8 @@ package cache
 
 import "sync"
 
-// warnings tells each kind of trouble once: a cache that is broken is broken for
-// every layer of every image.
+// warnings reports each kind of problem once: a broken cache fails for every layer
+// of every image.
 type warnings struct {
 	tell func(string)
 	mu   sync.Mutex

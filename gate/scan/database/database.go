@@ -1,7 +1,7 @@
 // Package database obtains, verifies, locks and describes the advisory
-// databases that Trivy matches against. It never opens one: bbolt maps the file
-// into memory, and a truncated file then kills the process with a fault that
-// nothing can recover. Only the worker opens databases.
+// databases that Trivy matches against. It never opens a database: bbolt maps the
+// file into memory, and a truncated file then ends the process with a fault that
+// cannot be recovered. Only the worker opens databases.
 //
 // A cache directory has the layout of Trivy's own, so that each program can use
 // the directory of the other:
@@ -13,8 +13,8 @@
 // imagegate.json holds what Trivy does not keep: the artifact's digest, the
 // sha256 of the database file, the file's stamp when it was hashed, and the
 // newest build ever used. It is also the journal of an installation, see
-// install.go. The cache directory, db/ and java-db/ may be symbolic links; the
-// files in them may not, because a link's target changes behind our back.
+// install.go. The cache directory, db/ and java-db/ may be symbolic links. The
+// files in them may not, because the target of a link can change unnoticed.
 package database
 
 import (
@@ -49,7 +49,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("database kind %d", int(k))
 }
 
-// traits is what tells the kinds apart.
+// traits are the properties in which the kinds differ.
 type traits struct {
 	name   string
 	sub    string // directory in the cache

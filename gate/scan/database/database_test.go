@@ -13,7 +13,7 @@ func TestNew(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	s := newStore(t, dir, nil)
 	if _, err := os.Stat(dir); err == nil {
-		t.Error("New writes before anybody asked for anything")
+		t.Error("New writes before the first call of a method")
 	}
 	if got := s.Dir(Java); got != filepath.Join(dir, "java-db") {
 		t.Errorf("Dir: got %q", got)

@@ -17,8 +17,8 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// download fetches and unpacks a's layer into staging. Nothing in staging is
-// believed unless the error is nil.
+// download fetches and unpacks a's layer into staging. The files in staging must
+// not be used unless the error is nil.
 func (s *Store) download(ctx context.Context, p place, from origin, a *artifact, staging string) (*entry, error) {
 	// The unpacked file is larger. Its exact size is in the first bytes of the
 	// download and is checked there.

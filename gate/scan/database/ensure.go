@@ -63,7 +63,7 @@ func (s *Store) usable(ctx context.Context, p place) (*installed, error) {
 func (s *Store) fresh(i *installed, maxAge time.Duration) bool {
 	m, now := i.entry.Metadata, s.opt.Now()
 	if m.checkFuture(now) != nil || maxAge > 0 && now.Sub(m.UpdatedAt) > maxAge {
-		return false // whatever it says about its next update
+		return false // even if its next update is not due yet
 	}
 	recent := func(t time.Time) bool { return !t.After(now) && now.Sub(t) < recheck }
 	return now.Before(m.NextUpdate) || recent(m.DownloadedAt) || recent(i.rec.Checked)
@@ -92,8 +92,8 @@ func (s *Store) young(i *installed, maxAge time.Duration) (*evidence.Database, e
 	return i.facts(), nil
 }
 
-// fallBack uses the installed database after a refresh failed. It reads it again,
-// because another process may have installed a newer one.
+// fallBack returns the installed database after a refresh has failed. It reads the
+// database again, because another process may have installed a newer one.
 func (s *Store) fallBack(ctx context.Context, p place, cause error, maxAge time.Duration) (*evidence.Database, error) {
 	inst, err := s.usable(ctx, p)
 	if errors.Is(err, ErrMissing) {

@@ -140,8 +140,8 @@ func TestInstallCrashRepaired(t *testing.T) {
 	}
 }
 
-// Nothing older than what was used comes in, not from the first repository that
-// lags nor after the database was deleted, unless a person insists.
+// A database older than the newest one that was used is refused, even if the first
+// repository lags or the installed database was deleted. AllowRollback accepts it.
 func TestUpdateRollback(t *testing.T) {
 	old, now := newServer(t), newServer(t)
 	old.serve(t, build{100}.layer(t), nil)
@@ -175,8 +175,8 @@ func TestUpdateRollback(t *testing.T) {
 	}
 }
 
-// A database from the future that was accepted once must not keep honest ones
-// out afterwards.
+// A database with a build time in the future, accepted once, must not prevent later
+// updates.
 func TestUpdateAfterFuture(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "db", "trivy.db"), []byte("x"))

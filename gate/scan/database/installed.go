@@ -159,7 +159,7 @@ func (i *installed) conclude(s *Store) error {
 	}
 	i.dirty = i.dirty || i.torn || len(i.rec.Databases) != 1
 	i.rec.Databases = []entry{i.entry}
-	// A build from the future must not make every honest one a rollback.
+	// A build time in the future must not make every later build a rollback.
 	if m.UpdatedAt.After(i.rec.Newest) && m.checkFuture(s.opt.Now()) == nil {
 		i.rec.Newest, i.dirty = m.UpdatedAt, true
 	}

@@ -24,9 +24,9 @@ import (
 // short lock is held while files are looked at or renamed: a gate that only reads
 // does not wait for a download.
 
-// poll is the longest time between two attempts to take a lock. The attempts come
-// at random moments, because of many processes that try in step some never get
-// it. patience is how long a process waits before it tells the user.
+// poll is the longest time between two attempts to take a lock. The attempts are
+// at random times: of many processes that try at the same times, some would never
+// get the lock. patience is how long a process waits before it tells the user.
 const (
 	poll     = 10 * time.Millisecond
 	patience = 5 * time.Second

@@ -22,7 +22,8 @@ func hold(t *testing.T, path string) {
 	t.Cleanup(func() { _ = lock.Close() })
 }
 
-// Whoever waits in vain learns for whom.
+// The error of a process that waited too long for a lock names the lock file and
+// the process that holds the lock.
 func TestLockTimeout(t *testing.T) {
 	for _, file := range []string{".imagegate-db.lock", ".imagegate-db.update.lock"} {
 		t.Run(file, func(t *testing.T) {
@@ -82,7 +83,7 @@ func TestEnsureTogether(t *testing.T) {
 	}
 }
 
-// A lock file that somebody planted leads nowhere.
+// A lock file that another user has replaced by a link is not followed.
 func TestLockPlanted(t *testing.T) {
 	dir := t.TempDir()
 	install(t, dir, installedBuild)

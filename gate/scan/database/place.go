@@ -44,8 +44,8 @@ func (p place) metadata() string { return filepath.Join(p.dir, metadataFile) }
 func (p place) record() string   { return filepath.Join(p.dir, recordFile) }
 
 // The lock files are in the cache directory and not beside the database: Trivy
-// removes all of db/ when it downloads, and a lock file that is removed locks
-// nothing.
+// removes all of db/ when it downloads. Two processes can then lock two files of
+// the same name.
 func (p place) lockFile() string { return filepath.Join(p.root, ".imagegate-"+p.sub+".lock") }
 func (p place) updateLockFile() string {
 	return filepath.Join(p.root, ".imagegate-"+p.sub+".update.lock")

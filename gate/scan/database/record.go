@@ -37,9 +37,9 @@ type entry struct {
 	Stamp stamp `json:"stamp"`
 }
 
-// stamp tells whether a file may have been touched. The change time is in it
-// because nothing but the kernel sets it: tools that write in place and restore
-// the modification time are found out.
+// stamp shows whether a file may have been changed. It includes the change time,
+// which only the kernel sets: a tool that writes in place can restore the
+// modification time, but not the change time.
 type stamp struct {
 	Size  int64  `json:"size"`
 	Mtime int64  `json:"mtime"`
@@ -80,8 +80,8 @@ func (p place) readRecord() (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
-	// Some file systems leave an empty file where the power failed between the
-	// writing and the disk. It says no less than a missing one.
+	// Some file systems leave an empty file when the power fails before the data is
+	// on the disk. An empty record is treated as a missing one.
 	if len(raw) == 0 {
 		return &record{Version: recordVersion}, nil
 	}

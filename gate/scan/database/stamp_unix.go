@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFlags keep a lock file that somebody planted in a shared cache from
-// leading us elsewhere (a link) or from hanging us (a pipe).
+// lockFlags are for lock files that another user put into a shared cache. A link is
+// not followed, and opening a pipe does not block.
 const lockFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
 func stampOf(info fs.FileInfo) stamp {

@@ -116,7 +116,7 @@ func push(t *testing.T, ref string, data []byte) (digest string) {
 	return h.String()
 }
 
-// db.tar.gz, as it lies in the artifact, can be imported, too.
+// The layer of the artifact itself, db.tar.gz, can be imported as well.
 func TestImportLayer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db.tar.gz")
 	writeFile(t, file, next.layer(t))

@@ -13,9 +13,9 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// A view is a second name of the database file, in the same directory. A run
-// sees the same file under it until the run ends, whatever is installed
-// meanwhile. The run's own directory has only a symbolic link to that name: the
+// A view is a second name of the database file, in the same directory. An update
+// replaces the first name only, so a run reads the same file through its view
+// until it ends. The run's own directory has only a symbolic link to that name: the
 // directory is often on another file system, and a worker that may write there
 // must not have a name of the file that all runs share.
 //
@@ -154,8 +154,8 @@ func (v *view) check() error {
 	return nil
 }
 
-// replace remembers the view v at path, nil for none, and ends the one that was
-// there. The caller holds the short lock.
+// replace sets the view at path to v, or to none if v is nil, and ends the previous
+// view at path. The caller holds the short lock.
 func (s *Store) replace(path string, v *view) {
 	s.mu.Lock()
 	old := s.views[path]
@@ -170,7 +170,7 @@ func (s *Store) replace(path string, v *view) {
 }
 
 // Verify reports whether the database that Snapshot laid out below dir is still
-// the file that was hashed. Evidence made with any other is no evidence.
+// the file that was hashed. Evidence that was made with another file is invalid.
 func (s *Store) Verify(ctx context.Context, k Kind, dir string) error {
 	p, err := s.place(k)
 	if err != nil {

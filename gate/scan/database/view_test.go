@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A snapshot stays the same file whatever happens to the cache.
+// A snapshot stays the same file when the database in the cache is replaced.
 func TestSnapshotSurvivesUpdate(t *testing.T) {
 	dir, run := t.TempDir(), t.TempDir()
 	install(t, dir, installedBuild)

@@ -19,14 +19,14 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// analysisVersion changes when an analysis of the same layer would come out, or
-// be written, in another way than before: kept ones are then made again.
+// analysisVersion is raised when the analysis of a layer, or its encoding, changes.
+// Analyses of other versions are not used.
 const analysisVersion = 6
 
-// analysis is what one layer holds, whatever image it is part of. The parent
+// analysis is the result for one layer. It does not depend on the image. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
-// image decodes a copy of its own: Trivy's applier writes into what it merges
-// (fanal/applier/docker.go).
+// image decodes a copy of its own, because Trivy's applier modifies the layers that
+// it merges (fanal/applier/docker.go).
 type analysis struct {
 	Main ftypes.BlobInfo `json:"main"`
 	// SBOM is what bills of materials inside the layer claim.
@@ -169,7 +169,7 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 // content is one file's bytes, where every analyzer can read them.
 type content struct {
 	open  analyzer.Opener
-	bytes []byte // nil when they lie in a temporary file
+	bytes []byte // nil when they are in a temporary file
 }
 
 // content reads a file's bytes, into memory when they are few.

@@ -16,9 +16,10 @@ import (
 //
 // Trivy's applier walks through maps (applier/docker.go), and of packages with the
 // same name and version in several databases it keeps the one that comes first. If
-// they differ in what decides the advisories, such as the source package, chance
-// decides what is found. Here all that differ are kept. And the packages of the
-// types that it gathers from many files, such as npm, are put in order.
+// they differ in a field that selects the advisories, such as the source package,
+// the findings depend on the order of the map. applyLayers keeps all packages that
+// differ. It also sorts the packages of the types that Trivy gathers from many
+// files, such as npm.
 func applyLayers(layers []ftypes.BlobInfo) ftypes.ArtifactDetail {
 	keepContradictions(layers)
 	detail := applier.ApplyLayers(layers)
@@ -36,8 +37,8 @@ func comparePackagesOf(a, b ftypes.Package) int {
 		strings.Compare(a.Identifier.UID, b.Identifier.UID), compareText(a, b))
 }
 
-// keepContradictions tells packages apart that several databases list under the
-// same name and version, and of which the databases say different things.
+// keepContradictions keeps all packages of the same name and version that several
+// databases list with different facts.
 func keepContradictions(layers []ftypes.BlobInfo) {
 	type place struct{ key, database string }
 	listed := map[place]*ftypes.Package{} // a later layer replaces the database

@@ -9,9 +9,9 @@ import (
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 )
 
-// unattributed returns the executables that nothing accounts for: no OS
-// package installed them, no build info names their modules, and they do not
-// lie in the directory of a package that was found.
+// unattributed returns the executables of unknown origin: no OS package installed
+// them, no build info names their modules, and they are not in the directory of a
+// package that was found.
 func unattributed(executables []string, detail *ftypes.ArtifactDetail) []string {
 	owned := map[string]bool{}
 	for i := range detail.Packages {

@@ -103,7 +103,7 @@ func toFinding(r *types.Result, v *types.DetectedVulnerability, p *ftypes.Packag
 		Aliases:        aliases(v),
 		FixedVersion:   v.FixedVersion,
 		Status:         v.Status.String(),
-		Severity:       severity(v.Severity), //lint:ignore SA1019 FillInfo puts its choice there and nowhere else
+		Severity:       severity(v.Severity), //lint:ignore SA1019 FillInfo sets no other field to the severity that it selects
 		SeveritySource: string(v.SeveritySource),
 		Title:          v.Title,
 		Description:    v.Description,

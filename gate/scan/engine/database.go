@@ -42,7 +42,7 @@ func openDatabase(cacheDir string) (*advisories, error) {
 	}
 	javadb.Init(cacheDir, nil, true, true, ftypes.RegistryOptions{})
 	// A suffix of a version ("-sp1") would make Trivy ask Seal Security's feed
-	// instead of the ecosystem's; anybody can write a suffix.
+	// instead of the ecosystem's, and the author of an image can write any suffix.
 	library.DeregisterSupplier("seal")
 	a := &advisories{buckets: map[string]bool{}}
 	details := 0
@@ -141,8 +141,8 @@ var samples = []struct {
 	{ftypes.RustBinary, "smallvec", "0.6.9"},                      // CVE-2019-15551
 }
 
-// selfTest reports whether one of the samples is found. The first one that is
-// ends it: only that none can be found would mean anything more.
+// selfTest reports whether one of the samples is found. It stops at the first match,
+// because only a database without any match is known to be unusable.
 func selfTest(ctx context.Context) (bool, error) {
 	for _, s := range samples {
 		vulns, err := library.Detect(ctx, s.kind, []ftypes.Package{{Name: s.name, Version: s.version}})

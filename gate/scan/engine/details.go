@@ -12,9 +12,9 @@ import (
 // maxDetails is how many descriptions of vulnerabilities are kept in memory.
 const maxDetails = 20_000
 
-// details is the vulnerability database with a memory: one vulnerability is
-// found in many packages, and images of one run have most of theirs in common.
-// Only one image is matched at a time.
+// details is the vulnerability database with a cache of descriptions. A
+// vulnerability is found in many packages, and images of one run share most of
+// their vulnerabilities. Only one image is matched at a time.
 type details struct {
 	trivydb.Config
 	known map[string]detail
@@ -26,7 +26,7 @@ type detail struct {
 }
 
 // GetVulnerability describes a vulnerability. FillInfo writes into the map of
-// severities, so every caller has its own; all else is shared.
+// severities, so every caller gets a copy of it. Callers share all other fields.
 func (d *details) GetVulnerability(id string) (dbtypes.Vulnerability, error) {
 	k, ok := d.known[id]
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	dbtypes "github.com/aquasecurity/trivy-db/pkg/types"
 )
 
-// What one finding writes into its severities is not in the next one's.
+// A change of the severities of one finding does not affect the next one.
 func TestDetailsAreNotSharedWhereTheyAreWrittenTo(t *testing.T) {
 	d := &details{known: map[string]detail{"CVE-1": {vulnerability: dbtypes.Vulnerability{
 		Title: "known", VendorSeverity: dbtypes.VendorSeverity{"nvd": dbtypes.SeverityHigh},

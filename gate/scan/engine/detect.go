@@ -36,9 +36,9 @@ type detection struct {
 	owners  *owners
 }
 
-// scanOptions ask for everything. Trivy's zero values are traps: no
-// relationships drops every package, no severity source makes every severity
-// UNKNOWN.
+// scanOptions request all results. Trivy's zero values do not: without
+// relationships it drops every package, and without a severity source it makes
+// every severity UNKNOWN.
 func scanOptions() types.ScanOptions {
 	return types.ScanOptions{
 		PkgTypes:            types.PkgTypes,
@@ -100,9 +100,9 @@ func (s *session) builtFrom(detail *ftypes.ArtifactDetail) []string {
 	return slices.Compact(programs)
 }
 
-// settleOS does what scan/local does with an OS that is missing: packages
-// without one belong to "none", and package repositories stand in for
-// os-release. The report says when they did.
+// settleOS handles a missing OS as scan/local does. Packages without an OS belong
+// to "none". If os-release is missing, the package repositories name the OS, and the
+// report says so.
 func settleOS(detail *ftypes.ArtifactDetail) *wire.OS {
 	assumed := false
 	if !detail.OS.Detected() {
@@ -136,8 +136,9 @@ func settleRepository(detail *ftypes.ArtifactDetail) {
 // edge is the rolling branch of Alpine.
 const edge = "edge"
 
-// matchThirdParties has Trivy match the packages of other vendors, too. It leaves
-// them out on the word of a maintainer or vendor field that anybody can write.
+// matchThirdParties makes Trivy match the packages of other vendors as well. Trivy
+// omits a package because of its maintainer or vendor field, which the author of an
+// image can forge.
 func matchThirdParties(pkgs []ftypes.Package) {
 	for i := range pkgs {
 		pkgs[i].Repository.Class = ftypes.RepositoryClassOfficial
@@ -152,7 +153,7 @@ func (d *detection) run(ctx context.Context, name string, detail ftypes.Artifact
 	}
 	watch := ospkgdetector.WithSupplier(func(os ftypes.OS, pkgs []ftypes.Package) driver.Driver {
 		report.Suppliers = union(report.Suppliers, suppliers(os, pkgs))
-		return nil // only watching: Trivy's own choice stands
+		return nil // this call only records what Trivy has chosen
 	})
 	result, _, err := ospkg.NewScanner(watch).Scan(ctx, target, scanOptions())
 	switch {
@@ -175,7 +176,7 @@ func (d *detection) run(ctx context.Context, name string, detail ftypes.Artifact
 
 // suppliers names the vendors whose own feeds Trivy would use instead of the
 // distribution's because of something in the image: a marker file or a suffix
-// of a version, which any author can write.
+// of a version, which the author of an image can forge.
 func suppliers(os ftypes.OS, pkgs []ftypes.Package) []string {
 	var names []string
 	if rapidfort.Supplier(os, pkgs) != nil {
@@ -258,8 +259,8 @@ func contentSets(pkgs []ftypes.Package) (all, known int) {
 
 // foreignPURLs looks at the OS packages that Trivy drops from the SBOMs inside the
 // image because their purl names another distribution. Images of Chainguard have
-// SBOMs with purls of Wolfi, for packages that the package database has as well;
-// one that it has not is known from nowhere.
+// SBOMs with purls of Wolfi, for packages that the package database has as well. A
+// package that the database does not have would be missing from the report.
 func (s *session) foreignPURLs(main *ftypes.ArtifactDetail) []evidence.Gap {
 	installed := map[string]bool{}
 	for i := range main.Packages {
@@ -288,7 +289,7 @@ func (s *session) foreignPURLs(main *ftypes.ArtifactDetail) []evidence.Gap {
 // fromSBOMs returns the packages that only the SBOMs inside the image name.
 func (s *session) fromSBOMs(main *ftypes.ArtifactDetail, report *wire.Report) (ftypes.ArtifactDetail, bool) {
 	if len(s.sbom) > 0 {
-		s.sbom[0].OS = main.OS // else packages of another OS would not be left out
+		s.sbom[0].OS = main.OS // without it, packages of another OS would not be left out
 	}
 	report.Gaps = append(report.Gaps, s.foreignPURLs(main)...)
 	extra := applyLayers(s.sbom)

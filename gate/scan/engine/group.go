@@ -18,8 +18,9 @@ import (
 // classifierConfidence is the default of Trivy's --license-confidence-level.
 const classifierConfidence = 0.9
 
-// priority keeps language packages that an OS package claims to own: the claim
-// is the image author's (threat: an apk stanza listing a package.json).
+// priority keeps language packages that an OS package claims to own. The author of
+// the image can forge that claim, for example with an apk stanza that lists a
+// package.json.
 const priority = ftypes.PriorityComprehensive
 
 // groups are the analyzers for one need. Building a group writes into

@@ -37,7 +37,7 @@ import (
 	_ "github.com/aquasecurity/trivy/pkg/fanal/handler/sysfile"
 
 	// The driver for RPM databases in SQLite (RHEL 9, Fedora) and for the Java
-	// database. Trivy imports it in its main package only: without this line
-	// such images have no packages at all, and nobody is told.
+	// database. Trivy imports it in its main package only. Without this line Trivy
+	// finds no packages in such images and reports no error.
 	_ "modernc.org/sqlite"
 )

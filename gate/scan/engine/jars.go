@@ -18,9 +18,9 @@ import (
 // maxInnerJar is the largest archive inside a jar that is opened once more.
 const maxInnerJar = 64 << 20
 
-// unidentified adds a gap for every jar of which nothing says what it
-// is. Trivy leaves such jars out without a word. Jars that cannot be read are told
-// of already.
+// unidentified adds a gap for every jar that neither its metadata nor the Java
+// database identifies. Trivy omits such jars and does not report that. Jars that
+// cannot be read have a gap already.
 func (l *layer) unidentified(apps []ftypes.Application) {
 	known := map[string]bool{}
 	for i := range apps {

@@ -62,7 +62,7 @@ type layer struct {
 	own           ownFacts
 	gaps          []evidence.Gap
 	skipped       []string // files named package.json that describe no package
-	held          int64    // bytes of files for post-analyzers that lie in memory
+	held          int64    // bytes of files for post-analyzers that are in memory
 }
 
 func newLayer(ctx context.Context, diffID string, g *groups, parallel int) (*layer, error) {
@@ -135,8 +135,8 @@ func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
 
 const (
 	// virtualFile is the size up to which a file for a post-analyzer stays in
-	// memory: an image with thousands of small package lists would else cost as
-	// many temporary files.
+	// memory. Without it, an image with thousands of small package lists would need
+	// as many temporary files.
 	virtualFile = 1 << 20
 	// virtualFiles bounds all of them.
 	virtualFiles = 64 << 20

@@ -92,7 +92,7 @@ func identityOf(app *ftypes.Application, p *ftypes.Package, first map[string]str
 	whole := cmp.Or(p.FilePath, app.FilePath)
 	name = whole
 	for outer := whole; outer != "." && outer != ""; outer = path.Dir(outer) {
-		if names[outer] { // else it is no such file, or one inside an archive
+		if names[outer] { // otherwise it is no such file, or one inside an archive
 			name = outer
 			break
 		}

@@ -188,7 +188,7 @@ var harmless = []string{
 	"This OS version is not on the EOL list",                         // judged by our own check of the release
 	"Mixing Alpine versions is unsupported",                          // os-release decides
 	"Some OS packages were skipped due to mismatched PURL namespace", // judged by us, see foreignPURLs
-	"Unsupported os", // judged as unsupported-os
+	"Unsupported os", // we report it as unsupported-os
 	"Unable to get vulnerability details (CVE may be rejected)", // the finding stays, unrated
 	"Unable to collect additional info",                         // licences of eggs and wheels
 	"Could not parse -ldflags found in build info",
@@ -215,10 +215,10 @@ func aboutRepositories(r slog.Record) bool {
 }
 
 // versionMismatch is logged when a package could not be compared with an
-// advisory (detector/library/compare). If the advisory's range is what cannot
-// be parsed, that is a flaw of the database that every image shares and
-// nobody's image can be blamed for; Trivy itself skips the advisory. If the
-// package's version is, the package was matched with nothing.
+// advisory (detector/library/compare). If the range of the advisory cannot be
+// parsed, the database is at fault and not the image; Trivy skips the advisory. If
+// the version of the package cannot be parsed, the package was matched with no
+// advisory.
 const versionMismatch = "Version matching error"
 
 func aboutAdvisory(r slog.Record) bool {
@@ -248,8 +248,8 @@ func aboutChecksums(r slog.Record) bool {
 	return about
 }
 
-// matters reports whether a message may mean that something was missed. What
-// nobody knows is taken to matter.
+// matters reports whether a message may mean that the scan has missed something. It
+// returns true for an unknown warning or error.
 func matters(level slog.Level, msg string) bool {
 	if level < slog.LevelWarn {
 		if msg == innerJar {

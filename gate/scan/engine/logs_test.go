@@ -30,8 +30,8 @@ func TestLogs(t *testing.T) {
 		{"chatter", slog.LevelDebug, "Scanning packages for vulnerabilities", "x", false},
 		{"information", slog.LevelInfo, "Detected OS", "alpine", false},
 		{"a stanza was dropped", slog.LevelWarn, "Parse error", "var/lib/dpkg/status", true},
-		{"a warning nobody knows", slog.LevelWarn, "The moon is full", "x", true},
-		{"an error nobody knows", slog.LevelError, "The moon is full", "x", true},
+		{"an unknown warning", slog.LevelWarn, "The moon is full", "x", true},
+		{"an unknown error", slog.LevelError, "The moon is full", "x", true},
 		{"severity source", slog.LevelWarn, "Using severities from other vendors for some vulnerabilities. Read https://x for details.", "x", false},
 		{"a package's version cannot be compared", slog.LevelWarn, "Version matching error", errors.New("npm version error (banana): improper"), true},
 		{"a version that names the excuse", slog.LevelWarn, "Version matching error", errors.New("npm version error (1.0 constraint error): improper"), true},
@@ -51,8 +51,8 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// TestLogContract holds Trivy to the strings that this package looks for: a
-// message that was reworded upstream would let a gap pass in silence.
+// TestLogContract checks that Trivy still logs the strings that this package looks
+// for. If Trivy rewords a message, a gap would not be reported.
 func TestLogContract(t *testing.T) {
 	dir := trivyDir(t)
 	var source strings.Builder
@@ -77,8 +77,8 @@ func TestLogContract(t *testing.T) {
 	}
 }
 
-// TestAnalyzers holds imports.go to Trivy's own list, less the kinds that
-// Trivy disables for images or that imagegate leaves out on purpose.
+// TestAnalyzers compares imports.go with Trivy's own list, without the kinds that
+// Trivy disables for images or that imagegate omits on purpose.
 func TestAnalyzers(t *testing.T) {
 	leftOut := map[string]bool{
 		"config/all": true, "executable": true, "imgconf/apk": true, "imgconf/dockerfile": true,
@@ -92,7 +92,7 @@ func TestAnalyzers(t *testing.T) {
 		"language/rust/cargo": true, "language/swift/cocoapods": true, "language/swift/swift": true,
 		// Licence files need --license-full.
 		"licensing": true,
-		// secretAnalyzer stands in for it.
+		// secretAnalyzer replaces it.
 		"secret": true,
 	}
 	const prefix = "github.com/aquasecurity/trivy/pkg/fanal/analyzer/"

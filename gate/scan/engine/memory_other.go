@@ -2,5 +2,6 @@
 
 package engine
 
-// limitMemory does nothing here: the soft limit of the Go runtime has to do.
+// limitMemory does nothing on this system. Only the soft limit of the Go runtime
+// applies.
 func limitMemory(int64) error { return nil }

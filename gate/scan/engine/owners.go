@@ -34,8 +34,8 @@ type ownLayer struct {
 type owned struct {
 	pkgdb.Package
 	foreign string // why it seems to be of a third party
-	// mended tells that the distribution's advisories say what was fixed in it:
-	// they know its source, and nothing about the package itself is foreign.
+	// mended is true when the distribution's advisories cover the package: they know
+	// its source, and the package itself has no sign of a third party.
 	mended bool
 }
 
@@ -67,8 +67,8 @@ func newOwners(layers []ownLayer, detail *ftypes.ArtifactDetail, knows func(name
 		if own := o.packages[idOf(p)]; own != nil {
 			known := knows(own.Source, own.Name)
 			own.foreign = pkgdb.ThirdParty(&own.Package, string(detail.OS.Family), known)
-			// An own package can name any source, so a source that is known
-			// excuses no foreign maintainer here.
+			// The author of a package can name any source, so a known source does
+			// not make a foreign maintainer acceptable here.
 			own.mended = known && pkgdb.ThirdParty(&own.Package, string(detail.OS.Family), false) == ""
 		}
 	}
@@ -178,13 +178,13 @@ func deletes(l *ownLayer, file string) bool {
 // of returns the package of the distribution that installed the file, "NAME
 // VERSION", or "".
 //
-// A list alone proves nothing: whoever made the image wrote it. The file has to
-// have the listed hash, and must not be older than the entry, which would mean
-// that a package was written around a file that was there before. What seems to be
-// of a third party vouches for nothing, and neither does any package for a place
-// that is not the distribution's. The source has to be one that the
-// distribution's advisories know, because only then do they say what was fixed;
-// directories that the distribution keeps for its packages are the exception.
+// A list alone is not evidence, because the author of the image can write it. The
+// file must have the listed hash. It must not be in a lower layer than the entry,
+// because an entry could have been forged for an existing file. A package that seems
+// to be of a third party is not accepted, and no package is accepted for a path
+// that is not the distribution's. The distribution's advisories must know the source
+// package, because only then do they say what was fixed. This does not apply to
+// directories that the distribution reserves for its packages.
 func (o *owners) of(file string) string {
 	file = strings.TrimPrefix(file, "/")
 	found := outermostFile(file, o.files)

@@ -20,9 +20,9 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/secretpath"
 )
 
-// secretAnalyzer looks for secrets with Trivy's rules. It stands in for Trivy's
-// analyzer, which leaves out .git, tests, examples, lock files and text in UTF-16
-// without a word.
+// secretAnalyzer looks for secrets with Trivy's rules. It replaces Trivy's analyzer,
+// which skips .git, tests, examples, lock files and text in UTF-16 and does not
+// report that.
 type secretAnalyzer struct{}
 
 func init() { analyzer.RegisterAnalyzer(secretAnalyzer{}) }
@@ -88,7 +88,7 @@ func (secretAnalyzer) Analyze(_ context.Context, in analyzer.AnalysisInput) (*an
 }
 
 // utf16Order recognises text in UTF-16 by its byte order mark, or by every other
-// byte of its beginning being zero. It is nil for everything else.
+// byte of its beginning being zero. It returns nil for any other file.
 func utf16Order(r io.ReaderAt) binary.ByteOrder {
 	head := make([]byte, 64)
 	n, _ := r.ReadAt(head, 0)

@@ -25,7 +25,7 @@ import (
 // and sizes and never at a file's bytes.
 //
 // It is safe for concurrent use. Building a group of analyzers writes into
-// singletons of the process, so nobody may ask one meanwhile.
+// singletons of the process, so no other goroutine may use a group meanwhile.
 type Selector struct {
 	mu     sync.RWMutex
 	groups map[evidence.Need]*groups
@@ -46,7 +46,7 @@ func (s *Selector) Wants(need evidence.Need) (func(name string, mode fs.FileMode
 	}, nil
 }
 
-// errProbe is not an error that anybody sees.
+// errProbe ends AnalyzeFile before it runs an analyzer; wants drops it.
 var errProbe = errors.New("only asking")
 
 // wants reports whether any analyzer of the group asks for the file.
@@ -60,23 +60,23 @@ func wants(g analyzer.AnalyzerGroup, info fileInfo) bool {
 		asked = true
 		return nil, errProbe
 	}
-	err := g.AnalyzeFile(context.Background(), nil, noLimit, nil, "", info.name, info, probe, hopeless(info.name), analysisOptions)
+	err := g.AnalyzeFile(context.Background(), nil, noLimit, nil, "", info.name, info, probe, withoutInterest(info.name), analysisOptions)
 	return asked || err != nil || len(g.RequiredPostAnalyzers(info.name, info)) > 0
 }
 
-// hopeless lists the analyzers that ask for no file of this name. Trivy's own
-// question is a regular expression that looks for its literal part anywhere
-// in the path, and with fifty thousand files these two took longer than all others
-// together. A test holds them to Trivy's expressions.
-func hopeless(name string) []analyzer.Type {
+// withoutInterest lists slow analyzers that ask for no file of this name. They match
+// a path with a regular expression, and for fifty thousand files these two took
+// longer than all others together. This function searches for the literal part of
+// the expressions first. A test compares it with Trivy's expressions.
+func withoutInterest(name string) []analyzer.Type {
 	gem, conda := strings.Contains(name, gemPart), strings.Contains(name, condaPart)
 	switch {
 	case !gem && !conda:
-		return hopelessBoth
+		return slowAnalyzers
 	case !gem:
-		return hopelessBoth[:1]
+		return slowAnalyzers[:1]
 	case !conda:
-		return hopelessBoth[1:]
+		return slowAnalyzers[1:]
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ const (
 	condaPart = "conda-meta/"
 )
 
-var hopelessBoth = []analyzer.Type{analyzer.TypeGemSpec, analyzer.TypeCondaPkg}
+var slowAnalyzers = []analyzer.Type{analyzer.TypeGemSpec, analyzer.TypeCondaPkg}
 
 // noLimit is never acquired: no analyzer runs.
 var noLimit = semaphore.New(1)

@@ -19,9 +19,8 @@ import (
 )
 
 // Serve is the worker's main function: it answers the parent on in and out
-// until in ends, and returns the exit code of the process. Nothing else may
-// write to out; Serve turns os.Stdout away from it, because Trivy's
-// dependencies print.
+// until in ends, and returns the exit code of the process. No other code may write
+// to out. Serve redirects os.Stdout, because Trivy's dependencies print to it.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 	os.Stdout = os.Stderr
 	logs := new(logs)
@@ -78,7 +77,8 @@ func (e *engine) open(ctx context.Context) error {
 		return err
 	}
 	if o.Memory > 0 {
-		// The soft limit makes the collector work before the hard one kills.
+		// The soft limit makes the collector run before the hard limit ends the
+		// process.
 		debug.SetMemoryLimit(o.Memory * 4 / 5)
 		if err := limitMemory(o.Memory); err != nil {
 			return fmt.Errorf("limit memory: %w", err)

@@ -162,7 +162,7 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if wd, err := os.Getwd(); err != nil || wd != own || os.TempDir() != own || os.Getenv("HOME") != own {
-		t.Errorf("stands in %s, writes to %s, lives in %s, %v; want %s", wd, os.TempDir(), os.Getenv("HOME"), err, own)
+		t.Errorf("working directory %s, temporary directory %s, home %s, %v; want %s", wd, os.TempDir(), os.Getenv("HOME"), err, own)
 	}
 	if err := settle(own + "/none"); err == nil {
 		t.Error("a directory that is not there is taken")

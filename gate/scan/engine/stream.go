@@ -13,9 +13,9 @@ import (
 // stream returns the name of the feed that Trivy's detector for this OS reads:
 // a bucket of the database. "" means that Trivy has no detector.
 //
-// Trivy asks for a feed by name and takes an absent one for "no advisories":
-// alpine 3.999 or a distribution of tomorrow has no findings. The names follow
-// pkg/detector/ospkg/*; a test asks for each of them in a real database.
+// Trivy asks for a feed by name and treats an absent feed as one without
+// advisories: alpine 3.999 or a future distribution has no findings. The names
+// follow pkg/detector/ospkg/*. A test asks for each of them in a real database.
 func stream(os ftypes.OS, repo *ftypes.Repository, contentSets bool) string {
 	name := os.Name
 	switch os.Family {
@@ -79,10 +79,10 @@ func rolling(family ftypes.OSType) string {
 	}
 }
 
-// redHatStream: Red Hat's advisories stand in one bucket for all releases and
-// are chosen by content set. Trivy knows default content sets of these majors
-// only; for any other, an image that names none matches nothing
-// (pkg/detector/ospkg/redhat).
+// redHatStream returns the feed of Red Hat. Its advisories are in one bucket for
+// all releases and are chosen by content set. Trivy knows default content sets of
+// these major releases only. For any other release, an image without content sets
+// matches no advisory (pkg/detector/ospkg/redhat).
 func redHatStream(major string, contentSets bool) string {
 	name := bucket.NewRedHat("").Name()
 	switch major {

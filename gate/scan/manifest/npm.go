@@ -1,7 +1,8 @@
 // Package manifest reads the metadata files of language packages as the programs
 // that own them do, where Trivy reads them otherwise.
 //
-// Every byte is hostile. The package knows neither Trivy nor the advisories.
+// The package treats every byte as hostile. It depends neither on Trivy nor on the
+// advisories.
 package manifest
 
 import (
@@ -74,7 +75,7 @@ func ReadNPM(data []byte) (NPM, error) {
 	return p, nil
 }
 
-// text is the value of a JSON string, "" of anything else.
+// text returns the value of a JSON string, and "" for any other value.
 func text(value jsontext.Value) string {
 	if value.Kind() != '"' {
 		return ""

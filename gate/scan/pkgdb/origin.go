@@ -11,8 +11,8 @@ import (
 // whether the distribution's advisories know the source of the package in any
 // release.
 //
-// The answer never decides what is matched. It names packages in the report, and
-// it keeps a third party from vouching for files.
+// The answer does not affect which packages are matched. It names packages in the
+// report, and files of such packages do not count as the distribution's.
 func ThirdParty(p *Package, family string, known bool) string {
 	switch {
 	case p.Key:

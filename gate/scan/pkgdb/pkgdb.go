@@ -2,12 +2,12 @@
 // origin of packages and about the files that they installed, with the hashes
 // that the files had then.
 //
-// Whoever made an image can write anything into these databases. What is read
-// here therefore never makes a package disappear: it tells which packages seem to
-// be of a third party, and lets a file count as installed by the distribution
-// only where the listed hash is the file's own.
+// The author of an image can write anything into these databases. The facts that
+// this package reads therefore never remove a package from the report. They show
+// which packages seem to be of a third party. They let a file count as installed by
+// the distribution only if the file has the listed hash.
 //
-// The package knows neither Trivy nor the advisories.
+// The package depends neither on Trivy nor on the advisories.
 package pkgdb
 
 import "strings"

@@ -3,7 +3,7 @@ package pkgdb
 import "strings"
 
 // Foreign reports whether a path is one that no distribution installs to. A file
-// there is never the distribution's, whatever a list says.
+// there never counts as the distribution's, even if a package's list names it.
 func Foreign(path string) bool {
 	for _, dir := range []string{"opt/", "usr/local/", "srv/", "home/", "app/", "root/", "tmp/"} {
 		if strings.HasPrefix(path, dir) {

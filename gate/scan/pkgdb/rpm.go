@@ -8,8 +8,8 @@ import (
 	_ "modernc.org/sqlite" // the driver for rpmdb.sqlite
 )
 
-// ReadRPM reads an RPM database of any format. It must be called only where a
-// panic ends nothing but the reading: go-rpmdb panics on damaged headers.
+// ReadRPM reads an RPM database of any format. It must be called in a worker
+// process or under recover, because go-rpmdb panics on damaged headers.
 func ReadRPM(file string) ([]Package, error) {
 	db, err := rpmdb.Open(file)
 	if err != nil {

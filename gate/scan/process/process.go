@@ -68,11 +68,11 @@ func (p *Process) Wait() error {
 // Close closes our ends of the pipes.
 func (p *Process) Close() { _ = closeAll([]*os.File{p.In, p.Out, p.Err}) }
 
-// Kill kills the process, and whatever it may have started, without waiting.
+// Kill kills the process and every process that it has started, without waiting.
 func (p *Process) Kill() { kill(p.process) }
 
-// environment is all that a worker sees of our environment. It is a list of what is
-// allowed, so that no TRIVY_*, proxy, token or credential can get through.
+// environment returns the variables that a worker inherits. It is a list of allowed
+// names, so that a worker gets no TRIVY_*, proxy, token or credential variable.
 func environment() []string {
 	env := []string{"TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single",
 		// Trivy's packages allocate 20 MiB before main begins, which Go's collector

@@ -10,5 +10,5 @@ import (
 // firstDir is the directory of a worker before it has one of its own.
 const firstDir = "/"
 
-// kill kills the worker and whatever it may have started.
+// kill kills the worker and every process that it has started.
 func kill(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }

@@ -1,9 +1,9 @@
 // Package secretpath tells in which files of an image secrets are looked for.
 //
-// Trivy leaves out many paths without a word: .git, README files, tests, examples,
-// lock files. In an application's own tree these are where credentials are
-// forgotten, so only what others made is left out here: the distribution's files,
-// installed dependencies, and media.
+// Trivy skips many paths and does not report that: .git, README files, tests,
+// examples, lock files. Such files of an application often contain forgotten
+// credentials, so this package skips only files that others made: the
+// distribution's files, installed dependencies, and media.
 package secretpath
 
 import "strings"

@@ -96,7 +96,7 @@ func (v *saver) next(id ID) *Layer {
 }
 
 // write puts a layer into the cache, which itself reports what is wrong with it.
-// A panic in it is an error: a cache is no reason for no verdict.
+// A panic in it is returned as an error, because a cache must not prevent a verdict.
 func (s *Store) write(ctx context.Context, id ID, l *Layer) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -103,7 +103,7 @@ func guarded(ctx context.Context, work func(context.Context) (*Layer, error)) (l
 	return work(ctx)
 }
 
-// leave ends one image's interest in a layer.
+// leave removes one waiting image from a reading.
 func (r *readings) leave(id ID, o *reading) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

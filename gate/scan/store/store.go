@@ -22,8 +22,8 @@ type Options struct {
 	// Fingerprint names everything but a layer's bytes that its analysis depends
 	// on.
 	Fingerprint func(evidence.Need) (string, error)
-	// Build and Limits are what else an entry of Cache depends on: the build of
-	// this program, and the limits within which a layer was read.
+	// Build and Limits are part of the key of an entry of Cache: the build of this
+	// program, and the limits within which a layer was read.
 	Build  string
 	Limits layer.Limits
 	// JavaDatabase returns the hash of the Java database of this run, "" if there
@@ -89,9 +89,9 @@ func (s *Store) Get(ctx context.Context, r *Request) (*Layer, error) {
 		case got.err != nil && (got.own || got.source == r.source() && !isLimit(got.err)):
 			return nil, got.err
 		}
-		// Another image read another form of the layer, or could not read what
-		// another manifest calls this layer, or not from another repository, or not
-		// within the limits of that image: none of these is a fault of this image.
+		// The error may be due to the image that started the reading: it may have
+		// used another form of the layer, another manifest, another repository or
+		// other limits. None of these is a fault of this image.
 	}
 }
 
@@ -153,9 +153,10 @@ func (s *Store) current(ctx context.Context, id ID, l *Layer) bool {
 	return !l.asksJava(id) || l.JavaDatabase == s.opt.JavaDatabase(ctx)
 }
 
-// keeps reports whether a later run may use a layer: not if jars were left alone
-// because there was no database, and not if an analyzer complained of the
-// machine, since a disk that was full once would then be a refusal for ever.
+// keeps reports whether a later run may use a layer. It may not if jars were not
+// identified because there was no database. It may not if an analyzer reported a
+// fault of the machine, because a disk that was full once would then cause a refusal
+// in every later run.
 func keeps(id ID, l *Layer) bool {
 	return !l.Doubtful && (!l.asksJava(id) || l.JavaDatabase != "")
 }

@@ -14,8 +14,8 @@
 //	parent  Begin Data*, (Layer Data*)*, Match, Finish Data*
 //	worker  Report Data*, or Failure
 //
-// A Failure can come at any time and ends the conversation: the parent then
-// throws the worker away.
+// A Failure can come at any time and ends the conversation: the parent then ends
+// the worker.
 package wire
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/imagegate/imagegate/gate/strictjson"
 )
 
-// Type tells frames apart.
+// Type is the type of a frame.
 type Type byte
 
 // The frames that the parent sends.
@@ -183,7 +183,8 @@ func (r *Reader) head() (Type, int64, error) {
 	return Type(head[0]), int64(n), nil
 }
 
-// atOnce is how much memory is taken on the strength of an announcement alone.
+// atOnce is how much memory is allocated before any of the announced bytes have
+// arrived.
 const atOnce = 64 << 20
 
 // Sized reads what a frame with this payload announces, at most limit bytes.

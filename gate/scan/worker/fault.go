@@ -43,8 +43,8 @@ func (w *Worker) fail(err error) error {
 const lastMessage = 2 * time.Second
 
 // explain returns the best explanation of a conversation that broke off with
-// err: the worker's own last message, or else how its process ended. It kills the
-// worker.
+// err: the worker's own last message or, if there is none, how its process ended.
+// It kills the worker.
 func (w *Worker) explain(err error) error {
 	if brokenPipe(err) {
 		// A worker that gives up says why and exits, so its output ends and so does

@@ -73,7 +73,7 @@ func (p *Pool) lend(ctx context.Context, work func(*Worker) error) error {
 	stop := context.AfterFunc(ctx, w.terminate)
 	err = guarded(func() error { return work(w) })
 	if stop(); err == nil {
-		err = context.Cause(ctx) // the worker may have been killed an instant ago
+		err = context.Cause(ctx) // the end of ctx may have killed the worker
 	}
 	if err != nil {
 		w.kill()
