@@ -31,9 +31,19 @@ type entry struct {
 // importer collects exceptions and mistakes.
 type importer struct {
 	file     string
+	syntax   syntax
 	entries  []*entry
 	mistakes []policy.Diagnostic
 }
+
+// syntax is how a format tells the parts of an exception that ours must have.
+type syntax struct{ reason, owner, end string }
+
+var (
+	grypeSyntax = syntax{"reason: ...", "owner: ...", "expires: 2027-01-31"}
+	trivySyntax = syntax{"statement: ...", "owner: ...", "expired_at: 2027-01-31"}
+	linesSyntax = syntax{"a comment in the line above", "a comment # owner: ... in a line above", "exp:2027-01-31 behind the id"}
+)
 
 // Import returns the exceptions of an ignore file as a part of a policy file. The
 // name tells the format: .trivyignore, .trivyignore.yaml or .grype.yaml. Mistakes
@@ -42,10 +52,13 @@ func Import(name string, src []byte) ([]byte, error) {
 	im := &importer{file: name}
 	switch base := path.Base(strings.ReplaceAll(name, `\`, "/")); {
 	case strings.Contains(base, "grype") && isYAML(base):
+		im.syntax = grypeSyntax
 		im.yaml(src, im.grype)
 	case isYAML(base):
+		im.syntax = trivySyntax
 		im.yaml(src, im.trivy)
 	default:
+		im.syntax = linesSyntax
 		im.lines(string(src))
 	}
 	for _, e := range im.entries {
@@ -79,9 +92,9 @@ const probe = "version: 1\nvulnerabilities: {max: {critical: 0}}\n"
 func (im *importer) check(e *entry) {
 	before := len(im.mistakes)
 	for _, part := range []struct{ value, name, cure string }{
-		{e.Reason, "reason", "say why it may ship: " + im.syntax("reason")},
-		{e.Owner, "owner", "say who is responsible: " + im.syntax("owner")},
-		{e.Expires, "end", "say when it ends: " + im.syntax("end")},
+		{e.Reason, "reason", "say why it may ship: " + im.syntax.reason},
+		{e.Owner, "owner", "say who is responsible: " + im.syntax.owner},
+		{e.Expires, "end", "say when it ends: " + im.syntax.end},
 	} {
 		if strings.TrimSpace(part.value) == "" {
 			im.fail(e.pos, fmt.Sprintf("%s has no %s", e.ID, part.name), part.cure)
@@ -104,17 +117,6 @@ func (im *importer) check(e *entry) {
 	} else if err != nil {
 		im.fail(e.pos, err.Error(), "")
 	}
-}
-
-// syntax says how the file can tell a part of an exception.
-func (im *importer) syntax(part string) string {
-	switch {
-	case isYAML(im.file) && strings.Contains(path.Base(im.file), "grype"):
-		return map[string]string{"reason": "reason: ...", "owner": "owner: ...", "end": "expires: 2027-01-31"}[part]
-	case isYAML(im.file):
-		return map[string]string{"reason": "statement: ...", "owner": "owner: ...", "end": "expired_at: 2027-01-31"}[part]
-	}
-	return map[string]string{"reason": "a comment in the line above", "owner": "a comment # owner: ... in a line above", "end": "exp:2027-01-31 behind the id"}[part]
 }
 
 // lines reads .trivyignore: an id on each line, exp:DATE behind it. The comment
