@@ -12,7 +12,7 @@ import (
 )
 
 // An image that is cancelled in any phase does not affect others that wait for the
-// same layer, and no goroutine of it is left.
+// same layer, and no child process is left.
 func TestGivingUpTakesNothingFromOthers(t *testing.T) {
 	for _, phase := range []string{"fetch", "body"} {
 		t.Run(phase, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+
+	"github.com/imagegate/imagegate/gate/scan/pkgdb"
 )
 
 // unattributed returns the executables of unknown origin: no OS package installed
@@ -38,22 +40,10 @@ func unattributed(executables []string, detail *ftypes.ArtifactDetail) []string 
 	return rest
 }
 
-// canonical is a path without its leading slash and as it is after /usr has
-// been merged: package managers still say /bin/ls where the tree has
-// /usr/bin/ls, and the other way round.
+// canonical is a path of the tree in the form in which package databases are
+// compared with it.
 func canonical(name string) string {
-	name = strings.TrimPrefix(path.Clean("/"+name), "/")
-	for _, dir := range []string{"bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/"} {
-		if strings.HasPrefix(name, dir) {
-			name = "usr/" + name
-			break
-		}
-	}
-	// Fedora 42 and Alpine 3.22 merge sbin into bin as well.
-	if rest, ok := strings.CutPrefix(name, "usr/sbin/"); ok {
-		name = "usr/bin/" + rest
-	}
-	return name
+	return pkgdb.Canonical(strings.TrimPrefix(path.Clean("/"+name), "/"))
 }
 
 // packageDir is the directory that a language package fills, "" when its type
