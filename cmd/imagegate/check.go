@@ -31,14 +31,10 @@ func checkCommand(p *program) *cli.Command {
 		&cli.StringSliceFlag{Name: "platform", Usage: "judge only `OS/ARCH[/VARIANT]` of an index; without it every runnable platform"},
 		&cli.StringFlag{Name: "images", Usage: "also judge the images in `FILE`: one on each line, # begins a comment, - is standard input"},
 		shardFlag(),
-		&cli.StringFlag{Name: "evidence", Usage: "save what was seen in `FILE`, for imagegate eval"},
+		evidenceFlag(),
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
-		&cli.IntFlag{Name: "jobs", Usage: "let `N` scan workers work at once, each on one layer or image (default: what processors and memory allow)"},
-		&cli.StringFlag{Name: "memory", Usage: "give each scan worker `SIZE` of memory, such as 2GiB (default: what the machine allows)"},
-		timeoutFlag(),
-		&cli.DurationFlag{Name: "scan-timeout", Value: defaultScanTimeout, Usage: "end the scan of one image after `DURATION` (default: 10m)"},
 	}
-	flags = slices.Concat(policyFlags(), flags, reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images",
@@ -68,11 +64,20 @@ func runCheck(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Context
-
-	resolver, err := o.resolver(c.StringSlice("platform"))
+	defer o.connection.client.Close()
+	finished, err := judgeImages(p, c, run, o, refs)
 	if err != nil {
 		return err
+	}
+	return p.report(c.Context, run, finished)
+}
+
+// judgeImages scans and judges the images with what the command line asks for. The
+// flags --platform and --fail-fast are unset for a command that does not have them.
+func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, refs []string) (*gate.Run, error) {
+	resolver, err := o.resolver(c.StringSlice("platform"))
+	if err != nil {
+		return nil, err
 	}
 	collectOften()
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
@@ -86,11 +91,11 @@ func runCheck(p *program, c *cli.Context) error {
 		Now: func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
 	}
 	run.progress.Expect(len(refs))
-	results := g.Check(ctx, refs)
+	results := g.Check(c.Context, refs)
 	scanner.close()
-	o.close()
+	o.closeStores()
 	run.progress.Finish()
-	return p.report(ctx, run, &gate.Run{
+	return &gate.Run{
 		Tool:      toolVersion(),
 		Engine:    engine.Version(),
 		Started:   run.started,
@@ -99,10 +104,10 @@ func runCheck(p *program, c *cli.Context) error {
 		Results:   results,
 		Documents: scanner.documents(),
 		Notes:     append(implicitNotes(".", p.env), run.progress.Warnings()...),
-	})
+	}, nil
 }
 
-// images returns the images of the command line and of --images.
+// imagesOf returns the images of the command line and of --images.
 func imagesOf(p *program, c *cli.Context) ([]string, error) {
 	refs := c.Args().Slice()
 	if name := c.String("images"); name != "" {

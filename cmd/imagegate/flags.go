@@ -11,6 +11,20 @@ func timeoutFlag() cli.Flag {
 	return &cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "end the whole run after `DURATION` (default: 15m)"}
 }
 
+func evidenceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "evidence", Usage: "save what was seen in `FILE`, for imagegate eval"}
+}
+
+// workerFlags say how images are scanned.
+func workerFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "jobs", Usage: "let `N` scan workers work at once, each on one layer or image (default: what processors and memory allow)"},
+		&cli.StringFlag{Name: "memory", Usage: "give each scan worker `SIZE` of memory, such as 2GiB (default: what the machine allows)"},
+		timeoutFlag(),
+		&cli.DurationFlag{Name: "scan-timeout", Value: defaultScanTimeout, Usage: "end the scan of one image after `DURATION` (default: 10m)"},
+	}
+}
+
 func policyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "policy", Aliases: []string{"p"}, Usage: "judge by the policy in `FILE`"},

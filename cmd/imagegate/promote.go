@@ -5,17 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/promote"
-	"github.com/imagegate/imagegate/gate/report"
-	"github.com/imagegate/imagegate/gate/scan"
-	"github.com/imagegate/imagegate/gate/scan/engine"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -26,13 +21,9 @@ func promoteCommand(p *program) *cli.Command {
 		&cli.BoolFlag{Name: "dry-run", Usage: "judge, print what would be copied, and write nothing"},
 		&cli.StringFlag{Name: "if-target", Usage: "promote only if every tag is `absent|DIGEST` now"},
 		&cli.StringFlag{Name: "attachments", Value: string(promote.AttachmentsAll), Usage: "copy `all|none` of the signatures, attestations and other referrers (default: all)"},
-		&cli.StringFlag{Name: "evidence", Usage: "save what was seen in `FILE`, for imagegate eval"},
-		&cli.IntFlag{Name: "jobs", Usage: "let `N` scan workers work at once (default: what processors and memory allow)"},
-		&cli.StringFlag{Name: "memory", Usage: "give each scan worker `SIZE` of memory, such as 2GiB (default: what the machine allows)"},
-		timeoutFlag(),
-		&cli.DurationFlag{Name: "scan-timeout", Value: defaultScanTimeout, Usage: "end the scan of one image after `DURATION` (default: 10m)"},
+		evidenceFlag(),
 	}
-	flags = slices.Concat(policyFlags(), flags, reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "promote",
 		Usage:     "judge an image and copy exactly what was judged",
@@ -77,29 +68,13 @@ func runPromote(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer o.close()
-	resolver, err := o.resolver(nil)
+	defer o.connection.client.Close()
+	finished, err := judgeImages(p, c, run, o, []string{want.source})
 	if err != nil {
 		return err
 	}
-	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
-		return openScanner(p, o, report.SBOMFormats(run.outputs))
-	})}
-	g := &gate.Gate{
-		Policy: run.policy, Resolver: resolver, Scanner: scanner, Now: func() time.Time { return run.started },
-		Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
-	}
-	run.progress.Expect(1)
-	results := g.Check(c.Context, []string{want.source})
-	scanner.close()
-	run.progress.Finish()
-	finished := &gate.Run{
-		Tool: toolVersion(), Engine: engine.Version(), Started: run.started, Policy: run.source,
-		Database: scanner.database(), Results: results, Documents: scanner.documents(),
-		Notes: append(implicitNotes(".", p.env), run.progress.Warnings()...),
-	}
 	if finished.Outcome() == policy.Passed {
-		done, err := want.carryOut(c.Context, o, judgedDigest(results))
+		done, err := want.carryOut(c.Context, o, judgedDigest(finished.Results))
 		finished.Notes = append(finished.Notes, done...)
 		if err != nil {
 			finished.Revoke(fmt.Errorf("the image passes, but the promotion did not finish: %w", err))

@@ -188,11 +188,11 @@ func newScanOptions(p *program, c *cli.Context, s *setup) (*scanOptions, error) 
 	return o, err
 }
 
-// close lets go of databases, cache and idle connections.
-func (o *scanOptions) close() {
+// closeStores closes the layer cache and the databases. A cache gives its last
+// warnings when it is closed, so they are complete only then.
+func (o *scanOptions) closeStores() {
 	_ = o.layers.Close()
 	_ = o.databases.Close()
-	_ = o.connection.client.Close()
 }
 
 // resolver returns what finds images, for the platforms that were asked for.
