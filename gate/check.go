@@ -30,7 +30,7 @@ type Gate struct {
 	// FailFast ends the run at the first image that does not pass. What needs no
 	// layer is decided first, of all images, before a layer of any is read.
 	FailFast bool
-	// Observe is told of every step, from many goroutines at once. It may be
+	// Observe is called for every step, from many goroutines at once. It may be
 	// nil.
 	Observe func(Event)
 }

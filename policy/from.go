@@ -162,7 +162,7 @@ func (p *Policy) comingDays(s *settings, now time.Time) []time.Time {
 	return slices.SortedFunc(maps.Keys(days), time.Time.Compare)
 }
 
-// findMarks spares policies without marks the search for them.
+// findMarks notes whether any setting has a mark, so that a policy without marks is not searched for each image.
 func (p *Policy) findMarks() {
 	for _, s := range p.everySettings() {
 		for _, l := range p.lang.leaves {

@@ -12,7 +12,7 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// Bounds on a glob: matching backtracks, and nobody reads more than this.
+// Bounds on a glob: matching backtracks, and no useful glob is longer.
 const (
 	maxGlob      = 256
 	maxGlobStars = 12
@@ -147,7 +147,7 @@ func matchesAny(globs []string, name string, match func(glob, name string) bool)
 
 // namesNothing reports whether a glob matches images whatever their name, as
 // ** and */* do, and [a-z]**. Such a glob is no name. It is found by trying it
-// on registries that nobody has.
+// on registries that cannot exist.
 func namesNothing(glob string) bool {
 	for _, first := range "abcdefghijklmnopqrstuvwxyz0123456789" {
 		host := string(first) + "9k-q7z.invalid"

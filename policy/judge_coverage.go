@@ -10,7 +10,7 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-// clockSkew is how far a build date may lie in the future: clocks differ by
+// clockSkew is how far a build date may be in the future: clocks differ by
 // minutes. More means that one of them is wrong, and then no age is known.
 const clockSkew = 10 * time.Minute
 

@@ -86,7 +86,8 @@ func parse(file string, src []byte, load Loader, depth int) (p *Policy, err erro
 	return p, nil
 }
 
-// indexExceptions spares every image that is judged a look at every exception.
+// indexExceptions groups the exceptions by what they are for, so that judging an
+// image does not read each of them.
 func (p *Policy) indexExceptions() {
 	p.exceptionIDs, p.exceptionKinds = map[string][]int{}, map[string][]int{}
 	for i, e := range p.exceptions {

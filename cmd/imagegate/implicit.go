@@ -30,7 +30,7 @@ func implicitNotes(dir string, environ []string) []string {
 	var notes []string
 	for _, name := range ignoredFiles() {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			notes = append(notes, name+" lies in the working directory and is not followed: only the policy decides")
+			notes = append(notes, name+" is in the working directory and is not followed: only the policy decides")
 		}
 	}
 	var names []string

@@ -169,9 +169,9 @@ func isGo(decl []byte) bool {
 
 var errorLine = regexp.MustCompile(`(?m)^(\S+\.go):([0-9]+):[0-9]+: `)
 
-// blamed returns the mutants that a compiler's errors are about. lines are the
+// mutantsOfErrors returns the mutants that a compiler's errors are about. lines are the
 // lines of each file, by its base name.
-func blamed(output []byte, lines map[string]map[int]int) map[int]bool {
+func mutantsOfErrors(output []byte, lines map[string]map[int]int) map[int]bool {
 	found := map[int]bool{}
 	for _, m := range errorLine.FindAllSubmatch(output, -1) {
 		line, _ := strconv.Atoi(string(m[2]))

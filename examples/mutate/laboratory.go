@@ -24,7 +24,7 @@ type laboratory struct {
 	known   map[[4]string]bool // equivalent mutants
 
 	mu        sync.Mutex
-	counts    map[string]map[fate]int // by file
+	counts    map[string]map[outcome]int // by file
 	survivors int
 	builds    int
 }
@@ -102,7 +102,7 @@ func (l *laboratory) buildClones(ctx context.Context, dir string, numbered map[i
 		if err == nil {
 			return binary, cloned, rest, nil
 		}
-		guilty := blamed(out, lines)
+		guilty := mutantsOfErrors(out, lines)
 		if len(guilty) == 0 {
 			return "", nil, nil, fmt.Errorf("the clones do not compile: %w\n%s", err, out)
 		}
@@ -183,7 +183,7 @@ func (l *laboratory) build(ctx context.Context, dir string, replace map[string][
 }
 
 // single builds and tests one mutant by itself.
-func (l *laboratory) single(ctx context.Context, dir string, m mutant) (fate, error) {
+func (l *laboratory) single(ctx context.Context, dir string, m mutant) (outcome, error) {
 	binary, _, err := l.build(ctx, dir, map[string][]byte{m.file: m.apply()})
 	if err != nil {
 		return broken, ctx.Err()
@@ -195,7 +195,7 @@ func (l *laboratory) single(ctx context.Context, dir string, m mutant) (fate, er
 
 // test runs a test binary. The import rules are left out: no mutant changes an
 // import, and listing packages takes longer than all other tests.
-func (l *laboratory) test(ctx context.Context, dir, binary string, n int) (fate, []byte) {
+func (l *laboratory) test(ctx context.Context, dir, binary string, n int) (outcome, []byte) {
 	cmd := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.skip=^TestImports", "-test.timeout="+l.timeout.String())
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(n))
@@ -207,17 +207,17 @@ func (l *laboratory) test(ctx context.Context, dir, binary string, n int) (fate,
 }
 
 // judge writes down what became of a mutant.
-func (l *laboratory) judge(ctx context.Context, m mutant, f fate) {
+func (l *laboratory) judge(ctx context.Context, m mutant, f outcome) {
 	if ctx.Err() == nil { // if it is canceled, the tests were stopped and have no result
 		l.count(m, f)
 	}
 }
 
-func (l *laboratory) count(m mutant, f fate) {
+func (l *laboratory) count(m mutant, f outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts[m.file] == nil {
-		l.counts[m.file] = map[fate]int{}
+		l.counts[m.file] = map[outcome]int{}
 	}
 	l.counts[m.file][f]++
 	if f == survived {

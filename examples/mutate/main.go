@@ -35,14 +35,14 @@ const defaultFiles = "gate/result.go,gate/check.go,gate/collect.go," +
 //go:embed equivalent.tsv
 var equivalents string
 
-// fate is what became of a mutant.
-type fate string
+// outcome is what a mutant ended as.
+type outcome string
 
 const (
-	killed     fate = "killed"
-	survived   fate = "survived"
-	broken     fate = "not compiled"
-	equivalent fate = "equivalent"
+	killed     outcome = "killed"
+	survived   outcome = "survived"
+	broken     outcome = "not compiled"
+	equivalent outcome = "equivalent"
 )
 
 func main() {
@@ -92,7 +92,7 @@ func mutate(ctx context.Context, files []string, sample int, seed uint64, jobs i
 		packages[dir][i+1] = m // 0 is no mutant
 	}
 	begin := time.Now()
-	l := &laboratory{temp: temp, timeout: timeout, jobs: max(jobs, 1), known: knownEquivalents(), counts: map[string]map[fate]int{}}
+	l := &laboratory{temp: temp, timeout: timeout, jobs: max(jobs, 1), known: knownEquivalents(), counts: map[string]map[outcome]int{}}
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
 		if err := l.tryPackage(ctx, dir, packages[dir]); err != nil {
 			return l.survivors, fmt.Errorf("%s: %w", dir, err)
@@ -104,10 +104,10 @@ func mutate(ctx context.Context, files []string, sample int, seed uint64, jobs i
 
 // summary prints a table.
 func (l *laboratory) summary(took time.Duration) {
-	fates := []fate{killed, survived, equivalent, broken}
-	total := map[fate]int{}
-	fmt.Printf("%-34s %8s %8s %10s %12s\n", "file", fates[0], fates[1], fates[2], fates[3])
-	row := func(name string, c map[fate]int) {
+	outcomes := []outcome{killed, survived, equivalent, broken}
+	total := map[outcome]int{}
+	fmt.Printf("%-34s %8s %8s %10s %12s\n", "file", outcomes[0], outcomes[1], outcomes[2], outcomes[3])
+	row := func(name string, c map[outcome]int) {
 		fmt.Printf("%-34s %8d %8d %10d %12d\n", name, c[killed], c[survived], c[equivalent], c[broken])
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.counts)) {

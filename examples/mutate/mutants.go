@@ -22,9 +22,9 @@ type mutant struct {
 	src        []byte // the file as it was: an editor may change it
 }
 
-// kinder lists the replacements of a constant or constructor: each is replaced
+// replacements lists the replacements of a constant or constructor: each is replaced
 // by one that is closer to a pass, and a pass by another value.
-var kinder = map[string][]string{
+var replacements = map[string][]string{
 	"Undecided":       {"Passed"},
 	"Denied":          {"Passed", "Undecided"},
 	"Passed":          {"Undecided", "Denied"},
@@ -124,14 +124,14 @@ func (c *collector) walk(root ast.Node) {
 			}
 		case *ast.SelectorExpr:
 			c.walk(n.X) // the name is looked at here, not as an identifier
-			for _, to := range kinder[n.Sel.Name] {
+			for _, to := range replacements[n.Sel.Name] {
 				if x, ok := n.X.(*ast.Ident); ok && x.Name == "policy" {
 					c.add("constant", n.Sel.Pos(), n.Sel.End(), to)
 				}
 			}
 			return false
 		case *ast.Ident:
-			for _, to := range kinder[n.Name] {
+			for _, to := range replacements[n.Name] {
 				c.add("constant", n.Pos(), n.End(), to)
 			}
 		case *ast.BasicLit:

@@ -188,7 +188,7 @@ func (v *view) compare() {
 				continue
 			}
 			v.t.gaps.add(gapPackageDatabase, f.path, f.layer,
-				"the scanner reads it, but in the container something else stands at this path")
+				"the scanner reads it, but in the container this path is something else")
 		}
 	}
 }

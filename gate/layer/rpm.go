@@ -124,7 +124,7 @@ func countHashPage(page []byte, order binary.ByteOrder) (int, error) {
 	for i := 1; i < items; i += 2 {
 		at := int(order.Uint16(page[bdbHeader+2*i:]))
 		if at < bdbHeader || at >= len(page) {
-			return count, fmt.Errorf("item %d lies outside of the page", i)
+			return count, fmt.Errorf("item %d is outside of the page", i)
 		}
 		if page[at] != bdbOffPage {
 			continue // the counter that RPM keeps under key 0
@@ -173,7 +173,7 @@ func countNDB(r *bufio.Reader, size int64) (int, error) {
 		count++
 		block, blocks := int64(binary.LittleEndian.Uint32(slot[8:])), int64(binary.LittleEndian.Uint32(slot[12:]))
 		if (block+blocks)*16 > size || blocks == 0 {
-			return count, fmt.Errorf("it is cut off: package %d lies behind its end", count)
+			return count, fmt.Errorf("it is cut off: package %d is behind its end", count)
 		}
 	}
 	return count, nil

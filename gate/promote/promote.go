@@ -82,7 +82,7 @@ type Options struct {
 	IfTarget string
 	// Jobs bounds how many blobs are copied at once; less than 1 means 4.
 	Jobs int
-	// Observe is told of every step. It may be nil.
+	// Observe is called for every step. It may be nil.
 	Observe func(Event)
 	// Wait waits between two attempts; nil sleeps. Tests do not wait.
 	Wait func(ctx context.Context, d time.Duration) error

@@ -90,7 +90,7 @@ type Options struct {
 	MaxRows int
 	// All lists every rule and every accepted finding in the text format.
 	All bool
-	// LeftOut is told what a format left out because its reader has a limit, and
+	// LeftOut gets a message for what a format left out because its reader has a limit, and
 	// how to see it. It may be nil.
 	LeftOut func(string)
 	// MaxBytes bounds the Markdown formats; 0 means what their reader allows. A

@@ -107,7 +107,7 @@ type Layer struct {
 	Size      int64  `json:"size"` // compressed bytes
 	CreatedBy string `json:"createdBy,omitempty"`
 	// Base is true when the layer is known to come from the base image: its
-	// history stands before the image's own build steps. The history is the
+	// history comes before the image's own build steps. The history is the
 	// author's claim, so this is for display and never decides anything.
 	Base bool `json:"base,omitempty"`
 }

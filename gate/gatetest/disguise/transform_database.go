@@ -22,7 +22,7 @@ func databaseTransforms() []Transform {
 		above("database-opaque-directory", isDatabase, func(name string, _ []byte) []imagetest.File {
 			return []imagetest.File{imagetest.Opaque(path.Dir(name))}
 		}),
-		// Without an operating system this would be an honest way to empty an image.
+		// Without an operating system this would be a legitimate way to empty an image.
 		onOS("opaque-root", func(*rand.Rand) []imagetest.File { return []imagetest.File{imagetest.Opaque(".")} }),
 		above("database-symlink", isDatabase, func(name string, body []byte) []imagetest.File {
 			return []imagetest.File{{Path: "opt/moved", Body: body}, imagetest.Symlink(name, "/opt/moved")}

@@ -26,14 +26,14 @@ func connectionFaults() []Fault {
 	}
 }
 
-// answerOf is the honest answer, recorded.
+// answerOf records the correct answer.
 func answerOf(q *http.Request, next http.Handler) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
 	next.ServeHTTP(rec, q)
 	return rec
 }
 
-// copyHeader sets w's headers to the honest ones.
+// copyHeader sets w's headers to the correct ones.
 func copyHeader(w http.ResponseWriter, from http.Header) {
 	for k, v := range from {
 		w.Header()[k] = v

@@ -18,11 +18,11 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 )
 
-// Reg is a registry on loopback that speaks plain HTTP. It can hold what no
-// honest registry accepts, ask for credentials, and have faults.
+// Reg is a registry on loopback that speaks plain HTTP. It can hold what a
+// correct registry refuses, ask for credentials, and have faults.
 //
-// Reads are served from what was pushed by [Reg.Push]; everything else, such as
-// an upload by the program under test, goes to go-containerregistry's own
+// Reads are served from what was pushed by [Reg.Push]. Other requests, such as
+// an upload by the program under test, go to go-containerregistry's own
 // registry behind it.
 type Reg struct {
 	Host string // "127.0.0.1:41234"

@@ -29,10 +29,10 @@ func (r *Reg) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if broken {
 		ctx, cancel := r.untilClosed(q.Context())
 		defer cancel()
-		fault.Serve(rec, q.WithContext(ctx), http.HandlerFunc(r.honest))
+		fault.Serve(rec, q.WithContext(ctx), http.HandlerFunc(r.answer))
 		return
 	}
-	r.honest(rec, q)
+	r.answer(rec, q)
 }
 
 // untilClosed is a context that also ends when the registry does, so that a
@@ -49,8 +49,8 @@ func (r *Reg) untilClosed(parent context.Context) (context.Context, context.Canc
 	return ctx, cancel
 }
 
-// honest answers as a registry should.
-func (r *Reg) honest(w http.ResponseWriter, q *http.Request) {
+// answer answers as a registry should.
+func (r *Reg) answer(w http.ResponseWriter, q *http.Request) {
 	if r.auth != nil && !r.auth.admit(w, q, r.Host) {
 		return
 	}

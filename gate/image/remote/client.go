@@ -44,7 +44,8 @@ type Options struct {
 	Limits image.Limits
 	// DockerConfig is a docker config file to read instead of the usual ones.
 	DockerConfig string
-	// Warn is told what is worth knowing and no error, from many goroutines at
+	// Warn gets warnings: what a user should know and what is no error. It is called
+	// from many goroutines at
 	// once. It may be nil.
 	Warn func(string)
 }

@@ -116,7 +116,7 @@ func (z *Reader) codeLengths(table *[1 << codeLenBits]uint32, lengths []uint8) e
 			return z.short()
 		}
 		if e&special != 0 {
-			return z.corrupt("a code length has a code that stands for nothing")
+			return z.corrupt("a code length has a code without a meaning")
 		}
 		z.drop(n)
 		sym := uint8(e >> valueShift)

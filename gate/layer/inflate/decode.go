@@ -28,9 +28,9 @@ func (z *Reader) codes(out []byte, at int) (int, error) {
 			z.endBlock()
 			return at, nil
 		case badLiteral:
-			return at, z.corrupt("a literal or length has a code that stands for nothing")
+			return at, z.corrupt("a literal or length has a code without a meaning")
 		case badDistance:
-			return at, z.corrupt("a distance has a code that stands for nothing")
+			return at, z.corrupt("a distance has a code without a meaning")
 		case farDistance:
 			return at, z.corrupt("a distance reaches back before the start")
 		case inputEnd:

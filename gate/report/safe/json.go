@@ -62,7 +62,7 @@ func plain(b []byte) int {
 }
 
 // mayBreak is false for nearly every colon of a document: what a marker ends in
-// is one of few letters. It spares a look at all of the marker.
+// is one of few letters. The rest of the marker is read only then.
 func mayBreak(doc []byte, i int) bool {
 	return i > 0 && (doc[i-1] == ':' || doc[i-1]|0x20 == 't' || doc[i-1]|0x20 == 'd')
 }

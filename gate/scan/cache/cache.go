@@ -84,7 +84,7 @@ type Pruned struct {
 type Options struct {
 	// Key is the secret that entries are authenticated with, of at least MinKey
 	// bytes. Without one, entries are trusted because no other user can write to
-	// their directory; for Redis, where that is not known, Warn is told.
+	// their directory; for Redis, where that is not known, Warn gets a message.
 	Key []byte
 	// Maintenance opens the cache for Info and Prune alone, which trust no
 	// entry and so need no secret. Get finds nothing and Put keeps nothing.

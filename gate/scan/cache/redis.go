@@ -199,8 +199,8 @@ func unwelcome(err error) bool {
 	return refused(err) && (strings.HasPrefix(err.Error(), "NOAUTH") || strings.Contains(err.Error(), "WRONGPASS"))
 }
 
-// Close implements Store. A failure that was not worth a warning before is told
-// now: the run took longer because of it.
+// Close implements Store. It warns of failures that were not worth a warning before
+// because the run took longer.
 func (r *redisStore) Close() error {
 	if err := r.breaker.untold(); err != nil {
 		r.warnings.once("off", fmt.Sprintf("the layer cache %s did not help with every layer, which took longer: %v", r.server, err))

@@ -95,7 +95,7 @@ func (r *redisStore) runGets(gets []*redisGet) {
 	}
 }
 
-// getResult returns what a reader is told.
+// getResult returns the outcome of a look-up.
 func (r *redisStore) getResult(g *redisGet, first part, size *redis.IntCmd, end *redis.BoolCmd) error {
 	err := errors.Join(first.Err(), size.Err())
 	if !refused(end.Err()) { // a replica refuses it
@@ -151,7 +151,7 @@ func (r *redisStore) runSets(sets []*redisSet) {
 	}
 }
 
-// setResult returns what a writer is told.
+// setResult returns the outcome of a write.
 func (r *redisStore) setResult(err error) error {
 	if err == nil {
 		r.breaker.succeeded()

@@ -119,9 +119,9 @@ type Options struct {
 	AllowRollback bool
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
-	// Observe is told of progress. Optional.
+	// Observe is called with progress. Optional.
 	Observe func(gate.Event)
-	// Warn is told what a reader of the report should know although the run
+	// Warn gets what a reader of the report should know although the run
 	// goes on, from any goroutine. Optional.
 	Warn func(note string)
 }
