@@ -30,6 +30,8 @@ type memory struct {
 	late int
 	// children lists the platforms of an index as its referrers, as GitLab does.
 	children bool
+	// allowForeign takes manifests whose foreign layers are missing.
+	allowForeign bool
 	// at is told of every request before it is done, and may fail it.
 	at func(what string) error
 
@@ -101,7 +103,9 @@ func (m *memory) Referrers(ctx context.Context, digest string) ([]Descriptor, er
 	}
 	if m.children {
 		if d, err := (&Manifest{Raw: m.manifests[digest].Raw}).parse(); err == nil {
-			out = append(out, d.Manifests...)
+			for _, c := range d.Manifests {
+				out = append(out, c.Descriptor)
+			}
 		}
 	}
 	return out, nil
@@ -162,7 +166,7 @@ func (m *memory) PutManifest(ctx context.Context, x Manifest) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, part := range slices.Concat(d.Layers, d.Blobs) {
-		if _, ok := m.blobs[part.Digest]; !ok {
+		if _, ok := m.blobs[part.Digest]; !ok && !(m.allowForeign && foreign(part)) {
 			return fmt.Errorf("blob unknown: %s", part.Digest)
 		}
 	}

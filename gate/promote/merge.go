@@ -46,6 +46,11 @@ func (p *Promotion) mergeTag(ctx context.Context, c tagged) (set bool, err error
 // lacks. A signature is a layer with its annotations: the same payload signed by
 // two keys is two signatures. The config is kept: cosign does not read it.
 func merged(target, source Manifest) (Manifest, error) {
+	for _, m := range []Manifest{target, source} {
+		if d, err := m.parse(); err != nil || len(d.Layers) == 0 {
+			return Manifest{}, fmt.Errorf("manifest %s is none of cosign: source and target name different manifests by this tag, which cannot be joined", m.Digest)
+		}
+	}
 	var into map[string]jsontext.Value
 	if err := json.Unmarshal(target.Raw, &into); err != nil {
 		return Manifest{}, fmt.Errorf("manifest %s cannot be read: %w", target.Digest, err)

@@ -342,3 +342,59 @@ func TestOtherBytesAtTheTarget(t *testing.T) {
 		t.Errorf("the target lacks %v", lacks)
 	}
 }
+
+// A layer that its licence keeps out of registries stays where it is.
+func TestForeignLayers(t *testing.T) {
+	src := newMemory("s")
+	const foreignType = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+	there := src.blob("in the registry all the same")
+	there.MediaType = foreignType
+	image := src.put("application/vnd.oci.image.manifest.v1+json", map[string]any{"config": src.blob("config"), "layers": []Descriptor{
+		there, {foreignType, "sha256:" + strings.Repeat("f", 64), 7},
+	}})
+	target := newMemory("t")
+	target.allowForeign = true
+	if err := promoteTo(t, src, image.Digest, target, Options{}, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := target.blobs[there.Digest]; !ok || len(target.blobs) != 2 || target.tags["1"] != image.Digest {
+		t.Errorf("%d blobs, tags %v", len(target.blobs), target.tags)
+	}
+}
+
+// What cosign did not make is not joined with what it made.
+func TestTagsOfCosignThatCannotBeJoined(t *testing.T) {
+	src, index := fixture()
+	target := newMemory("target.example.no/app")
+	tag := strings.Replace(index.Digest, ":", "-", 1) + ".sig"
+	other := target.index(target.image("an index under the tag", nil))
+	target.tags[tag] = other.Digest
+	err := promoteTo(t, src, index.Digest, target, Options{}, "1")
+	if err == nil || !strings.Contains(err.Error(), tag) || target.tags[tag] != other.Digest || target.tags["1"] != "" {
+		t.Errorf("error %v, tags %v", err, target.tags)
+	}
+}
+
+// The plan says why each manifest goes along.
+func TestPlanSaysWhy(t *testing.T) {
+	src := newMemory("s")
+	amd, att := src.image("amd64", nil), src.image("attestation", nil)
+	index := src.put("application/vnd.oci.image.index.v1+json", map[string]any{"manifests": []any{amd, map[string]any{
+		"mediaType": att.MediaType, "digest": att.Digest, "size": att.Size, "annotations": map[string]string{"vnd.docker.reference.type": "attestation-manifest"},
+	}}})
+	sig := src.image("signature", &amd)
+	src.signature(amd, ".sig", "team")
+	p, err := Prepare(t.Context(), src, index.Digest, newMemory("t"), []string{"1"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{index.Digest: "image", amd.Digest: "platform", att.Digest: "attestation of BuildKit", sig.Digest: "referrer"}
+	for _, n := range p.Plan.Nodes {
+		if w := want[n.Digest]; w != "" && w != n.Why || n.Why == "" || n.Why != "image" && n.Parent == "" {
+			t.Errorf("%s: %q of %q", n.Digest, n.Why, n.Parent)
+		}
+	}
+	if len(p.Plan.Nodes) != 5 || p.Plan.Nodes[len(p.Plan.Nodes)-1].Why == "image" && len(p.Plan.Tags) != 2 {
+		t.Errorf("%d nodes, %d tags", len(p.Plan.Nodes), len(p.Plan.Tags))
+	}
+}

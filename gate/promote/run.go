@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,11 +85,7 @@ func (p *Promotion) copyBlobs(ctx context.Context) error {
 	// The largest first, so that the last to finish is a small one.
 	slices.SortStableFunc(blobs, func(a, b Descriptor) int { return int(min(max(b.Size-a.Size, -1), 1)) })
 	g, ctx := errgroup.WithContext(ctx)
-	jobs := p.o.Jobs
-	if jobs < 1 {
-		jobs = 4
-	}
-	g.SetLimit(jobs)
+	g.SetLimit(p.jobs())
 	var mu sync.Mutex
 	done := 0
 	for _, b := range blobs {
@@ -111,7 +108,21 @@ func (p *Promotion) copyBlob(ctx context.Context, b Descriptor) error {
 	if err != nil || has {
 		return err
 	}
+	if foreign(b) {
+		has, err := p.source.HasBlob(ctx, b)
+		if err != nil || !has {
+			return err
+		}
+	}
 	return p.target.CopyBlob(ctx, b, p.source)
+}
+
+// foreign reports whether a blob may be outside of registries by the terms of its
+// licence: layers of older Windows images. Who pulls the image fetches it from the
+// address that the manifest names.
+func foreign(b Descriptor) bool {
+	return strings.HasPrefix(b.MediaType, "application/vnd.docker.image.rootfs.foreign.diff.tar") ||
+		strings.HasPrefix(b.MediaType, "application/vnd.oci.image.layer.nondistributable.v1.tar")
 }
 
 // copyManifests stores every manifest by its digest, children before parents: a
@@ -140,16 +151,28 @@ func (p *Promotion) copyManifest(ctx context.Context, n *node) error {
 
 // compare reads every manifest back.
 func (p *Promotion) compare(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(p.jobs())
 	for _, n := range p.nodes {
-		got, err := p.target.Manifest(ctx, n.Digest)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
-		}
-		if !bytes.Equal(got.Raw, n.Raw) {
-			return fmt.Errorf("%s %s: the target has other bytes", n.why, n.Digest)
-		}
+		g.Go(func() error {
+			got, err := p.target.Manifest(ctx, n.Digest)
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
+			}
+			if !bytes.Equal(got.Raw, n.Raw) {
+				return fmt.Errorf("%s %s: the target has other bytes", n.why, n.Digest)
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
+}
+
+func (p *Promotion) jobs() int {
+	if p.o.Jobs < 1 {
+		return 4
+	}
+	return p.o.Jobs
 }
 
 // settle completes the lists of referrers and the tags of cosign. Both are

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Bounds of what may go along. Everyone who may write to the source repository may
@@ -14,7 +16,7 @@ import (
 const (
 	maxManifests = 1000
 	maxReferrers = 100 // of one manifest
-	maxDepth     = 4   // referrers of referrers
+	maxDepth     = 3   // referrers of referrers
 	maxAttached  = 100 << 20
 )
 
@@ -41,8 +43,26 @@ type document struct {
 	Config    *Descriptor  `json:"config"`
 	Layers    []Descriptor `json:"layers"`
 	Blobs     []Descriptor `json:"blobs"` // artifact manifests of OCI 1.1 release candidates
-	Manifests []Descriptor `json:"manifests"`
+	Manifests []child      `json:"manifests"`
 	Subject   *Descriptor  `json:"subject"`
+}
+
+// child is a manifest of an index.
+type child struct {
+	Descriptor
+	Annotations map[string]string `json:"annotations"`
+}
+
+// why says what the manifest is to its index. BuildKit keeps its attestations
+// beside the platforms and marks them.
+func (c *child) why(parent string) string {
+	switch {
+	case c.Annotations["vnd.docker.reference.type"] == "attestation-manifest":
+		return "attestation of BuildKit"
+	case parent == "image":
+		return "platform"
+	}
+	return parent + ", part"
 }
 
 func (m *Manifest) parse() (*document, error) {
@@ -83,7 +103,7 @@ func (w *walker) walk(ctx context.Context, digest, why, parent string, depth int
 	n := &node{Manifest: m, why: why, parent: parent}
 	w.seen[digest] = n
 	for _, child := range d.Manifests {
-		if _, err := w.walk(ctx, child.Digest, childWhy(why), digest, depth); err != nil {
+		if _, err := w.walk(ctx, child.Digest, child.why(why), digest, depth); err != nil {
 			return nil, err
 		}
 	}
@@ -118,26 +138,17 @@ func (w *walker) manifest(ctx context.Context, digest string) (Manifest, error) 
 	return m, err
 }
 
-func childWhy(why string) string {
-	if why == "image" {
-		return "platform"
-	}
-	return why + ", part"
-}
-
 // attachedTo visits the referrers of a manifest and its tags of cosign.
 func (w *walker) attachedTo(ctx context.Context, n *node, depth int) error {
-	found, err := w.source.Referrers(ctx, n.Digest)
+	found, err := w.lookUp(ctx, n.Digest)
 	if err != nil {
-		return fmt.Errorf("referrers of %s in %s: %w", n.Digest, w.source.Name(), err)
+		return err
 	}
-	if len(found) > maxReferrers {
-		return fmt.Errorf("%d manifests refer to %s, more than %d", len(found), n.Digest, maxReferrers)
+	// The list of a registry without the API may hold more than referrers.
+	if len(found.referrers) > maxManifests {
+		return fmt.Errorf("%d manifests are listed as referrers of %s, more than %d", len(found.referrers), n.Digest, maxManifests)
 	}
-	if len(found) > 0 && depth >= maxDepth {
-		return fmt.Errorf("referrers of %s are nested deeper than %d", n.Digest, maxDepth)
-	}
-	for _, r := range found {
+	for _, r := range found.referrers {
 		// GitLab lists the platforms of an index as its referrers
 		// (https://github.com/oras-project/oras-go/issues/1396), and the list is the
 		// registry's word: the manifest itself decides.
@@ -148,24 +159,54 @@ func (w *walker) attachedTo(ctx context.Context, n *node, depth int) error {
 		if child != nil {
 			n.referrers = append(n.referrers, child.Digest)
 		}
+		if len(n.referrers) > maxReferrers {
+			return fmt.Errorf("more than %d manifests refer to %s", maxReferrers, n.Digest)
+		}
 	}
-	for _, end := range cosignTags {
-		tag := strings.Replace(n.Digest, ":", "-", 1) + end
-		m, err := w.source.Tag(ctx, tag)
-		if errors.Is(err, ErrNotFound) {
+	for i, m := range found.tagged {
+		if m.Digest == "" {
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("tag %s in %s: %w", tag, w.source.Name(), err)
-		}
-		child, err := w.walk(ctx, m.Digest, "cosign "+end, n.Digest, depth+1)
+		child, err := w.walk(ctx, m.Digest, "cosign "+cosignTags[i], n.Digest, depth+1)
 		if err != nil {
 			return err
 		}
-		w.tags = append(w.tags, tagged{tag, child})
+		w.tags = append(w.tags, tagged{cosignTag(n.Digest, cosignTags[i]), child})
 	}
 	return nil
 }
+
+// attachments is what a repository says that it keeps for a manifest.
+type attachments struct {
+	referrers []Descriptor
+	tagged    []Manifest // by [cosignTags]; without a digest where there is none
+}
+
+// lookUp asks for everything that may be attached to a manifest, at once: most of
+// the answers are that there is nothing.
+func (w *walker) lookUp(ctx context.Context, digest string) (*attachments, error) {
+	a := &attachments{tagged: make([]Manifest, len(cosignTags))}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		if a.referrers, err = w.source.Referrers(ctx, digest); err != nil {
+			return fmt.Errorf("referrers of %s in %s: %w", digest, w.source.Name(), err)
+		}
+		return nil
+	})
+	for i, end := range cosignTags {
+		g.Go(func() error {
+			m, err := w.source.Tag(ctx, cosignTag(digest, end))
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return fmt.Errorf("tag %s in %s: %w", cosignTag(digest, end), w.source.Name(), err)
+			}
+			a.tagged[i] = m
+			return nil
+		})
+	}
+	return a, g.Wait()
+}
+
+func cosignTag(digest, end string) string { return strings.Replace(digest, ":", "-", 1) + end }
 
 // referrer visits a manifest if its subject is the one asked for.
 func (w *walker) referrer(ctx context.Context, digest, subject string, depth int) (*node, error) {
@@ -179,6 +220,9 @@ func (w *walker) referrer(ctx context.Context, digest, subject string, depth int
 	}
 	if d.Subject == nil || d.Subject.Digest != subject {
 		return nil, nil
+	}
+	if depth > maxDepth {
+		return nil, fmt.Errorf("%s is attached to %s, deeper than %d levels of referrers", digest, subject, maxDepth)
 	}
 	return w.walk(ctx, digest, "referrer", subject, depth)
 }

@@ -8,7 +8,6 @@ import (
 	"hash"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/promote"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -118,6 +118,7 @@ func (r *Repository) ListsInTags(ctx context.Context) (bool, error) {
 func (r *Repository) referrers(ctx context.Context, digest string) (list []promote.Descriptor, listed bool, err error) {
 	path, seen := "referrers/"+digest, map[string]bool{}
 	for range maxPages {
+		seen[path] = true
 		page, next, err := r.page(ctx, path, digest)
 		var status *statusError
 		if errors.As(err, &status) && !listed {
@@ -130,10 +131,14 @@ func (r *Repository) referrers(ctx context.Context, digest string) (list []promo
 			return nil, listed, err
 		}
 		list, listed = append(list, page...), true
-		if next == "" || seen[next] {
+		switch {
+		case next == "":
 			return list, true, nil
+		case seen[next]:
+			// What is on the other pages is not known.
+			return nil, true, fmt.Errorf("referrers of %s in %s: the pages of the list go round in a circle", digest, r.Name())
 		}
-		path, seen[next] = next, true
+		path = next
 	}
 	return nil, true, fmt.Errorf("referrers of %s in %s: the list has more than %d pages", digest, r.Name(), maxPages)
 }
@@ -164,21 +169,34 @@ func (r *Repository) page(ctx context.Context, path, digest string) (list []prom
 	case image.MediaTypeOf(header.Get("Content-Type")) != string(types.OCIImageIndex):
 		return nil, "", r.client.fail(ctx, j, &statusError{status: http.StatusNotAcceptable}) // a web page, for one
 	}
-	if list, err = manifestsOf(raw); err != nil {
+	if list, err = manifestsOf(raw); err == nil {
+		next, err = r.nextPage(path, header)
+	}
+	if err != nil {
 		return nil, "", r.client.fail(ctx, j, err)
 	}
-	return list, r.nextPage(header), nil
+	return list, next, nil
 }
 
-// nextPage reads a Link header: the path of the next page within the repository.
-func (r *Repository) nextPage(header http.Header) string {
-	address, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(header.Get("Link")), "<"), ">")
-	u, err := url.Parse(address)
-	prefix := "/v2/" + r.remote.repo.path + "/"
-	if err != nil || !strings.Contains(rest, `rel="next"`) && !strings.Contains(rest, "rel=next") || !strings.HasPrefix(u.Path, prefix) {
-		return ""
+// nextPage reads a Link header: the path of the next page within the repository, ""
+// after the last. A page that cannot be asked for is an error: what it lists would be
+// lost without a word.
+func (r *Repository) nextPage(path string, header http.Header) (string, error) {
+	link := strings.TrimSpace(header.Get("Link"))
+	address, rest, _ := strings.Cut(strings.TrimPrefix(link, "<"), ">")
+	if !strings.Contains(strings.ReplaceAll(rest, `"`, ""), "rel=next") {
+		return "", nil
 	}
-	return strings.TrimPrefix(u.Path, prefix) + "?" + u.RawQuery
+	prefix := "/v2/" + r.remote.repo.path + "/"
+	here := r.remote.repo.host.url(prefix + path)
+	here.Path, here.RawQuery, _ = strings.Cut(here.Path, "?")
+	u, err := here.Parse(address)
+	// The host of the address is not used: a registry behind a proxy may know itself
+	// by another name.
+	if err != nil || !strings.HasPrefix(u.Path, prefix) {
+		return "", image.Refuse("the next page of the list is not in the repository: %s", words.Quote(address))
+	}
+	return strings.TrimPrefix(u.Path, prefix) + "?" + u.RawQuery, nil
 }
 
 func manifestsOf(raw []byte) ([]promote.Descriptor, error) {
@@ -255,17 +273,32 @@ func (r *Repository) CopyBlob(ctx context.Context, d promote.Descriptor, from pr
 	if err != nil {
 		return err
 	}
-	var layer v1.Layer = &blob{ctx: ctx, from: from, descriptor: d, digest: digest}
-	scopes := r.pushScopes()
+	layer := &blob{ctx: ctx, from: from, descriptor: d, digest: digest}
 	if source, ok := from.(*Repository); ok && source.remote.repo.host == r.remote.repo.host {
-		registry, err := r.remote.repo.host.registry(false)
-		if err != nil {
+		err := r.mountBlob(ctx, layer, source)
+		var answer *statusError
+		if err == nil || !errors.As(err, &answer) || answer.status/100 != 4 {
 			return err
 		}
-		// The registry mounts the blob if the token lets us read it there.
-		scopes = append(scopes, source.remote.repo.scope(transport.PullScope))
-		layer = &ggcr.MountableLayer{Layer: layer, Reference: registry.Repo(source.remote.repo.path).Digest(d.Digest)}
+		// A token server may refuse a token for both repositories: the credentials of
+		// the target need not be those of the source.
 	}
+	return r.writeLayer(ctx, layer, d, r.pushScopes())
+}
+
+// mountBlob lets the registry mount a blob of another of its repositories, if the
+// token lets us read it there. Otherwise the blob is uploaded.
+func (r *Repository) mountBlob(ctx context.Context, layer *blob, source *Repository) error {
+	registry, err := r.remote.repo.host.registry(false)
+	if err != nil {
+		return err
+	}
+	scopes := append(r.pushScopes(), source.remote.repo.scope(transport.PullScope))
+	mountable := &ggcr.MountableLayer{Layer: layer, Reference: registry.Repo(source.remote.repo.path).Digest(layer.descriptor.Digest)}
+	return r.writeLayer(ctx, mountable, layer.descriptor, scopes)
+}
+
+func (r *Repository) writeLayer(ctx context.Context, layer v1.Layer, d promote.Descriptor, scopes []string) error {
 	j := r.remote.job(kindBlob, r.remote.phase, fmt.Sprintf("copy blob %s to %s", d.Digest, r.Name()))
 	return r.write(ctx, j, scopes, func(repo name.Repository, options ...ggcr.Option) error {
 		return ggcr.WriteLayer(repo, layer, options...)
@@ -313,6 +346,9 @@ func (d document) MediaType() (types.MediaType, error) {
 
 // PutManifest implements [promote.Target].
 func (r *Repository) PutManifest(ctx context.Context, m promote.Manifest) error {
+	if err := r.makeList(ctx, m); err != nil {
+		return err
+	}
 	return r.put(ctx, m, "manifest "+m.Digest, func(repo name.Repository) name.Reference { return repo.Digest(m.Digest) })
 }
 
@@ -328,6 +364,43 @@ func (r *Repository) put(ctx context.Context, m promote.Manifest, what string, r
 	return r.write(ctx, j, r.pushScopes(), func(repo name.Repository, options ...ggcr.Option) error {
 		return ggcr.Put(ref(repo), document{m}, options...)
 	})
+}
+
+// makeList makes an empty list for the referrers of m's subject where the registry
+// answers with something that is no list. GitLab's takes the tag of the list for the
+// digest of the subject, and answers with the subject itself
+// (https://github.com/oras-project/oras-go/issues/1396): go-containerregistry would
+// add the referrer to a copy of that.
+func (r *Repository) makeList(ctx context.Context, m promote.Manifest) error {
+	var doc struct {
+		Subject *promote.Descriptor `json:"subject"`
+	}
+	if json.Unmarshal(m.Raw, &doc) != nil || doc.Subject == nil {
+		return nil
+	}
+	_, api, err := r.referrers(ctx, doc.Subject.Digest)
+	if err != nil || api {
+		return err
+	}
+	tag := strings.Replace(doc.Subject.Digest, ":", "-", 1)
+	now, err := r.Tag(ctx, tag)
+	if errors.Is(err, promote.ErrNotFound) || err == nil && now.Digest != doc.Subject.Digest {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	cure := fmt.Errorf("%s cannot list what refers to %s: it has no API for that, and answers its tag %s with the image itself. "+
+		"Keep signatures there under the tags of cosign, or promote with --attachments none", r.Name(), doc.Subject.Digest, tag)
+	raw := []byte(`{"schemaVersion":2,"mediaType":"` + string(types.OCIImageIndex) + `","manifests":[]}`)
+	list := promote.Manifest{Raw: raw, Descriptor: promote.Descriptor{MediaType: string(types.OCIImageIndex), Digest: image.DigestOf(raw, doc.Subject.Digest), Size: int64(len(raw))}}
+	if err := r.PutTag(ctx, tag, list); err != nil {
+		return fmt.Errorf("%w: %w", cure, err)
+	}
+	if now, err = r.Tag(ctx, tag); err == nil && now.Digest == doc.Subject.Digest {
+		return cure
+	}
+	return err
 }
 
 func (r *Repository) pushScopes() []string {

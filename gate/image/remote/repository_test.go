@@ -308,7 +308,7 @@ func TestRepositoryReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	children, _ := manifestsOf(index.Raw)
-	pages := 0
+	pages, next := 0, ""
 	reg.before = func(w http.ResponseWriter, q *http.Request) bool {
 		if !strings.Contains(q.URL.Path, "/referrers/") {
 			return false
@@ -317,14 +317,23 @@ func TestRepositoryReads(t *testing.T) {
 		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
 		if q.URL.Query().Get("page") == "" {
 			w.Header().Set("Link", `<`+q.URL.Path+`?page=2>; rel="next"`)
-		} else {
-			w.Header().Set("Link", `</v2/other/referrers/x?page=3>; rel="next"`)
+		} else if next != "" {
+			w.Header().Set("Link", `<`+next+`>; rel="next"`)
 		}
 		fmt.Fprintf(w, `{"schemaVersion":2,"manifests":[{"digest":%q,"size":1,"mediaType":"x"}]}`, digest)
 		return true
 	}
 	if list, err := r.Referrers(ctx, children[0].Digest); err != nil || len(list) != 2 || pages != 2 {
 		t.Errorf("%d referrers from %d pages, %v", len(list), pages, err)
+	}
+	// What cannot be followed is an error: signatures on those pages would be lost.
+	for address, want := range map[string]string{
+		"/v2/other/referrers/x?page=3": "not in the repository", "?page=2": "circle", "%zz": "not in the repository",
+		"http://internal.invalid/v2/team/app/referrers/" + children[0].Digest + "?page=2": "circle",
+	} {
+		next = address
+		_, err := r.Referrers(ctx, children[0].Digest)
+		pulltest.CheckError(t, address, err, want)
 	}
 	child, err := r.Manifest(ctx, children[0].Digest)
 	if err != nil {
@@ -357,5 +366,87 @@ func TestRepositoryReads(t *testing.T) {
 	pulltest.CheckError(t, "other bytes", err, "not what its digest says")
 	if _, err := r.Tag(ctx, "nothing"); !errors.Is(err, promote.ErrNotFound) {
 		t.Errorf("a tag that is not there: %v", err)
+	}
+}
+
+// A token server that gives no token for both repositories does not prevent the copy.
+func TestMountWithoutToken(t *testing.T) {
+	reg := newWritable(t, true)
+	digest := reg.signed(t, "team/app")
+	uploads := reg.count("PATCH", "")
+	reg.before = func(w http.ResponseWriter, q *http.Request) bool {
+		switch {
+		case q.URL.Path == "/token" && len(q.URL.Query()["scope"]) > 1:
+			w.WriteHeader(http.StatusForbidden)
+		case q.URL.Path == "/token":
+			fmt.Fprint(w, `{"token":"t"}`)
+		case q.Header.Get("Authorization") != "Bearer t":
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+reg.server.URL+`/token",service="s"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case q.Method == http.MethodHead && strings.Contains(q.URL.Path, "/released/app/blobs/"):
+			w.WriteHeader(http.StatusNotFound) // this registry shares blobs between all repositories
+		default:
+			return false
+		}
+		return true
+	}
+	client := newClient(t, nil)
+	if err := promoted(t.Context(), repository(t, client, reg.host+"/team/app"), repository(t, client, reg.host+"/released/app"), digest); err != nil {
+		t.Fatal(err)
+	}
+	if reg.count("PATCH", "") == uploads {
+		t.Error("nothing was uploaded")
+	}
+}
+
+// GitLab's registry has no API for referrers and answers the tag of their list with
+// the subject itself. Where the tag can be set, the list holds the referrers alone;
+// where it cannot, the promotion says so.
+func TestListThatIsTheSubject(t *testing.T) {
+	for name, settable := range map[string]bool{"the tag can be set": true, "the tag cannot be set": false} {
+		t.Run(name, func(t *testing.T) {
+			source, target := newWritable(t, true), newWritable(t, false)
+			digest := source.signed(t, "team/app")
+			var mu sync.Mutex
+			set := map[string]bool{}
+			target.before = func(w http.ResponseWriter, q *http.Request) bool {
+				at, hex, ok := strings.Cut(q.URL.Path, "/manifests/sha256-")
+				if !ok || strings.Contains(hex, ".") {
+					return false
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case q.Method == http.MethodPut && settable:
+					set[hex] = true
+				case q.Method == http.MethodPut:
+					w.WriteHeader(http.StatusBadRequest)
+					return true
+				case !set[hex]:
+					q.URL.Path = at + "/manifests/sha256:" + hex
+				}
+				return false
+			}
+			client := newClient(t, nil)
+			from, to := repository(t, client, source.host+"/team/app"), repository(t, client, target.host+"/released/app")
+			err := promoted(t.Context(), from, to, digest)
+			if !settable {
+				pulltest.CheckError(t, name, err, "--attachments none")
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := to.Tag(t.Context(), "released")
+			if err != nil {
+				t.Fatal(err)
+			}
+			children, _ := manifestsOf(got.Raw)
+			for _, c := range children {
+				if list, err := to.Referrers(t.Context(), c.Digest); err != nil || len(list) != 1 {
+					t.Errorf("%s has %d referrers, %v", c.Digest, len(list), err)
+				}
+			}
+		})
 	}
 }
