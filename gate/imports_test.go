@@ -47,6 +47,7 @@ func allowedImports() map[string][]string {
 		"gate/saved":           contracts,
 		"gate/promote":         nil,
 		"gate/policies":        {"gate/promote"},
+		"gate/prove":           {"gate/promote", "gate/strictjson"},
 		"gate/report/safe":     nil,
 		"gate/report/page":     {"gate/report/safe"},
 		"gate/report":          with("gate/report/safe", "gate/report/page", "policy/plan"),
@@ -120,6 +121,19 @@ func TestImportsOfTrivy(t *testing.T) {
 	for _, pkg := range goList(t, "-deps", "-json=ImportPath", "./policy/...", "./gate", "./gate/scan", "./gate/image/...", "./gate/report", "./gate/ci") {
 		if strings.HasPrefix(pkg.ImportPath, "github.com/aquasecurity/trivy/") {
 			t.Errorf("%s is linked by a package other than gate/scan/engine", pkg.ImportPath)
+		}
+	}
+}
+
+// Only gate/prove links the libraries of Sigstore: they register types when the
+// program starts, and parse foreign bytes.
+func TestImportsOfSigstore(t *testing.T) {
+	for _, pkg := range goList(t, "-json=ImportPath,Imports", "./...") {
+		name := strings.TrimPrefix(pkg.ImportPath, module+"/")
+		for _, path := range pkg.Imports {
+			if strings.HasPrefix(path, "github.com/sigstore/") && name != "gate/prove" && !helper(name) {
+				t.Errorf("%s imports %s: only gate/prove may", pkg.ImportPath, path)
+			}
 		}
 	}
 }
