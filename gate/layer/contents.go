@@ -6,7 +6,7 @@ import "strings"
 // form. It is raised whenever the same layer would be recorded differently: when
 // classify assigns another class to a file, when a database is counted
 // differently, and when the wording of a problem changes.
-const ContentsVersion = 3
+const ContentsVersion = 4
 
 // Contents are the contents of one layer. They do not depend on the image. They
 // include neither the layer's place in an image nor its diffID, which are
@@ -26,6 +26,7 @@ type Contents struct {
 	text     string    // names and link targets, see cursor
 	findings []finding // of the records that have one, in their order
 	remarks  []remark  // by record
+	marks    []mark    // by record
 }
 
 // record is one entry of the layer. Layers have a hundred thousand of them.

@@ -8,7 +8,7 @@ import (
 )
 
 // The binary form: the magic and the version; what Read said; the number of
-// records, then the records; the text; the findings; the remarks. Numbers are
+// records, then the records; the text; the findings; the remarks; the marks. Numbers are
 // varints without leading zeros, strings and lists have their length in front.
 // There is one form for each Contents, and the parser takes no other. Why a file
 // matters is not written: it follows from the name, and with it which type of
@@ -60,6 +60,7 @@ func (c *Contents) MarshalBinary() ([]byte, error) {
 		w.string(r.detail)
 		last = r.record
 	}
+	w.marks(c.marks)
 	return w, nil
 }
 

@@ -45,7 +45,7 @@ func (d *decoder) contents() (*Contents, error) {
 		return nil, fmt.Errorf("it has the version %d, not %d", version, ContentsVersion)
 	}
 	c := &Contents{}
-	for _, part := range []func(*Contents) error{d.stats, d.records, d.names, d.findings, d.remarks} {
+	for _, part := range []func(*Contents) error{d.stats, d.records, d.names, d.findings, d.remarks, d.marks} {
 		if err := part(c); err != nil {
 			return nil, err
 		}

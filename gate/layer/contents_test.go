@@ -27,12 +27,14 @@ func manyKinds() []item {
 		{name: "x", xattr: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.user.overlay.x": "z"}},
 		program("run.sh", "#!/bin/sh\n"), file1("app.exe", "MZ"), file1("x.dll", "MZ"), dir("."),
 		file1("deep/er/and/deeper/a", ""), file1("deep/er/b", ""), file1("deep/er/and/c", ""), file1("deeper", ""),
+		{name: "su", mode: 0o6755}, {name: "shared/", kind: '5', mode: 0o777}, {name: "su2", kind: '1', link: "su", mode: 0o4777},
+		{name: "ping", mode: 0o755, xattr: capabilities(rawSocket)}, {name: "odd", xattr: capabilities("x")},
 	})
 }
 
 func equalContents(t testing.TB, got, want *Contents) {
 	t.Helper()
-	opt := cmp.AllowUnexported(Contents{}, record{}, remark{}, textFacts{}, listFacts{}, tocFacts{}, databaseFacts{}, pkg{})
+	opt := cmp.AllowUnexported(Contents{}, record{}, remark{}, mark{}, textFacts{}, listFacts{}, tocFacts{}, databaseFacts{}, pkg{})
 	if diff := cmp.Diff(want, got, opt); diff != "" {
 		t.Error(diff)
 	}

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"io/fs"
+	"maps"
 	"time"
 
 	"github.com/imagegate/imagegate/policy/words"
@@ -50,10 +51,17 @@ type Entry struct {
 	Xattrs map[string]string
 }
 
-// Named returns the entry of a file under another name, that of a hard link to it.
-func (e *Entry) Named(name string) *Entry {
+// Named returns the entry of a file under the name of a hard link to it. Runtimes
+// give the file the mode and the attributes of the link, too, so the result has
+// the rights of both.
+func (e *Entry) Named(link *Entry) *Entry {
 	named := *e
-	named.Name, named.Raw = name, name
+	named.Name, named.Raw = link.Name, link.Name
+	named.Mode |= link.Mode & (fs.ModeSetuid | fs.ModeSetgid | worldWrite)
+	if len(link.Xattrs) > 0 {
+		named.Xattrs = maps.Clone(link.Xattrs)
+		maps.Copy(named.Xattrs, e.Xattrs)
+	}
 	return &named
 }
 

@@ -44,6 +44,8 @@ type Facts struct {
 	SBOMs, Jars []string
 	// Executables are all program files, sorted by path.
 	Executables []Executable
+	// Files are those whose mode or attributes give rights.
+	Files evidence.Files
 	// Bare is true when no layer, not even one whose files are gone, had a file that
 	// names an OS or belongs to a package manager.
 	Bare bool
@@ -63,7 +65,9 @@ func (t *Tree) Finish() *Facts {
 	v.managers()
 	v.missingPackages()
 	v.identities()
+	v.listDir(t.merged.root, ".")
 	v.list(t.merged.root, "")
+	sortFiles(&v.facts.Files)
 	v.facts.Gaps = t.gaps.evidence(t.layers)
 	return v.facts
 }

@@ -17,6 +17,7 @@ func (v *view) list(dir *node, path string) {
 	for i := start; i < end; i++ {
 		switch kid := v.kids[i]; kid.kind {
 		case Dir:
+			v.listDir(kid, joinName(path, kid.name))
 			v.list(kid, joinName(path, kid.name))
 		case File:
 			v.listFile(kid, path)
@@ -31,6 +32,9 @@ func (v *view) listFile(n *node, dir string) {
 	f := n.file
 	if f == nil {
 		return
+	}
+	if f.rights != 0 {
+		v.rights(f, joinName(dir, n.name))
 	}
 	jar, sbom, language := isJar(n.name), isSBOM(n.name), languageClass(n.name) == classLanguage
 	if f.program == programNone && !jar && !sbom && !language {

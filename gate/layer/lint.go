@@ -72,8 +72,8 @@ func (l *lint) lengths(h *tar.Header) error {
 // every entry that follows.
 func lintGlobal(h *tar.Header) error {
 	for key := range h.PAXRecords {
-		switch key {
-		case "path", "linkpath", "size":
+		switch {
+		case key == "path", key == "linkpath", key == "size", strings.HasPrefix(key, xattrPrefix):
 			return fmt.Errorf("the archive has a global header that sets %q for every entry, which tools treat differently", key)
 		}
 	}

@@ -60,6 +60,7 @@ func (r *Recorder) Visit(e *Entry, body io.Reader) error {
 	}
 	r.scannerKey(e.Name)
 	r.overlayXattrs(e)
+	r.mark(e)
 	rec := record{kind: e.Type, link: uint32(len(e.Linkname))}
 	if e.Type == File {
 		if err := r.file(&rec, e, body); err != nil {

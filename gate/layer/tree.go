@@ -37,6 +37,8 @@ type Tree struct {
 	devices   int
 	// system is true when some layer has a file of an OS or of a package manager.
 	system bool
+	// caps has the capabilities of the files that have some.
+	caps map[*file]uint64
 }
 
 // NewTree returns an empty tree.
@@ -44,6 +46,7 @@ func NewTree(l Limits) *Tree {
 	return &Tree{
 		limits: l, paths: newDecidingPaths(), merged: newNames(), seen: newScanned(),
 		layers: make(map[int32]string), top: noLayer, removals: make(map[string]int32),
+		caps: make(map[*file]uint64),
 	}
 }
 

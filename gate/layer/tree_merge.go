@@ -17,6 +17,8 @@ type merge struct {
 	files    []file
 	findings []finding
 	remarks  []remark
+	marks    []mark
+	mark     mark  // of the entry
 	place    place // of the last entry
 }
 
@@ -43,7 +45,7 @@ func newMerge(t *Tree, layer int32, c *Contents) *merge {
 	}
 	return &merge{
 		t: t, layer: layer, c: c, nodes: make([]node, nodes), files: make([]file, files),
-		findings: c.findings, remarks: c.remarks, place: place{cuts: -1},
+		findings: c.findings, remarks: c.remarks, marks: c.marks, place: place{cuts: -1},
 	}
 }
 
@@ -66,13 +68,15 @@ func (m *merge) entry(rec *record) error {
 		m.gap(m.name(), "%s", m.remarks[0].detail)
 		m.remarks = m.remarks[1:]
 	}
+	m.nextMark()
 	switch {
 	case rec.kind == Whiteout:
 		return m.whiteout()
 	case rec.kind == Opaque:
 		return m.opaque()
 	case m.base == "":
-		return nil // the root directory
+		m.t.merged.root.rights = m.mark.rights
+		return nil
 	}
 	m.t.system = m.t.system || ofSystem(m.dir, m.base)
 	if err := m.locate(); err != nil {
@@ -166,7 +170,7 @@ func (m *merge) put(rec *record) error {
 	t, dir := m.t, m.place.node
 	old := t.merged.kid(dir, m.base)
 	if rec.kind == Dir && old != nil && old.kind == Dir {
-		old.layer = m.layer
+		old.layer, old.rights = m.layer, m.mark.rights
 		return nil
 	}
 	n, err := m.node(rec)
@@ -189,6 +193,8 @@ func (m *merge) node(rec *record) (*node, error) {
 	m.nodes = m.nodes[1:]
 	n.kind, n.layer = rec.kind, m.layer
 	switch rec.kind {
+	case Dir:
+		n.rights = m.mark.rights
 	case Symlink:
 		n.link = m.link
 	case Hardlink:
@@ -200,6 +206,7 @@ func (m *merge) node(rec *record) (*node, error) {
 		}
 	case File:
 		n.file = m.file(rec)
+		m.give(n.file)
 	}
 	return n, nil
 }
@@ -218,9 +225,11 @@ func (m *merge) hardlink(n *node) error {
 			m.gap(m.name(), "it is a hard link to %s, which is not there", quote(m.link))
 		}
 		n.file = &file{layer: m.layer}
+		m.give(n.file)
 		return nil
 	}
 	n.kind, n.link, n.file = target.kind, target.link, target.file
+	m.give(n.file)
 	m.alias(n.file)
 	return nil
 }

@@ -16,7 +16,8 @@ type node struct {
 	count   int32 // of kids
 	indexed bool  // the kids are in names.index
 	kind    Type
-	hard    bool // the name is a hard link in its layer
+	hard    bool   // the name is a hard link in its layer
+	rights  rights // of a directory
 }
 
 // file is the content of one regular file of one layer.
@@ -29,6 +30,7 @@ type file struct {
 	class   class
 	program programType
 	scanned bool // the scanner has read it, and it has not been deleted since
+	rights  rights
 }
 
 // maxUnindexed is how many names a directory has before they are indexed.

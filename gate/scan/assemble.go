@@ -27,7 +27,7 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 		Engine: engine, Need: im.need,
 		OS: operatingSystem(r.OS), User: &user,
 		Packages: r.Packages, Findings: r.Findings, Secrets: r.Secrets, Licenses: r.Licenses,
-		Database: im.scanner.Database(),
+		Files: files(facts), Database: im.scanner.Database(),
 	}
 	if im.jars && im.wantsJava() && im.javaErr == nil {
 		scan.JavaDatabase = im.scanner.databases.java.current()
@@ -54,6 +54,17 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 		Unattributed:      r.Unattributed[:min(len(r.Unattributed), maxUnattributed)],
 	}
 	return scan
+}
+
+// files returns the files with special rights, with paths that JSON can hold.
+func files(facts *layer.Facts) *evidence.Files {
+	f := facts.Files
+	for _, list := range []*evidence.FileList{&f.SetID, &f.Capabilities, &f.WorldWritable} {
+		for i := range list.Files {
+			list.Files[i].Path = spelled(list.Files[i].Path)
+		}
+	}
+	return &f
 }
 
 func operatingSystem(os *wire.OS) *evidence.OS {

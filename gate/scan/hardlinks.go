@@ -89,7 +89,7 @@ func (t *transfer) linked(e *layer.Entry, body io.Reader) error {
 	}
 	if len(links) == 1 {
 		delete(t.links.again, e.Name)
-		return t.file(e.Named(links[0].Name), body)
+		return t.file(e.Named(links[0]), body)
 	}
 	if e.Size > maxAliased {
 		return nil
@@ -100,7 +100,7 @@ func (t *transfer) linked(e *layer.Entry, body io.Reader) error {
 	}
 	delete(t.links.again, e.Name)
 	for _, link := range links {
-		if err := t.file(e.Named(link.Name), bytes.NewReader(content)); err != nil {
+		if err := t.file(e.Named(link), bytes.NewReader(content)); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ const (
 	NeedSecrets                   // secrets in files and in the image config
 	NeedLicenses                  // licences of packages
 	NeedJava                      // identify jars through the Java database
+	NeedFiles                     // modes and attributes of files
 )
 
 // Has reports whether every bit of want is set.

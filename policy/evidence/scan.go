@@ -13,6 +13,8 @@ type Scan struct {
 	Findings []Finding `json:"findings,omitempty"`
 	Secrets  []Secret  `json:"secrets,omitempty"`
 	Licenses []License `json:"licenses,omitempty"`
+	// Files is nil when the modes and attributes of files were not collected.
+	Files *Files `json:"files,omitempty"`
 
 	Database     *Database `json:"database,omitempty"`
 	JavaDatabase *Database `json:"javaDatabase,omitempty"` // nil when not needed

@@ -14,7 +14,7 @@ import (
 )
 
 // allNeeds is what a good image was looked at for.
-const allNeeds = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava
+const allNeeds = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava | evidence.NeedFiles
 
 // Good returns the evidence of an image without a fault: a supported system, a
 // user that is not root, and nothing found at the moment now.
@@ -32,6 +32,7 @@ func Good(ref evidence.Reference, now time.Time) *evidence.Image {
 			User:     &evidence.User{Spec: "10001", UID: &uid, GID: &uid, Numeric: true, Via: "the number itself"},
 			Packages: []evidence.Package{{Name: "base-files", Version: "12.4", Type: "debian", Class: evidence.ClassOS, PURL: "pkg:deb/debian/base-files@12.4"}},
 			Licenses: []evidence.License{{Name: "MIT", Package: "base-files", Type: "debian"}},
+			Files:    &evidence.Files{},
 			Database: &evidence.Database{Source: "imagegate policy test", UpdatedAt: built},
 			Coverage: evidence.Coverage{Gaps: []evidence.Gap{}},
 		},
