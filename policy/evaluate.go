@@ -191,7 +191,7 @@ func needText(n evidence.Need) string {
 		name string
 	}{
 		{evidence.NeedUser, "the user"}, {evidence.NeedPackages, "packages"}, {evidence.NeedSecrets, "secrets"},
-		{evidence.NeedLicenses, "licences"}, {evidence.NeedJava, "jars"},
+		{evidence.NeedLicenses, "licences"}, {evidence.NeedJava, "jars"}, {evidence.NeedFiles, "modes of files"},
 	} {
 		if n.Has(w.bit) {
 			names = append(names, w.name)

@@ -69,12 +69,12 @@ func exceptableGaps() []string {
 }
 
 // exceptableRules are the rules that an exception may be for: those about the
-// reference, the config and the platforms.
+// reference, the config, the platforms and the modes of files.
 func exceptableRules() []string {
 	return []string{
 		rulePin, ruleDenyTags, ruleAllow,
 		ruleUser, ruleDenyPorts, ruleLabels, ruleMaxAge, ruleMaxSize, ruleMaxLayers, ruleDenyHistory, ruleHealthcheck, ruleDenyEnv,
-		rulePlatforms,
+		rulePlatforms, ruleSetuid, ruleCapabilities, ruleWorldWritable,
 	}
 }
 

@@ -289,11 +289,11 @@ func TestRuleExceptions(t *testing.T) {
 }
 
 // Every rule that an exception may be for is one about the reference, the
-// config or the platforms, and all of those are.
+// config, the platforms or the modes of files, and all of those are.
 func TestExceptableRules(t *testing.T) {
 	for _, r := range Rules() {
 		section, _, _ := strings.Cut(r.ID, ".")
-		want := !r.Setting && slices.Contains([]string{"reference", "config", "platforms"}, section)
+		want := !r.Setting && slices.Contains([]string{"reference", "config", "platforms", "files"}, section)
 		if got := slices.Contains(exceptableRules(), r.ID); got != want {
 			t.Errorf("an exception for %s: %v, want %v", r.ID, got, want)
 		}

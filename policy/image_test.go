@@ -11,7 +11,7 @@ import (
 const (
 	digestA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-	allNeed = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava
+	allNeed = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava | evidence.NeedFiles
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -45,6 +45,7 @@ func goodImage() *evidence.Image {
 			User:     &evidence.User{Spec: "10001", UID: ptr(int64(10001)), GID: ptr(int64(10001)), Numeric: true, Via: "the number itself"},
 			Packages: []evidence.Package{{Name: "zlib1g", Version: "1:1.2.13.dfsg-1", Type: "debian", Class: evidence.ClassOS}},
 			Licenses: []evidence.License{{Name: "Zlib", Package: "zlib1g", Type: "debian"}},
+			Files:    &evidence.Files{},
 			Database: &evidence.Database{Source: "ghcr.io/aquasecurity/trivy-db:2", UpdatedAt: noon().Add(-6 * time.Hour)},
 			Coverage: evidence.Coverage{Gaps: []evidence.Gap{}, Executables: 40},
 		},

@@ -35,6 +35,7 @@ func sections() []section {
 		secretSection(),
 		licenseSection(),
 		packagesSection(),
+		filesSection(),
 		coverageSection(),
 		{rules: []*Rule{exceptionsRule()}},
 		exceptionLimitSection(),

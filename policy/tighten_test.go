@@ -71,10 +71,15 @@ func keyValues() map[string]values {
 		"licenses.level":          {base: levelFail, with: "licenses: {deny: [X]}\n", loose: []string{levelWarn}, strict: []string{levelFail}},
 		rulePackagesDeny:          {base: "[telnet, 'gcc-*']", loose: []string{"[telnet]", "['gcc-1*', telnet]"}, strict: []string{"['gcc-*', telnet, gdb]"}},
 		rulePackagesRequire:       {base: "[ca-certificates, tzdata]", loose: []string{"[tzdata]"}, strict: []string{"[tzdata, ca-certificates, x]"}},
+		ruleSetuid + ".max":       {base: "2", loose: []string{"3"}, strict: []string{"1", "0"}},
+		ruleSetuid + ".allow":     {base: "[usr/bin/su, 'opt/*/s']", loose: []string{"[usr/bin/su, usr/bin/mount]", "['usr/bin/*']", "['opt/**/s']"}, strict: []string{"[/usr/bin/su]", "[opt/a/s]"}},
 		ruleEndOfLife:             {base: "{level: fail, warn-before: 90d}", loose: []string{levelFail, levelWarn, "{warn-before: 30d}", "{level: warn, warn-before: 90d}"}, strict: []string{"{warn-before: 120d}"}},
 		ruleDatabaseAge:           {base: "3d", loose: []string{"4d"}, strict: []string{"2d"}},
 		ruleUnattributed + ".max": {base: "2", loose: []string{"3"}, strict: []string{"1"}},
 		ruleBundledSBOMs:          {base: levelFail, loose: []string{levelWarn, "ignore"}, strict: []string{levelFail}},
+	}
+	for _, rule := range []string{ruleCapabilities, ruleWorldWritable} {
+		out[rule+".max"], out[rule+".allow"] = out[ruleSetuid+".max"], out[ruleSetuid+".allow"]
 	}
 	perSeverity(out, ruleMax, values{base: "2", loose: []string{"3", "unlimited"}, strict: []string{"2", "0"}})
 	perSeverity(out, ruleGrace, values{base: "2d", with: "vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 0, unknown: 0}}\n", loose: []string{"3d"}, strict: []string{"1d"}})
