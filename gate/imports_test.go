@@ -35,6 +35,7 @@ func allowedImports() map[string][]string {
 		"policy/evidence":      nil,
 		"policy/version":       nil,
 		"policy/plan":          append([]string{"policy", "policy/version"}, facts...),
+		"policy/forecast":      {"policy", "policy/evidence"},
 		"policy/ignorefile":    {"policy"},
 		"policy/policytest":    append([]string{"policy"}, facts...),
 		"policy":               append([]string{"policy/version"}, facts...),
@@ -71,7 +72,7 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
 		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
 			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
-			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/policies", "policy/policytest", "policy/ignorefile"),
+			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/policies", "policy/policytest", "policy/ignorefile", "policy/forecast"),
 	}
 }
 

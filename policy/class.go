@@ -37,6 +37,8 @@ type ClassStep struct {
 	// takes reports whether a finding is in the class, and then says why. nil
 	// marks the last steps, which count all findings that are left.
 	takes func(j *judge, f *Judged) bool
+	// unless says why a finding is not in the class.
+	unless func(j *judge, f *Judged) string
 }
 
 // ClassSteps returns the table of classes. Every finding is asked the questions
@@ -49,14 +51,14 @@ type ClassStep struct {
 // after those in their grace period.
 func ClassSteps() []ClassStep {
 	return []ClassStep{
-		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied},
-		{ClassExcepted, ruleExceptions, "an exception covers it", true, (*judge).isExcepted},
-		{ClassIgnoredType, ruleTypes, "`vulnerabilities.types` does not list the type of its package", true, (*judge).isIgnoredType},
-		{ClassDistroOwned, ruleDistroOwned, "it is about a language package that the distribution installed, and `vulnerabilities.distro-owned` is `warn` or `ignore`", true, (*judge).isDistroOwned},
-		{ClassUnfixed, ruleUnfixed, "it has no fixed version, and `vulnerabilities.unfixed` is `warn` or `ignore`", true, (*judge).isUnfixed},
-		{ClassGrace, ruleGrace, "it was published less than `vulnerabilities.grace` ago", true, (*judge).isInGrace},
-		{ClassBlocking, ruleMax, "more findings of its severity are left than `vulnerabilities.max` allows", false, nil},
-		{ClassBelowThreshold, ruleMax, "it is left, and `vulnerabilities.max` allows it", true, nil},
+		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied, (*judge).notDenied},
+		{ClassExcepted, ruleExceptions, "an exception covers it", true, (*judge).isExcepted, (*judge).notExcepted},
+		{ClassIgnoredType, ruleTypes, "`vulnerabilities.types` does not list the type of its package", true, (*judge).isIgnoredType, (*judge).notIgnoredType},
+		{ClassDistroOwned, ruleDistroOwned, "it is about a language package that the distribution installed, and `vulnerabilities.distro-owned` is `warn` or `ignore`", true, (*judge).isDistroOwned, (*judge).notDistroOwned},
+		{ClassUnfixed, ruleUnfixed, "it has no fixed version, and `vulnerabilities.unfixed` is `warn` or `ignore`", true, (*judge).isUnfixed, (*judge).notUnfixed},
+		{ClassGrace, ruleGrace, "it was published less than `vulnerabilities.grace` ago", true, (*judge).isInGrace, (*judge).notInGrace},
+		{ClassBlocking, ruleMax, "more findings of its severity are left than `vulnerabilities.max` allows", false, nil, nil},
+		{ClassBelowThreshold, ruleMax, "it is left, and `vulnerabilities.max` allows it", true, nil, nil},
 	}
 }
 
@@ -99,12 +101,16 @@ func (j *judge) place(f *Judged) {
 	// takes the finding: the report says what became of each exception.
 	j.covering = j.index.find(j, f)
 	for i := range classSteps {
-		if s := &classSteps[i]; s.takes(j, f) {
-			if f.Class = s.Class; s.Class == ClassBlocking {
-				f.Rule = s.Rule
-			}
-			return
+		s := &classSteps[i]
+		if !s.takes(j, f) {
+			j.explainNo(s, f)
+			continue
 		}
+		if f.Class = s.Class; s.Class == ClassBlocking {
+			f.Rule = s.Rule
+		}
+		j.explainYes(s, f)
+		return
 	}
 }
 
@@ -120,7 +126,7 @@ func (j *judge) isDenied(f *Judged) bool {
 // deniedID returns the id of the finding that the policy denies, or "".
 func (j *judge) deniedID(f *evidence.Finding) string {
 	for _, id := range denyKey.value(j.s) {
-		if strings.EqualFold(id, f.ID) || slices.ContainsFunc(f.Aliases, func(a string) bool { return strings.EqualFold(id, a) }) {
+		if HasID(f, id) {
 			return id
 		}
 	}

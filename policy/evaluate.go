@@ -60,6 +60,10 @@ type judge struct {
 	covering *exception // the exception for the finding that is being classified, nil for none
 	// osPackages holds the names of the OS packages; nil until asked for.
 	osPackages map[string]bool
+	// days are those on which values come into force that are not in force yet.
+	days []time.Time
+	// steps collects what each finding was asked; nil unless that is wanted.
+	steps map[*evidence.Finding][]ExplainedStep
 }
 
 // Evaluate judges an image. The answer depends on nothing but the arguments.
@@ -67,16 +71,24 @@ func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
 	if p == nil || p.rules == nil || img == nil {
 		return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
 	}
+	return p.newJudge(img, now).verdict()
+}
+
+// newJudge prepares the evaluation of an image.
+func (p *Policy) newJudge(img *evidence.Image, now time.Time) *judge {
 	a := p.settingsFor(img.Reference.Name, now)
 	j := &judge{policy: p, s: a.settings, applied: a, img: img, now: now}
-	days := p.comingDays(a.settings, now)
-	if len(days) > 0 {
+	if j.days = p.comingDays(a.settings, now); len(j.days) > 0 {
 		j.s = a.settings.at(now, p.lang.leaves)
 	}
 	j.need = p.needs(j.s)
+	return j
+}
+
+func (j *judge) verdict() Verdict {
 	v := Verdict{Rules: j.judgeRules(), Findings: j.findings, Overrides: j.overrides(), Exceptions: j.exceptionUses()}
-	if len(days) > 0 {
-		v.Rules = j.foresee(v.Rules, a.settings, days)
+	if len(j.days) > 0 {
+		v.Rules = j.foresee(v.Rules, j.applied.settings, j.days)
 	}
 	v.Decision = decide(v.Rules)
 	return v
