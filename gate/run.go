@@ -19,6 +19,9 @@ type Run struct {
 	// Saved is true when the images were judged by evidence from files, which
 	// can have been edited.
 	Saved bool
+	// Hypothetical is true when Started is not the time of the clock but one that
+	// the user asked about. What such a run says holds for no image today.
+	Hypothetical bool
 	// Shard is the share of a list of images that was judged, nil for all of it.
 	Shard *Shard
 	// Documents holds bills of materials by manifest digest and format.

@@ -12,6 +12,8 @@ func commands() []func(*program) *cli.Command {
 		checkCommand,
 		promoteCommand,
 		evalCommand,
+		explainCommand,
+		forecastCommand,
 		policyCommand,
 		exceptionCommand,
 		dbCommand,

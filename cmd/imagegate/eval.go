@@ -18,8 +18,11 @@ func evalCommand(p *program) *cli.Command {
 		Description: `Judges what imagegate check --evidence has saved, by the policy that check would
 use. Exceptions, grace periods and ages count from now, not from the day of the
 scan; advisories that came out since are not known. Each EVIDENCE is a file that
-may hold many images.`,
-		Flags:  slices.Concat(policyFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, reportFlags()),
+may hold many images.
+
+With --at the images are judged as if it were another day. Every report says that
+this is hypothetical, and nothing is published to the CI system.`,
+		Flags:  slices.Concat(policyFlags(), momentFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, reportFlags()),
 		Action: p.action(runEval),
 	}
 }
@@ -35,7 +38,7 @@ func runEval(p *program, c *cli.Context) error {
 			WithHint("imagegate check IMAGE --evidence FILE writes one")
 	}
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
-	out := &gate.Run{Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true}
+	out := &gate.Run{Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, Hypothetical: run.hypothetical}
 	if streams(run) {
 		return evalStream(c.Context, p, g, out, c.Args().Slice())
 	}

@@ -32,6 +32,8 @@ type setup struct {
 	progress *progress.Printer
 	shard    shard       // of --shard
 	share    *gate.Shard // what that held, nil for everything
+	// hypothetical is true when started is the moment of --at.
+	hypothetical bool
 }
 
 // prepare reads the policy and the flags about reports. inputs are the other
@@ -45,11 +47,17 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 		progress: progress.New(p.stderr, c.Bool("quiet"), p.env.get),
 	}
 	var err error
+	if s.started, s.hypothetical, err = momentOf(c, s.started); err != nil {
+		return nil, err
+	}
 	if show := c.String("show"); show != "" && show != "all" {
 		return nil, usagef("flag --show: %q cannot be shown", show).WithHint("write --show all")
 	}
 	if s.ci, err = ci.Choose(c.String("ci"), p.env.get); err != nil {
 		return nil, usagef("flag --ci: %w", err)
+	}
+	if s.hypothetical {
+		s.ci.System = ci.None
 	}
 	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
 		return nil, err

@@ -113,6 +113,7 @@ func documentOf(run *gate.Run, exceptions []policy.ExceptionUse) *Document {
 		Tool:          run.Tool,
 		Engine:        run.Engine,
 		StartedAt:     run.Started.UTC(),
+		Hypothetical:  run.Hypothetical,
 		Policy:        policyInfo(run.Policy),
 		Database:      databaseInfo(run.Database),
 		Shard:         (*ShardInfo)(run.Shard),

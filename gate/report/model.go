@@ -16,9 +16,12 @@ type Document struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	Tool          string `json:"tool"`
 	// StartedAt is the moment the images were judged at.
-	StartedAt time.Time     `json:"startedAt"`
-	Policy    PolicyInfo    `json:"policy"`
-	Results   []ImageResult `json:"results"`
+	StartedAt time.Time `json:"startedAt"`
+	// Hypothetical is true when that moment is one that the user asked about, and
+	// not the time of the clock.
+	Hypothetical bool          `json:"hypothetical"`
+	Policy       PolicyInfo    `json:"policy"`
+	Results      []ImageResult `json:"results"`
 	// What follows the results is known when the last image is judged.
 	Verdict  string             `json:"verdict"` // pass, fail or no-verdict
 	Engine   string             `json:"engine"`

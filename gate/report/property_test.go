@@ -34,6 +34,19 @@ func TestSavedEvidenceIsNamed(t *testing.T) {
 	}
 }
 
+// A verdict for another day is marked in every format, and never tells anyone to ship.
+func TestHypotheticalVerdictIsNamed(t *testing.T) {
+	for name, run := range samples() {
+		run.Saved, run.Hypothetical = true, true
+		for _, f := range report.OwnFormats() {
+			text := string(write(t, f.Name, run, report.Options{Width: 1000}))
+			if !strings.Contains(strings.ToLower(text), "hypothetical") || strings.Contains(text, "ay ship; mind") || strings.Contains(text, "Do not ship") {
+				t.Errorf("%s: %s does not say that the verdict is hypothetical:\n%s", name, f.Name, text)
+			}
+		}
+	}
+}
+
 // TestWritersOnlyWrite is the promise of the package: a writer changes nothing,
 // so neither the verdict nor another format depends on which formats are written.
 func TestWritersOnlyWrite(t *testing.T) {

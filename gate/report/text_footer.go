@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
@@ -220,6 +221,8 @@ func advice(run *gate.Run) string {
 	failing, undecided := namesOf(run, policy.ResultFail), namesOf(run, policy.ResultUndecided)
 	broken := slices.ContainsFunc(run.Results, func(r gate.Result) bool { return r.Err != nil })
 	switch outcome := run.Outcome(); {
+	case run.Hypothetical:
+		return "Hypothetical: this is the verdict for " + run.Started.UTC().Format(time.DateOnly) + " and not for today."
 	case outcome == policy.Passed && run.Saved:
 		return "The saved evidence passes. It is not sealed, so this does not say that an image may ship: use imagegate check for that."
 	case outcome == policy.Passed && len(namesOf(run, policy.ResultWarn)) > 0:

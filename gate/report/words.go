@@ -34,6 +34,9 @@ const savedNote = "judged by saved evidence: it is not sealed, so anyone who can
 // verdict is not based on.
 func remarksOf(run *gate.Run) []string {
 	var out []string
+	if run.Hypothetical {
+		out = append(out, hypotheticalNote(run))
+	}
 	if unasked := run.Policy.Unasked; len(unasked) > 0 {
 		out = append(out, "the policy does not ask about "+words.Or(unasked))
 	}
@@ -45,3 +48,9 @@ func remarksOf(run *gate.Run) []string {
 
 // notesOf returns the remarks about a run.
 func notesOf(run *gate.Run) []string { return append(list(run.Notes), remarksOf(run)...) }
+
+// hypotheticalNote is what every report says about a verdict for another day.
+func hypotheticalNote(run *gate.Run) string {
+	return "hypothetical: judged as if it were " + run.Started.UTC().Format("2006-01-02 15:04 UTC") +
+		", by the advisories that are known today; it says nothing about what may ship"
+}
