@@ -64,6 +64,10 @@ func allowedImports() map[string][]string {
 		"gate/scan/store":      with("gate/layer"),
 		"gate/scan/worker":     with("gate/layer", "gate/scan/wire", "gate/scan/process"),
 		"gate/scan":            with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/manifest", "gate/scan/secretpath", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
+
+		"gate/workload/compose":    with("gate/image"),
+		"gate/workload/dockerfile": with("gate/image"),
+
 		// Go must initialise it before all other packages.
 		"cmd/imagegate/ahead":    {"gate/scan/process"},
 		"cmd/imagegate/cmdline":  {"policy/words"},

@@ -7,7 +7,6 @@
 package gate
 
 import (
-	_ "github.com/compose-spec/compose-go/v2/loader"
 	_ "github.com/gocsaf/csaf/v3/csaf"
 	_ "github.com/google/cel-go/cel"
 	_ "github.com/google/cel-go/ext"
