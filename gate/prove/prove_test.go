@@ -40,7 +40,7 @@ func decision(t testing.TB, digest, result string, at time.Time) *prove.Statemen
 
 func sign(t testing.TB, k provetest.Key, s *prove.Statement) []byte {
 	t.Helper()
-	signing, err := prove.KeySigning(k.Private, nil)
+	signing, err := prove.KeySigning(k.Private, nil, prove.Services{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -276,20 +276,25 @@ func (v *Verifier) signedWith(k root.TimeConstrainedVerifier, b *bundle.Bundle, 
 func (v *Verifier) seen(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Attachment) time.Time {
 	for _, r := range v.roots {
 		material := root.TrustedMaterialCollection{keyMaterial(k), r.material}
-		result, err := verifyKey(material, b, a, verify.WithObserverTimestamps(1))
-		if err == nil {
-			return earliest(result)
+		// A log confirms a time only if its entry is asked for, and not all have one.
+		for _, options := range [][]verify.VerifierOption{
+			{verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1)},
+			{verify.WithObserverTimestamps(1)},
+		} {
+			if result, err := verifyKey(material, b, a, options...); err == nil {
+				return earliest(result)
+			}
 		}
 	}
 	return time.Time{}
 }
 
-func verifyKey(m root.TrustedMaterial, b *bundle.Bundle, a *Attachment, option verify.VerifierOption) (*verify.VerificationResult, error) {
+func verifyKey(m root.TrustedMaterial, b *bundle.Bundle, a *Attachment, options ...verify.VerifierOption) (*verify.VerificationResult, error) {
 	artifact, err := signed(b, a)
 	if err != nil {
 		return nil, err
 	}
-	sv, err := verify.NewVerifier(m, option)
+	sv, err := verify.NewVerifier(m, options...)
 	if err != nil {
 		return nil, err
 	}
