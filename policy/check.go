@@ -20,6 +20,7 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 	d.checkEffect(p, root)
 	d.checkVulnerabilities(p, seen["vulnerabilities"])
 	d.checkLevels(p)
+	d.checkProof(p)
 }
 
 // checkParts holds the checks that are also made in a policy with other

@@ -210,11 +210,11 @@ func randomPiece(r *rand.Rand, pick func(v values) []string) string {
 	rows := keyValues()
 	for _, l := range newLanguage().leaves {
 		v, ok := rows[l.keyPath()]
-		if choices := pick(v); ok && len(choices) > 0 && r.IntN(6) == 0 {
+		if choices := pick(v); ok && len(choices) > 0 && r.IntN(6) == 0 && l.keyPath() != ruleTrust {
 			pieces = append(pieces, nest(l.keyPath(), choices[r.IntN(len(choices))]))
 		}
 	}
-	return merged(pieces)
+	return merged(append(companions(pieces), pieces...))
 }
 
 // merged writes pieces as one mapping. YAML itself has no such thing.
@@ -250,7 +250,7 @@ func (m *mapTree) add(piece string) {
 }
 
 func isSection(key string) bool {
-	return slices.Contains([]string{"reference", "config", "vulnerabilities", "secrets", "licenses", "packages", "coverage", "levels", "unattributed", "grace"}, key)
+	return slices.Contains([]string{"reference", "config", "vulnerabilities", "secrets", "licenses", "packages", "coverage", "levels", "unattributed", "grace", "signatures", "provenance", "decision", "base-image"}, key)
 }
 
 func (m *mapTree) String() string {

@@ -49,6 +49,7 @@ func goodImage() *evidence.Image {
 			Database: &evidence.Database{Source: "ghcr.io/aquasecurity/trivy-db:2", UpdatedAt: noon().Add(-6 * time.Hour)},
 			Coverage: evidence.Coverage{Gaps: []evidence.Gap{}, Executables: 40},
 		},
+		Proof: goodProof(),
 	}
 }
 

@@ -37,6 +37,9 @@ func sections() []section {
 		packagesSection(),
 		filesSection(),
 		coverageSection(),
+		{rules: []*Rule{trustRule()}},
+		signaturesSection(),
+		{rules: []*Rule{approvalsRule(), provenanceRule(), baseImageRule(), decisionRule()}},
 		{rules: []*Rule{exceptionsRule()}},
 		exceptionLimitSection(),
 		{rules: []*Rule{overridesRule(), levelsRule()}},
@@ -137,6 +140,27 @@ func (l *language) paths() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// homes names the sections that have a key, but for the one that it was found in, in
+// the order of the language.
+func (l *language) homes(key, found string) []string {
+	var out []string
+	for _, s := range l.sections {
+		for _, r := range s.rules {
+			paths := []string{r.ID}
+			for _, k := range r.keys {
+				paths = append(paths, k.keyPath())
+			}
+			for _, path := range paths {
+				section, last := splitPath(path)
+				if home := orTop(section); last == key && section != found && !slices.Contains(out, home) {
+					out = append(out, home)
+				}
+			}
+		}
+	}
+	return out
 }
 
 const levelsPrefix = "levels."

@@ -67,12 +67,23 @@ func (d *decoder) entries(n *yaml.Node, name, want string, visit func(key, value
 // mapping reads the keys of a mapping into target and returns the nodes of the
 // keys that were there.
 func mapping[T any](d *decoder, n *yaml.Node, name string, fields []field[T], target T) map[string]*yaml.Node {
+	return mappingOf(d, n, name, fields, target, unknownKeyCure[T])
+}
+
+// listed is [mapping] for an item of a list that a key reads. It looks for an unknown
+// key in no other section: the language is made of the keys, and may not be needed
+// to read one.
+func listed[T any](d *decoder, n *yaml.Node, name string, fields []field[T], target T) map[string]*yaml.Node {
+	return mappingOf(d, n, name, fields, target, func(key, _ string, fields []field[T]) string { return words.DidYouMean(key, keysOf(fields)) })
+}
+
+func mappingOf[T any](d *decoder, n *yaml.Node, name string, fields []field[T], target T, unknown func(key, name string, fields []field[T]) string) map[string]*yaml.Node {
 	seen, meant := map[string]*yaml.Node{}, map[string]bool{}
 	ok := d.entries(n, orPolicy(name), mappingCure(fields), func(k, v *yaml.Node) {
 		f := find(fields, k.Value)
 		if f == nil {
 			meant[words.Nearest(k.Value, keysOf(fields))] = true
-			d.fail(k, unknownKeyCure(k.Value, name, fields), "unknown key %q in %s", clip(k.Value), orPolicy(name))
+			d.fail(k, unknown(k.Value, name, fields), "unknown key %q in %s", clip(k.Value), orPolicy(name))
 			return
 		}
 		seen[f.key] = k
@@ -84,7 +95,7 @@ func mapping[T any](d *decoder, n *yaml.Node, name string, fields []field[T], ta
 		case isNull(v) && !d.bad[v]:
 			d.fail(k, "give it a value, or leave the key out", "%s has no value", full)
 		case f.fields != nil:
-			mapping(d, v, full, f.fields, target)
+			mappingOf(d, v, full, f.fields, target, unknown)
 		default:
 			f.decode(d, v, full, target)
 		}
@@ -133,10 +144,8 @@ func unknownKeyCure[T any](key, name string, fields []field[T]) string {
 	if s := words.Nearest(key, keys); s != "" {
 		return "did you mean " + s + "?"
 	}
-	for _, id := range newLanguage().paths() {
-		if section, last := splitPath(id); last == flattenKey(key) && section != name {
-			return fmt.Sprintf("%s belongs into %s", last, orTop(section))
-		}
+	if homes := newLanguage().homes(flattenKey(key), name); len(homes) > 0 {
+		return fmt.Sprintf("%s belongs into %s", flattenKey(key), words.Or(homes))
 	}
 	return "use " + words.Or(keys)
 }

@@ -216,16 +216,32 @@ func (p *Policy) Needs() evidence.Need {
 // the end of overrides.
 func (p *Policy) NeedsFor(ref evidence.Reference) evidence.Need {
 	var n evidence.Need
-	for _, at := range []time.Time{{}, farFuture} { // of the end of overrides
-		s := p.settingsFor(ref.Name, at).settings
+	for _, s := range p.states(ref) {
 		n |= p.needs(s)
-		if days := p.comingDays(s, time.Time{}); len(days) > 0 { // on which values come into force
-			for _, day := range append(days, time.Time{}) {
-				n |= p.needs(s.at(day, p.lang.leaves))
-			}
-		}
 	}
 	return n
+}
+
+// states returns what the policy sets for an image at any time: now, after the end
+// of overrides, and on each day on which a value comes into force.
+func (p *Policy) states(ref evidence.Reference) []*settings {
+	var out []*settings
+	for _, at := range []time.Time{{}, farFuture} { // of the end of overrides
+		out = append(out, p.statesOf(p.settingsFor(ref.Name, at).settings)...)
+	}
+	return out
+}
+
+// statesOf returns settings as they are, and as they are on each day on which a
+// value comes into force.
+func (p *Policy) statesOf(s *settings) []*settings {
+	out := []*settings{s}
+	if days := p.comingDays(s, time.Time{}); len(days) > 0 {
+		for _, day := range append(days, time.Time{}) {
+			out = append(out, s.at(day, p.lang.leaves))
+		}
+	}
+	return out
 }
 
 // DatabaseMaxAge returns how old the advisory database may be for every image

@@ -96,7 +96,7 @@ func TestHollowEvidenceNeverPasses(t *testing.T) {
 func TestGoodImagePasses(t *testing.T) {
 	for name, p := range samplePolicies(t) {
 		switch name {
-		case ruleAllow, rulePlatforms, rulePackagesRequire, "all off by name":
+		case ruleAllow, rulePlatforms, rulePackagesRequire, ruleApprovals, "all off by name": // approvals name the digest of the policy
 			continue
 		}
 		img := goodImage()

@@ -81,6 +81,9 @@ func keyValues() map[string]values {
 	for _, rule := range []string{ruleCapabilities, ruleWorldWritable} {
 		out[rule+".max"], out[rule+".allow"] = out[ruleSetuid+".max"], out[ruleSetuid+".allow"]
 	}
+	for path, v := range proofValues() {
+		out[path] = v
+	}
 	perSeverity(out, ruleMax, values{base: "2", loose: []string{"3", "unlimited"}, strict: []string{"2", "0"}})
 	perSeverity(out, ruleGrace, values{base: "2d", with: "vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 0, unknown: 0}}\n", loose: []string{"3d"}, strict: []string{"1d"}})
 	for _, t := range gapTexts() {
@@ -104,7 +107,7 @@ func valuesOf(t *testing.T, l leaf) values {
 	with := ""
 	if keys := Lookup(rule).keys; len(keys) > 0 {
 		first := keys[0].leaves()[0].keyPath()
-		with = nest(first, all[first].base)
+		with = join(all[first].with, nest(first, all[first].base))
 	}
 	return values{base: levelFail, with: with, loose: []string{levelWarn, levelOff}, strict: []string{levelFail}}
 }
@@ -121,7 +124,7 @@ func nest(path, value string) string {
 // join merges pieces that may have the same section.
 func join(pieces ...string) string {
 	var out []string
-	for _, p := range pieces {
+	for p := range strings.Lines(strings.Join(pieces, "")) {
 		section, rest, _ := strings.Cut(p, ": {")
 		i := slices.IndexFunc(out, func(o string) bool { return strings.HasPrefix(o, section+": {") })
 		if p == "" {

@@ -58,6 +58,9 @@ type Image struct {
 
 	Config *Config `json:"config,omitempty"`
 	Scan   *Scan   `json:"scan,omitempty"`
+	// Proof is what others have signed about the image, nil when it was not
+	// collected.
+	Proof *Proof `json:"proof,omitempty"`
 }
 
 // ID returns what pins every byte of the image: its digest, or the image ID of an
