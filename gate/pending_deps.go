@@ -10,7 +10,6 @@ import (
 	_ "github.com/gocsaf/csaf/v3/csaf"
 	_ "github.com/google/cel-go/cel"
 	_ "github.com/google/cel-go/ext"
-	_ "github.com/moby/buildkit/frontend/dockerfile/parser"
 	_ "github.com/openvex/go-vex/pkg/vex"
 	_ "github.com/sigstore/sigstore-go/pkg/tuf"
 	_ "k8s.io/api/core/v1"
