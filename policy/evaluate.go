@@ -58,6 +58,8 @@ type judge struct {
 	relied   bool                      // a finding blocks that one of them was to cover
 	index    *exceptionIndex
 	covering *exception // the exception for the finding that is being classified, nil for none
+	// decision takes the place of the layers; nil where those are judged.
+	decision *RuleResult
 	// osPackages holds the names of the OS packages; nil until asked for.
 	osPackages map[string]bool
 	// days are those on which values come into force that are not in force yet.
@@ -68,10 +70,16 @@ type judge struct {
 
 // Evaluate judges an image. The answer depends on nothing but the arguments.
 func (p *Policy) Evaluate(img *evidence.Image, now time.Time) Verdict {
-	if p == nil || p.rules == nil || img == nil {
-		return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
+	if !p.canJudge(img) {
+		return nothingToJudge()
 	}
 	return p.newJudge(img, now).verdict()
+}
+
+func (p *Policy) canJudge(img *evidence.Image) bool { return p != nil && p.rules != nil && img != nil }
+
+func nothingToJudge() Verdict {
+	return Verdict{Rules: []RuleResult{{Rule: ruleEvidence, Message: "there is no evidence or no policy to judge it by"}}}
 }
 
 // newJudge prepares the evaluation of an image.
@@ -92,6 +100,19 @@ func (j *judge) verdict() Verdict {
 	}
 	v.Decision = decide(v.Rules)
 	return v
+}
+
+// needs returns what has to be known of the layers.
+func (j *judge) needs() evidence.Need {
+	if j.decision != nil {
+		return 0
+	}
+	return j.policy.needs(j.s)
+}
+
+// restsOnDecision reports whether the decision answers for a rule.
+func (j *judge) restsOnDecision(r *Rule) bool {
+	return j.decision != nil && r.needs != nil && r.needs(j.s).Layers()
 }
 
 // judgeRules classifies the findings and asks every rule.
@@ -143,6 +164,10 @@ func (j *judge) apply(r *Rule) RuleResult {
 	level := j.s.level(r.ID)
 	var a answer
 	switch {
+	case j.decision != nil && r.ID == ruleDecision:
+		return *j.decision
+	case set && j.restsOnDecision(r):
+		a = off("the signed decision answers for it")
 	case !set && !r.always:
 		a = off("the policy does not ask")
 	case level == levelOff:

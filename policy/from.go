@@ -180,8 +180,8 @@ func (p *Policy) findMarks() {
 func (j *judge) foresee(rules []RuleResult, all *settings, days []time.Time) []RuleResult {
 	told := make([]bool, len(rules))
 	for _, day := range days {
-		later := &judge{policy: j.policy, s: all.at(day, j.policy.lang.leaves), applied: j.applied, img: j.img, now: j.now}
-		later.need = j.policy.needs(later.s)
+		later := &judge{policy: j.policy, s: all.at(day, j.policy.lang.leaves), applied: j.applied, img: j.img, now: j.now, decision: j.decision}
+		later.need = later.needs()
 		for i, then := range later.judgeRules() {
 			now := &rules[i]
 			if accompanying(now.Rule) || told[i] || stops(now.Result) {

@@ -36,26 +36,13 @@ func (p *Policy) ProofNeedFor(ref evidence.Reference) evidence.ProofNeed {
 	return n
 }
 
-// DecisionNeed returns what has to be collected to judge an image by signed
-// decisions alone.
-func (p *Policy) DecisionNeed() evidence.ProofNeed {
-	n := evidence.ProofNeed{Attached: true}
-	for _, state := range p.statesOf(&p.base) {
-		wantSigners(&n, state, ForDecision)
-	}
-	return n
-}
-
-// wantSigners asks for the keys of all signers that are trusted for a purpose: which
-// of them a rule names can differ from day to day.
+// wantSigners asks for all signers that are trusted for a purpose: which of them a
+// rule names can differ from day to day.
 func wantSigners(n *evidence.ProofNeed, s *settings, purpose string) {
 	for _, signer := range trustKey.value(s) {
-		switch {
-		case !slices.Contains(signer.For, purpose):
-		case signer.Key == "":
-			n.Identities = true
-		case !slices.Contains(n.Keys, signer.Key):
-			n.Keys = append(n.Keys, signer.Key)
+		asked := evidence.AskedSigner{Key: signer.Key, Fingerprint: signer.Fingerprint, Identity: signer.Identity, Issuer: signer.Issuer}
+		if slices.Contains(signer.For, purpose) && !slices.Contains(n.Signers, asked) {
+			n.Signers = append(n.Signers, asked)
 		}
 	}
 }
@@ -69,8 +56,9 @@ func (j *judge) attached(signers []Signer) (*evidence.Proof, *answer) {
 		return nil, &a
 	}
 	for i := range signers {
-		if s := &signers[i]; s.Key != "" && !slices.Contains(proof.Keys, s.Fingerprint) {
-			a := missing("signatures were not compared with the key of " + s.Name)
+		asked := evidence.Signer{Key: signers[i].Fingerprint, Identity: signers[i].Identity, Issuer: signers[i].Issuer}
+		if !slices.Contains(proof.Asked, asked) {
+			a := missing("it was not looked for signatures of " + signers[i].String())
 			return nil, &a
 		}
 	}

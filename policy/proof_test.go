@@ -25,7 +25,7 @@ func person(mail string) evidence.Signer { return evidence.Signer{Identity: mail
 func goodProof() *evidence.Proof {
 	pipeline := evidence.Signer{Identity: "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/tags/v1.4.2", Issuer: "https://gitlab.com"}
 	return &evidence.Proof{
-		Repository: "registry.example.no/shop/app", Attached: true, Root: &evidence.TrustedRoot{Source: "trusted_root.json", SHA256: digestA},
+		Repository: "registry.example.no/shop/app", Attached: true, Asked: goodAsked(), Root: &evidence.TrustedRoot{Source: "trusted_root.json", SHA256: digestA},
 		Signatures: []evidence.Signature{{Subject: digestB, Signers: []evidence.Signer{workflow(), person("a@example.no"), person("b@example.no")}, From: "sha256:01"}, {Subject: digestA, Signers: []evidence.Signer{pipeline}, From: "sha256:02"}},
 		Statements: []evidence.Statement{{
 			Subject: digestA, PredicateType: ProvenanceV1, Signers: []evidence.Signer{workflow(), person("a@example.no"), person("b@example.no")}, From: "sha256:03",
@@ -35,6 +35,16 @@ func goodProof() *evidence.Proof {
 			Name: "registry.example.no/base/debian", Tag: "12", Digest: digestA, Resolved: digestA, NamedBy: []string{"label org.opencontainers.image.base.name"},
 			Proven: true, Layers: 1, Created: ptr(noon().AddDate(0, 0, -10)),
 		}}},
+	}
+}
+
+// goodAsked are the signers of trusting and of the examples of rules.
+func goodAsked() []evidence.Signer {
+	return []evidence.Signer{
+		person("a@example.no"), person("b@example.no"), {Identity: "https://github.com/acme/**", Issuer: github},
+		{Identity: "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/*", Issuer: github},
+		{Identity: "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/tags/*", Issuer: "https://gitlab.com"},
+		{Identity: "*@example.no", Issuer: "https://other.example.no"}, person("*@example.no"),
 	}
 }
 
@@ -84,8 +94,8 @@ func proofValues() map[string]values {
 		decisionByKey.path:            {base: "[a, b]", with: decision("max-age: 7d"), loose: []string{"[c]", "[a, c]"}, strict: []string{"[a]"}},
 		verifierKey.path:              {base: "x", with: decision("signed-by: [a], max-age: 7d"), loose: []string{"y"}, strict: []string{"x"}},
 		decisionMaxAgeKey.path:        {base: "7d", with: decision("signed-by: [a]"), loose: []string{"8d"}, strict: []string{"6d"}},
-		decisionPolicyKey.path:        {base: "['" + keyA + "', '" + other + "']", with: decision("signed-by: [a], max-age: 7d"), loose: []string{"['" + digestA + "']"}, strict: []string{"['" + keyA + "']"}},
-		decisionBaseKey.path:          {base: "['" + keyA + "']", with: decision("signed-by: [a], max-age: 7d"), loose: []string{"['" + keyA + "', '" + other + "']"}, strict: []string{"['" + keyA + "']"}},
+		decisionPolicyKey.path:        {base: keyA, with: decision("signed-by: [a], max-age: 7d"), loose: []string{other}, strict: []string{keyA}},
+		decisionBaseKey.path:          {base: keyA, with: decision("signed-by: [a], max-age: 7d"), loose: []string{other}, strict: []string{keyA}},
 		insteadKey.path:               {base: "false", with: decision("signed-by: [a], max-age: 7d"), loose: []string{"true"}, strict: []string{"false"}},
 	}
 }
@@ -127,7 +137,7 @@ func TestSignatures(t *testing.T) {
 	const p = trusting + "signatures: {require: [a, b]}"
 	a, b := person("a@example.no"), person("b@example.no")
 	k := byKey + "signatures: {require: [k]}"
-	tried := func(i *evidence.Image) { i.Proof.Keys = []string{exampleFingerprint()} }
+	tried := func(i *evidence.Image) { i.Proof.Asked = []evidence.Signer{{Key: exampleFingerprint()}} }
 	runRuleCases(t, map[string]ruleCase{
 		"all, over the image": {p, signedAs(digestA, a, b), ruleSignatures, ResultPass, "a signed the image and b signed the image"},
 		"all, over the index": {p, signedAs(digestB, a, b), ruleSignatures, ResultPass, "a signed its index"},
@@ -149,7 +159,7 @@ func TestSignatures(t *testing.T) {
 		"only the base collected":   {p, proof(noAttached), ruleSignatures, ResultUndecided, "not looked for"},
 		"by the key":                {k, both(tried, signedAs(digestA, signedByKey())), ruleSignatures, ResultPass, ""},
 		"key without a root":        {k, both(tried, signedAs(digestA), proof(noRoot)), ruleSignatures, ResultFail, ""},
-		"key that was not compared": {k, signedAs(digestA, signedByKey()), ruleSignatures, ResultUndecided, "key of k"},
+		"key that was not compared": {k, signedAs(digestA, signedByKey()), ruleSignatures, ResultUndecided, "k (key"},
 		"index, without an index":   {p, both(signedAs(digestB, a, b), func(i *evidence.Image) { i.IndexDigest, i.Reference.Digest = "", "" }), ruleSignatures, ResultFail, ""},
 		"no digest, no subject":     {p, both(signedAs("", a, b), func(i *evidence.Image) { i.IndexDigest, i.Reference.Digest = "", "" }), ruleSignatures, ResultFail, ""},
 		"a level is no evidence":    {p + "\nlevels: {signatures.require: warn}", noProof, ruleSignatures, ResultUndecided, ""},
@@ -288,108 +298,12 @@ func TestBaseImage(t *testing.T) {
 
 // A policy that only says whose decisions count judges no image by itself.
 func TestDecisionsAloneAreNoCheck(t *testing.T) {
-	only := trusting + `decision: {signed-by: [a], verifier-id: x, max-age: 7d, policy: ["` + keyA + `"], base-policy: ["` + keyA + `"], instead-of-scan: true}`
+	only := trusting + `decision: {signed-by: [a], verifier-id: x, max-age: 7d, policy: "` + keyA + `", base-policy: "` + keyA + `", instead-of-scan: true}`
 	runRuleCases(t, map[string]ruleCase{
 		"alone":   {only, nil, ruleDecision, ResultUndecided, "signed decisions alone"},
 		"beside":  {only + "\nvulnerabilities: {max: {critical: 0}}", nil, ruleDecision, ResultOff, "imagegate verify"},
 		"no rule": {"vulnerabilities: {max: {critical: 0}}", nil, ruleDecision, ResultOff, "does not ask"},
 	})
-}
-
-func decided(signer evidence.Signer, age time.Duration, change func(*evidence.Decided)) evidence.Statement {
-	d := &evidence.Decided{Verifier: "v", Time: noon().Add(-age), Resource: "oci://registry.example.no/shop/app", Policy: keyA, Base: []string{digestC}, Result: "PASSED"}
-	if change != nil {
-		change(d)
-	}
-	return evidence.Statement{Subject: digestB, PredicateType: DecisionType, Signers: []evidence.Signer{signer}, From: "sha256:07", Decision: d}
-}
-
-// The newest decision of a trusted signer about this image in this repository
-// decides. Nothing else makes an image pass.
-func TestNewestDecision(t *testing.T) {
-	const day = 24 * time.Hour
-	a, b := person("a@example.no"), person("b@example.no")
-	full := trusting + "decision: {signed-by: [a, c], verifier-id: v, max-age: 7d, policy: ['" + keyA + "'], base-policy: ['" + digestC + "']}"
-	failed := func(d *evidence.Decided) { d.Result = "FAILED" }
-	at := func(signer evidence.Signer, t time.Time) evidence.Signer { signer.Time = &t; return signer }
-	for name, c := range map[string]struct {
-		statements []evidence.Statement
-		change     func(*evidence.Proof)
-		want       Result
-		say        string
-	}{
-		"passed":                           {[]evidence.Statement{decided(a, day, nil)}, nil, ResultPass, "may ship"},
-		"failed":                           {[]evidence.Statement{decided(a, day, failed)}, nil, ResultFail, "may not ship"},
-		"older PASSED behind newer FAILED": {[]evidence.Statement{decided(a, 2*day, nil), decided(a, day, failed)}, nil, ResultFail, ""},
-		"the other order":                  {[]evidence.Statement{decided(a, day, failed), decided(a, 2*day, nil)}, nil, ResultFail, ""},
-		"older FAILED behind newer PASSED": {[]evidence.Statement{decided(a, day, nil), decided(a, 2*day, failed)}, nil, ResultPass, ""},
-		"both at the same time":            {[]evidence.Statement{decided(a, day, nil), decided(a, day, failed)}, nil, ResultFail, ""},
-		"the same, in the other order":     {[]evidence.Statement{decided(a, day, failed), decided(a, day, nil)}, nil, ResultFail, ""},
-		"newer FAILED of another signer":   {[]evidence.Statement{decided(a, 2*day, nil), decided(workflow(), day, failed)}, nil, ResultFail, ""},
-		"newer FAILED of somebody":         {[]evidence.Statement{decided(a, 2*day, nil), decided(b, day, failed)}, nil, ResultPass, "not trusted"},
-		"none":                             {nil, nil, ResultUndecided, "no decision"},
-		"by somebody":                      {[]evidence.Statement{decided(b, day, nil)}, nil, ResultUndecided, "not trusted for decisions"},
-		"unsigned":                         {[]evidence.Statement{func() evidence.Statement { s := decided(a, day, nil); s.Signers = nil; return s }()}, nil, ResultUndecided, ""},
-		"in the index":                     {[]evidence.Statement{func() evidence.Statement { s := decided(a, day, nil); s.Embedded = true; return s }()}, nil, ResultUndecided, ""},
-		"another image":                    {[]evidence.Statement{func() evidence.Statement { s := decided(a, day, nil); s.Subject = digestC; return s }()}, nil, ResultUndecided, "another image"},
-		"another repository":               {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Resource = "oci://registry.example.no/test/app" })}, nil, ResultUndecided, "oci://registry.example.no/test/app"},
-		"no repository":                    {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Resource = "" })}, nil, ResultUndecided, ""},
-		"another verifier":                 {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Verifier = "w" })}, nil, ResultUndecided, "verifier w"},
-		"another policy":                   {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Policy = digestC })}, nil, ResultUndecided, "was made by the policy"},
-		"no policy":                        {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Policy = "" })}, nil, ResultUndecided, ""},
-		"no base policy":                   {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Base = nil })}, nil, ResultUndecided, "builds on none"},
-		"newer by another policy":          {[]evidence.Statement{decided(a, 2*day, nil), decided(a, day, func(d *evidence.Decided) { d.Policy = digestC })}, nil, ResultUndecided, ""},
-		"expired":                          {[]evidence.Statement{decided(a, 8*day, nil)}, nil, ResultUndecided, "8 days ago"},
-		"at the limit":                     {[]evidence.Statement{decided(a, 7*day, nil)}, nil, ResultPass, ""},
-		"failed and expired":               {[]evidence.Statement{decided(a, 8*day, failed)}, nil, ResultFail, ""},
-		"of tomorrow":                      {[]evidence.Statement{decided(a, -day, nil)}, nil, ResultUndecided, "future"},
-		"logged long ago":                  {[]evidence.Statement{decided(at(a, noon().Add(-30*day)), day, nil)}, nil, ResultUndecided, "30 days ago"},
-		"of tomorrow, logged today":        {[]evidence.Statement{decided(at(a, noon().Add(-time.Hour)), -day, nil)}, nil, ResultPass, ""},
-		"odd result":                       {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Result = "passed" })}, nil, ResultUndecided, "cannot be read"},
-		"no result":                        {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Result = "" })}, nil, ResultUndecided, "no result"},
-		"no time":                          {[]evidence.Statement{decided(a, day, func(d *evidence.Decided) { d.Time = time.Time{} })}, nil, ResultUndecided, "no time"},
-		"cannot be read": {[]evidence.Statement{decided(a, day, nil), func() evidence.Statement {
-			s := decided(a, day, nil)
-			s.Decision, s.Problem = nil, "it is odd"
-			return s
-		}()}, nil, ResultUndecided, "it is odd"},
-		"right signer, other statement": {[]evidence.Statement{func() evidence.Statement {
-			s := decided(a, day, nil)
-			s.PredicateType = ProvenanceV1
-			return s
-		}()}, nil, ResultUndecided, "no decision"},
-		"passed, and a gap":   {[]evidence.Statement{decided(a, day, nil)}, unreadable, ResultUndecided, "newer decision"},
-		"failed, and a gap":   {[]evidence.Statement{decided(a, day, failed)}, unreadable, ResultFail, ""},
-		"none without a root": {nil, noRoot, ResultUndecided, "trusted root"},
-		"not collected":       {[]evidence.Statement{decided(a, day, nil)}, noAttached, ResultUndecided, "not looked for"},
-	} {
-		p := mustParse(t, "version: 1\n"+full+"\n")
-		img := goodImage()
-		img.Proof.Statements = c.statements
-		if c.change != nil {
-			c.change(img.Proof)
-		}
-		d, ok := p.Decisions()
-		if !ok {
-			t.Fatal("the policy has no decisions")
-		}
-		r := d.Newest(img, img.Reference.Name, noon())
-		text := r.Message + "\n" + strings.Join(r.Details, "\n")
-		if r.Result != c.want || !strings.Contains(text, c.say) {
-			t.Errorf("%s: %s, %q, want %s, %q", name, r.Result, text, c.want, c.say)
-		}
-		if (r.Result == ResultPass) != (r.Cure == "") {
-			t.Errorf("%s: %s with cure %q", name, r.Result, r.Cure)
-		}
-		for _, lacking := range []Decisions{{}, {SignedBy: d.SignedBy}, {MaxAge: d.MaxAge}} {
-			if r := lacking.Newest(img, img.Reference.Name, noon()); r.Result == ResultPass {
-				t.Errorf("%s passes although nothing is asked: %+v", name, lacking)
-			}
-		}
-		if r := d.Newest(img, img.Reference.Name, time.Time{}); r.Result == ResultPass {
-			t.Errorf("%s passes without a time", name)
-		}
-	}
 }
 
 // The trust section takes public keys and named owners, and nothing else.
@@ -446,7 +360,7 @@ func TestTrustRefuses(t *testing.T) {
 		"version: 1\nbase-image: {allow: [\"**\"]}\n":                                                              "allows every registry",
 		"version: 1\n" + trusting + "decision: {signed-by: [a]}\n":                                                 "no max-age",
 		"version: 1\n" + trusting + "decision: {max-age: 7d}\n":                                                    "no signed-by",
-		"version: 1\n" + trusting + "decision: {signed-by: [a], max-age: 7d, policy: [x]}\n":                       "decision.policy",
+		"version: 1\n" + trusting + "decision: {signed-by: [a], max-age: 7d, policy: x}\n":                         "decision.policy",
 		"version: 1\nsecrets: {max: 0}\noverrides: [{images: [r.no/a], trust: [{name: a, key: x, for: [vex]}]}]\n": "unknown key \"trust\"",
 		"version: 1\n" + trusting: "asks nothing",
 	} {
@@ -485,25 +399,113 @@ func TestIdentityGlobs(t *testing.T) {
 // What is collected is what the policy asks for, at any time.
 func TestProofNeeds(t *testing.T) {
 	ref := goodImage().Reference
+	asked := func(src string, names ...string) []evidence.AskedSigner {
+		p := mustParse(t, "version: 1\n"+src+"secrets: {max: 0}\n")
+		var out []evidence.AskedSigner
+		for _, s := range p.Signers("") {
+			if slices.Contains(names, s.Name) {
+				out = append(out, evidence.AskedSigner{Key: s.Key, Fingerprint: s.Fingerprint, Identity: s.Identity, Issuer: s.Issuer})
+			}
+		}
+		return out
+	}
+	all, key := asked(trusting, "a", "b", "c"), asked(byKey, "k")
 	for src, want := range map[string]evidence.ProofNeed{
-		"secrets: {max: 0}":                  {},
-		byKey + "secrets: {max: 0}":          {},
-		byKey + "signatures: {require: [k]}": {Attached: true, Keys: []string{keySigners()[0].Key}},
+		"secrets: {max: 0}":                           {},
+		byKey + "secrets: {max: 0}":                   {},
+		byKey + "signatures: {require: [k]}":          {Attached: true, Signers: key},
+		byKey + "approvals: [{by: [k], at-least: 1}]": {Attached: true, Signers: key},
 		byKey + "signatures: {require: [k]}\nlevels: {signatures.require: off}\nsecrets: {max: 0}":                         {},
-		trusting + "provenance: {signed-by: [a]}":                                                                          {Attached: true, Identities: true},
-		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/shop/*'], signatures: {require: [a]}}]":  {Attached: true, Identities: true},
+		trusting + "provenance: {signed-by: [a]}":                                                                          {Attached: true, Signers: all},
+		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/shop/*'], signatures: {require: [a]}}]":  {Attached: true, Signers: all},
 		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/other/*'], signatures: {require: [a]}}]": {},
-		trusting + "secrets: {max: 0}\nsignatures: {require: {value: [a], from: 2099-01-01}}":                              {Attached: true, Identities: true},
+		trusting + "secrets: {max: 0}\nsignatures: {require: {value: [a], from: 2099-01-01}}":                              {Attached: true, Signers: all},
 		"base-image: {allow: ['r.no/b/*']}":                                                                                {Attached: true, Base: true, Bases: []string{"r.no/b/*"}},
 		byKey + "secrets: {max: 0}\ndecision: {signed-by: [k], max-age: 7d}":                                               {},
 	} {
-		p := mustParse(t, "version: 1\n"+src+"\n")
-		got := p.ProofNeedFor(ref)
-		if got.Attached != want.Attached || got.Identities != want.Identities || got.Base != want.Base || !slices.Equal(got.Keys, want.Keys) || !slices.Equal(got.Bases, want.Bases) {
+		got := mustParse(t, "version: 1\n"+src+"\n").ProofNeedFor(ref)
+		if got.Attached != want.Attached || got.Base != want.Base || !slices.Equal(got.Signers, want.Signers) || !slices.Equal(got.Bases, want.Bases) {
 			t.Errorf("%s\nneeds %+v, want %+v", src, got, want)
 		}
 	}
-	if got := mustParse(t, "version: 1\n"+byKey+"decision: {signed-by: [k], max-age: 7d}\n").DecisionNeed(); !got.Attached || len(got.Keys) != 1 {
-		t.Errorf("decisions need %+v", got)
+}
+
+// A decision that passed answers for the layers, and for nothing else. Anything but
+// such a decision lets nothing pass.
+func TestDecisionInsteadOfLayers(t *testing.T) {
+	const full = "vulnerabilities: {max: {critical: 0}}\nsecrets: {max: 0}\nconfig: {user: non-root, max-size: 100MB}\npackages: {deny: [telnet]}\n"
+	passed := RuleResult{Result: ResultPass, Message: "gate decided"}
+	bare := func(change func(*evidence.Image)) *evidence.Image {
+		img := goodImage()
+		img.Scan = nil
+		if change != nil {
+			change(img)
+		}
+		return img
+	}
+	for name, c := range map[string]struct {
+		policy   string
+		change   func(*evidence.Image)
+		decision RuleResult
+		want     Decision
+	}{
+		"passed":                    {full, nil, passed, Passed},
+		"nothing else asked":        {trusting + "decision: {signed-by: [a], max-age: 7d}", nil, passed, Passed},
+		"no decision":               {full, nil, RuleResult{}, Undecided},
+		"failed":                    {full, nil, RuleResult{Result: ResultFail}, Denied},
+		"off is no pass":            {"vulnerabilities: {max: {critical: 0}}\n", nil, RuleResult{Result: ResultOff}, Undecided},
+		"a rule about the config":   {full, func(i *evidence.Image) { i.Config.Size = 200e6 }, passed, Denied},
+		"a rule about signatures":   {full + trusting + "signatures: {require: [a]}", noProof, passed, Undecided},
+		"signed":                    {full + trusting + "signatures: {require: [a]}", nil, passed, Passed},
+		"no config":                 {full, func(i *evidence.Image) { i.Config = nil }, passed, Undecided},
+		"findings of an older scan": {full, func(i *evidence.Image) { i.Scan = goodImage().Scan; with(finding("CVE-2026-0001", "critical"))(i) }, passed, Passed},
+		"a value from a later day":  {full + "levels: {packages.deny: {value: warn, from: 2099-01-01}}", nil, passed, Passed},
+	} {
+		v := mustParse(t, "version: 1\n"+c.policy+"\n").EvaluateByDecision(bare(c.change), noon(), c.decision)
+		if v.Decision != c.want {
+			t.Errorf("%s: %s, want %s\n%s", name, v.Decision, c.want, render(v))
+		}
+		if r := result(t, v, ruleDecision); r.Result != c.decision.Result {
+			t.Errorf("%s: the rule says %s", name, r.Result)
+		}
+	}
+	var none *Policy
+	if v := none.EvaluateByDecision(goodImage(), noon(), passed); v.Decision != Undecided {
+		t.Errorf("no policy: %s", v.Decision)
+	}
+}
+
+// Only a base that the caller demands can let a decision take the place of a scan,
+// and say whose decisions count.
+func TestWhoMayAskForDecisions(t *testing.T) {
+	const instead = "decision: {signed-by: [a], max-age: 7d, instead-of-scan: true}\n"
+	based := mustParseOn(t, trusting+instead, "config: {user: numeric}\n")
+	own := mustParse(t, "version: 1\n"+trusting+instead)
+	hash := based.Parts()[1].SHA256
+	for name, c := range map[string]struct {
+		policy *Policy
+		base   string
+		want   bool
+	}{
+		"the base that is demanded":    {based, hash, true},
+		"a base that nobody demands":   {based, "", false},
+		"another base is demanded":     {based, based.Parts()[0].SHA256, false},
+		"the file itself":              {own, "", false},
+		"the file, as what is asked":   {own, own.Parts()[0].SHA256, true},
+		"the file above what is asked": {mustParseOn(t, "config: {user: numeric}\n", trusting+strings.Replace(instead, ", instead-of-scan: true", "", 1)), hash, false},
+	} {
+		if got := c.policy.RestsOnDecisions(c.base, noon()); got != c.want {
+			t.Errorf("%s: rests on decisions: %v", name, got)
+		}
+		d, ok := c.policy.Decisions(noon())
+		if got := d.SaidBelow(c.policy, c.base); !ok || got != c.want {
+			t.Errorf("%s: said below: %v", name, got)
+		}
+	}
+	if _, err := parseOn(trusting+"decision: {signed-by: [a], max-age: 7d}\n", "decision: {instead-of-scan: true}\n"); len(looser(err)) != 1 {
+		t.Errorf("a file above a base asks for it: %v", err)
+	}
+	if _, ok := Default().Decisions(noon()); ok {
+		t.Error("the built-in policy has decisions")
 	}
 }

@@ -11,16 +11,17 @@ type Proof struct {
 	// Attached is true when the attachments of the image were read. Then Signatures
 	// and Statements hold what was verified, and Gaps what could not be read.
 	Attached bool `json:"attached"`
-	// Keys are the fingerprints of the public keys that signatures were compared
-	// with, sorted. A signature by another key was not recognised.
-	Keys []string `json:"keys,omitempty"`
+	// Asked are the signers that signatures were compared with: fingerprints of
+	// public keys, and globs on identities with their issuers. Signatures of others
+	// were not recognised.
+	Asked []Signer `json:"asked,omitempty"`
 	// Root is the trusted root that certificates were verified by, nil for none.
 	Root *TrustedRoot `json:"root,omitempty"`
 
 	Signatures []Signature `json:"signatures,omitempty"`
 	Statements []Statement `json:"statements,omitempty"`
-	// Unverified lists attachments that were read whole and are signed by none of
-	// the keys and by no certificate of the trusted root.
+	// Unverified lists attachments that count for nothing: signed by others, about
+	// another image, damaged, or too large for a signature.
 	Unverified []Attachment `json:"unverified,omitempty"`
 	// Gaps lists attachments that could not be read. Any of them could hold what
 	// was looked for.
@@ -67,7 +68,6 @@ type Statement struct {
 
 	// The predicate, for the types that a policy asks about; nil for others.
 	Provenance *Provenance `json:"provenance,omitempty"`
-	Decision   *Decided    `json:"decision,omitempty"`
 	Approval   *Approval   `json:"approval,omitempty"`
 	// Problem says why the predicate could not be read, "" for nothing.
 	Problem string `json:"problem,omitempty"`
@@ -81,17 +81,6 @@ type Provenance struct {
 	// ".git" and ref: github.com/acme/app. Refs are the Git refs of it.
 	Sources []string `json:"sources,omitempty"`
 	Refs    []string `json:"refs,omitempty"`
-}
-
-// Decided is a decision about the image: a SLSA verification summary.
-type Decided struct {
-	Verifier string    `json:"verifier"` // id
-	Time     time.Time `json:"time"`     // as the verifier says
-	Resource string    `json:"resource"` // URI of the repository that it is about
-	Policy   string    `json:"policy"`   // digest over all that applied, sha256:...
-	// Base lists the hashes of the policies that it built on, sha256:...
-	Base   []string `json:"base,omitempty"`
-	Result string   `json:"result"` // PASSED or FAILED, as written
 }
 
 // Approval is the consent of a person to ship the image under a policy.
@@ -136,15 +125,20 @@ type BaseCandidate struct {
 type ProofNeed struct {
 	// Attached asks for signatures and attestations.
 	Attached bool
-	// Keys are public keys in PEM form, to compare signatures with.
-	Keys []string
-	// Identities is true when signers are named by their identity, so that
-	// certificates have to be verified.
-	Identities bool
+	// Signers are whom signatures are compared with.
+	Signers []AskedSigner
 	// Base asks for the base image. Bases are globs on registry/repository: other
 	// images are not fetched, whatever a label says.
 	Base  bool
 	Bases []string
+}
+
+// AskedSigner is a signer to look for: a public key, or an identity.
+type AskedSigner struct {
+	Key         string // PEM
+	Fingerprint string // of the key
+	Identity    string // glob
+	Issuer      string
 }
 
 // Any reports whether anything has to be collected.
