@@ -67,6 +67,7 @@ func allowedImports() map[string][]string {
 
 		"gate/workload/compose":    with("gate/image"),
 		"gate/workload/dockerfile": with("gate/image"),
+		"gate/workload/pinned":     with("gate/workload/dockerfile"),
 
 		// Go must initialise it before all other packages.
 		"cmd/imagegate/ahead":    {"gate/scan/process"},

@@ -40,9 +40,7 @@ func (p *project) convert(loaded *types.Project, release *evidence.Release) {
 		s := services[name]
 		e := &entry{p, loaded, sectionServices, name}
 		if s.Provider != nil {
-			o := e.object()
-			o.Why = fmt.Sprintf("provider: the program %q of the machine runs it", s.Provider.Type)
-			release.Unknown = append(release.Unknown, o)
+			e.problem("provider", "remove the service, or judge what the provider runs by itself", "the program %q of the machine runs it, and what it runs is not known", s.Provider.Type)
 			continue
 		}
 		w := e.workload(&s.ContainerSpec, &s.WorkloadSpec)
@@ -149,7 +147,6 @@ func (e *entry) image(name, pullPolicy string, path ...string) evidence.ImageNam
 	out := evidence.ImageName{Image: name, At: e.atValue(path...)}
 	out.Ref, out.Problem = reference(name)
 	if pullPolicy == "" {
-		out.PullPolicy = "IfNotPresent" // what Docker Compose does without pull_policy
 		return out
 	}
 	out.PullPolicyAt = e.atValue("pull_policy")
@@ -267,26 +264,26 @@ func (e *entry) hostNamespaces(c *types.ContainerSpec, w *evidence.Workload) {
 		w.HostNetwork = w.HostNetwork || n.Driver == "host" || bool(n.External) && cmp.Or(n.Name, network) == "host"
 	}
 	w.Places = map[string]evidence.Place{}
-	for place, field := range map[string]string{"hostNetwork": "network_mode", "hostPID": "pid", "hostIPC": "ipc", "hostUsers": "userns_mode", "runtimeClassName": "runtime"} {
+	for _, field := range []string{"network_mode", "pid", "ipc", "userns_mode", "runtime", "platform"} {
 		if e.written(field) {
-			w.Places[place] = e.at(field)
+			w.Places[field] = e.at(field)
 		}
 	}
 }
 
-// places says where the fields of a service are written, by the names that the
-// fields have in Kubernetes.
+// places says where the fields of a service are written, by their names and by those
+// that they have in Kubernetes.
 func (e *entry) places() map[string]evidence.Place {
 	places := map[string]evidence.Place{}
-	for place, field := range map[string]string{
-		"securityContext.privileged": "privileged", "securityContext.runAsUser": "user", "securityContext.readOnlyRootFilesystem": "read_only",
-		"securityContext.capabilities.add": "cap_add", "securityContext.capabilities.drop": "cap_drop", "securityContext.capabilities": "cap_add",
-		"securityContext.allowPrivilegeEscalation": "security_opt", "securityContext.seccompProfile": "security_opt",
-		"securityContext.procMount": "security_opt", "image": "image", "imagePullPolicy": "pull_policy", "ports": "ports",
-		"volumeMounts": "volumes", "volumeDevices": "devices",
+	for _, f := range []struct{ field, kubernetes string }{
+		{"user", "securityContext.runAsUser"}, {"privileged", "securityContext.privileged"}, {"read_only", "securityContext.readOnlyRootFilesystem"},
+		{"cap_add", "securityContext.capabilities.add"}, {"cap_drop", "securityContext.capabilities.drop"},
+		{"security_opt", "securityContext.allowPrivilegeEscalation"}, {"security_opt", "securityContext.procMount"},
+		{"security_opt", "securityContext.seccompProfile"}, {"image", "image"}, {"pull_policy", "imagePullPolicy"},
 	} {
-		if e.written(field) {
-			places[place] = e.at(field)
+		if e.written(f.field) {
+			places[f.field] = e.at(f.field)
+			places[f.kubernetes] = places[f.field]
 		}
 	}
 	return places

@@ -60,7 +60,7 @@ func (e *entry) volume(v *types.ServiceVolumeConfig, at evidence.Place, w *evide
 		volume.Name = v.Source
 		volume.HostPath = e.devicePath(v.Source)
 	case types.VolumeTypeImage:
-		name := evidence.ImageName{Image: v.Source, At: at, PullPolicy: "IfNotPresent"}
+		name := evidence.ImageName{Image: v.Source, At: at}
 		name.Ref, name.Problem = reference(v.Source)
 		volume.Image = &name
 	}
