@@ -52,6 +52,7 @@ func allowedImports() map[string][]string {
 		"gate/report/safe":     nil,
 		"gate/report/page":     {"gate/report/safe"},
 		"gate/report":          with("gate/report/safe", "gate/report/page", "policy/plan"),
+		"gate/diff":            append([]string{"policy", "gate/report/safe", "gate/report/page"}, facts...),
 		"gate/ci":              with("gate/report", "gate/report/safe"),
 		"gate/scan/wire":       with("gate/layer"),
 		"gate/scan/database":   with("gate/layer", "gate/layer/inflate"),
@@ -77,7 +78,7 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
 		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
 			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
-			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/policies", "policy/policytest", "policy/ignorefile", "policy/forecast"),
+			"gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/policies", "policy/policytest", "policy/ignorefile", "policy/forecast", "gate/diff"),
 	}
 }
 

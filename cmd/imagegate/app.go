@@ -14,6 +14,7 @@ func commands() []func(*program) *cli.Command {
 		evalCommand,
 		explainCommand,
 		forecastCommand,
+		diffCommand,
 		policyCommand,
 		exceptionCommand,
 		dbCommand,

@@ -2,16 +2,12 @@ package page
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/imagegate/imagegate/gate/report/safe"
 )
 
-// clean returns a copy of the document in which every string went through
-// [safe.Terminal]. It walks the whole document, so that no field can be forgotten.
-func clean(d *Document) *Document {
-	return cleaned(reflect.ValueOf(d)).Interface().(*Document)
-}
-
+// cleaned walks the whole document, so that no field can be forgotten.
 func cleaned(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	switch v.Kind() {
@@ -36,6 +32,9 @@ func cleaned(v reflect.Value) reflect.Value {
 			out.Index(i).Set(cleaned(v.Index(i)))
 		}
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return v // no text
+		}
 		for i := range v.NumField() {
 			out.Field(i).Set(cleaned(v.Field(i)))
 		}

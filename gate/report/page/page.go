@@ -176,7 +176,7 @@ func (v view) Parts() []Part {
 // Render writes the document. Control characters and characters that hide or
 // reorder text are shown by their code points.
 func Render(d *Document) ([]byte, error) {
-	d = clean(d)
+	d = Clean(d)
 	var b bytes.Buffer
 	err := tmpl.Execute(&b, view{
 		Document: d, Style: template.CSS(style), Script: template.JS(script), StyleHash: hash(style), ScriptHash: hash(script),
