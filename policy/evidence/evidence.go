@@ -82,6 +82,9 @@ type Reference struct {
 	Digest     string `json:"digest,omitempty"` // as written; "" when none was
 	// Endpoint is where the engine is that the image was read from, "" for none.
 	Endpoint string `json:"endpoint,omitempty"`
+	// JudgedFrom is the reference that the image was read from instead, by --as, before
+	// it was pushed under its name; "" without.
+	JudgedFrom string `json:"judgedFrom,omitempty"`
 }
 
 // Config is what the image config says, and what the manifest says of size.
