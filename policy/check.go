@@ -28,6 +28,7 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 func (d *decoder) checkParts(p *Policy) {
 	d.checkBlinding(p)
 	d.checkShadowed(p)
+	d.checkWorkloadLevels(p)
 	d.checkExceptions(p)
 	d.checkOverrideLimits(p)
 }
@@ -73,6 +74,19 @@ func (d *decoder) checkShadowed(p *Policy) {
 				d.failPos(o.pos, "move this one before it, or remove it",
 					"override %d is never reached: the one on line %d%s is final and matches all its images", o.number, earlier.pos.Line, place)
 				break
+			}
+		}
+	}
+}
+
+// checkWorkloadLevels refuses the level of a rule about workloads in an override,
+// which is for images.
+func (d *decoder) checkWorkloadLevels(p *Policy) {
+	for _, o := range p.overrides {
+		for _, r := range p.lang.rules {
+			if l := o.changes.levelOption(r.ID); l.set && r.ofRelease() && !o.inherited {
+				d.failPos(l.pos, "write an exception that names the workload: rule: "+r.ID,
+					"override %d sets the level of %s, which is not about images", o.number, r.ID)
 			}
 		}
 	}

@@ -60,6 +60,9 @@ type judge struct {
 	covering *exception // the exception for the finding that is being classified, nil for none
 	// decision takes the place of the layers; nil where those are judged.
 	decision *RuleResult
+	// ofRelease is true when documents are judged: exceptions that name a workload
+	// are for those, and all others are for images.
+	ofRelease bool
 	// osPackages holds the names of the OS packages; nil until asked for.
 	osPackages map[string]bool
 	// days are those on which values come into force that are not in force yet.
@@ -120,7 +123,7 @@ func (j *judge) judgeRules() []RuleResult {
 	j.classify()
 	var out []RuleResult
 	for _, r := range j.policy.rules {
-		if !r.Setting {
+		if !r.Setting && !r.ofRelease() {
 			out = append(out, j.apply(r))
 		}
 	}

@@ -18,6 +18,9 @@ type exception struct {
 	keys map[string]*yaml.Node // the keys it has in the file
 }
 
+// ofRelease reports whether the exception is for a rule about workloads.
+func (e *exception) ofRelease() bool { return e.Workload != "" }
+
 // exceptionFields is the grammar of an exception of any kind. Which keys belong
 // together is told by [exceptionKinds].
 func exceptionFields() []field[*exception] {
@@ -66,6 +69,10 @@ func scopeFields() []field[*exception] {
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
 				e.Images, _ = globs(imageGlob, false)(d, n, name)
 			},
+		},
+		{
+			key: "workload", doc: "Workload or container it holds for: NAMESPACE/KIND/NAME or NAMESPACE/KIND/NAME/CONTAINER, as the report names it.",
+			schema: pattern(workloadForm.String()), decode: decodeWorkload,
 		},
 		{
 			key: "paths", doc: "Paths in the image it holds for. Globs.", schema: listOf(textSchema()),
@@ -195,7 +202,7 @@ func emptyOr(n *yaml.Node) string {
 // identity is equal for exceptions that match the same findings.
 func (e *exception) identity() string {
 	images, paths := slices.Sorted(slices.Values(e.Images)), slices.Sorted(slices.Values(e.Paths))
-	return fmt.Sprintf("%q %q %q %q %q %q %q %q", e.Kind(), strings.ToUpper(e.Subject()), e.Package, images, paths, e.Path, e.Content, e.Cause)
+	return fmt.Sprintf("%q %q %q %q %q %q %q %q %q", e.Kind(), strings.ToUpper(e.Subject()), e.Package, images, paths, e.Path, e.Content, e.Cause, e.Workload)
 }
 
 // inScope reports whether the exception holds for a finding that has its id.

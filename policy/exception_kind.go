@@ -44,7 +44,7 @@ func exceptionKinds() []exceptionKind {
 		{key: exceptSecret, must: []string{"path", "content"}, may: []string{"images"}},
 		{key: exceptLicense, must: []string{"package"}, may: []string{"images"}},
 		{key: exceptGap, must: []string{"images", "cause"}, may: []string{"paths", "package"}, check: (*decoder).checkGapException},
-		{key: exceptRule, must: []string{"images"}, check: (*decoder).checkImagesAreNamed},
+		{key: exceptRule, may: []string{"images", "workload"}, check: (*decoder).checkRuleException},
 	}
 }
 
@@ -69,13 +69,14 @@ func exceptableGaps() []string {
 }
 
 // exceptableRules are the rules that an exception may be for: those about the
-// reference, the config, the platforms and the modes of files.
+// reference, the config, the platforms and the modes of files, and those about
+// workloads.
 func exceptableRules() []string {
-	return []string{
+	return append(workloadRules(),
 		rulePin, ruleDenyTags, ruleAllow,
 		ruleUser, ruleDenyPorts, ruleLabels, ruleMaxAge, ruleMaxSize, ruleMaxLayers, ruleDenyHistory, ruleHealthcheck, ruleDenyEnv,
 		rulePlatforms, ruleSetuid, ruleCapabilities, ruleWorldWritable,
-	}
+	)
 }
 
 // exceptionSchema is the schema of one exception: exactly one key says what it
@@ -252,4 +253,42 @@ func decodeCause(d *decoder, n *yaml.Node, name string, e *exception) {
 		return
 	}
 	e.Cause = s
+}
+
+// checkRuleException keeps an exception for a rule narrow: one about workloads
+// names a workload, and all others name images.
+func (d *decoder) checkRuleException(n *yaml.Node, e *exception, title string) {
+	must, not, hint := "images", "workload", requiredHint("images")
+	if slices.Contains(workloadRules(), e.Rule) {
+		must, not, hint = "workload", "images", "shop/Deployment/web, as the report names it"
+	}
+	if e.keys[must] == nil && e.Rule != "" {
+		d.at(n.Line, n.Column, "add "+must+": "+hint, "%s has no %q", title, must)
+	}
+	if e.keys[not] != nil && e.Rule != "" {
+		d.fail(e.keys[not], "remove it; an exception for "+e.Rule+" has "+must, "%s.%s has no meaning beside rule: %s", title, not, e.Rule)
+	}
+	d.checkImagesAreNamed(n, e, title)
+}
+
+// workloadForm is the name of a workload or of one of its containers: with a
+// namespace in front, or without for objects that have none. A kind begins with a
+// capital letter and a namespace does not; the services of a Compose file are of
+// the kind "service".
+var workloadForm = regexp.MustCompile(`^([a-z0-9][a-z0-9-]*/)?([A-Z][A-Za-z0-9]*|service)/[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$`)
+
+func decodeWorkload(d *decoder, n *yaml.Node, name string, e *exception) {
+	s, ok := d.text(n, name)
+	if ok && !workloadForm.MatchString(s) {
+		d.fail(n, "copy it from the report: shop/Deployment/web, or shop/Deployment/web/CONTAINER", "%s is %q, which is no workload", name, clip(s))
+		return
+	}
+	e.Workload = s
+}
+
+// coversWorkload reports whether the exception is for a workload, or for one of
+// its containers. What is wrong with the pod as a whole needs an exception for the
+// whole workload.
+func (e *exception) coversWorkload(id, container string) bool {
+	return e.Workload == id || container != "" && e.Workload == id+"/"+container
 }

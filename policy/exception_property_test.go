@@ -27,7 +27,7 @@ func randomExceptions(r *rand.Rand) string {
 		case 3:
 			e = fmt.Sprintf(`gap: %s, %s, cause: "cut off here", %s`, pick(exceptableGaps()...), images, pick("paths: [\"app/vendor/**\"]", `package: "pkg:npm/lodash@4.17.15"`))
 		default:
-			e = "rule: " + pick(exceptableRules()...) + ", " + images
+			e = "rule: " + pick(slices.DeleteFunc(exceptableRules(), func(r string) bool { return slices.Contains(workloadRules(), r) })...) + ", " + images
 		}
 		out = append(out, fmt.Sprintf("- {%s, reason: r%d, expires: 2026-07-01}\n", e, i))
 	}

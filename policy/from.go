@@ -178,11 +178,18 @@ func (p *Policy) findMarks() {
 // foresee turns what an image would not meet from a later day on into warnings
 // that name the day. Rules that are not met today stay as they are.
 func (j *judge) foresee(rules []RuleResult, all *settings, days []time.Time) []RuleResult {
+	return j.foreseeBy(rules, all, days, func(s *settings) []RuleResult {
+		later := &judge{policy: j.policy, s: s, applied: j.applied, img: j.img, now: j.now, decision: j.decision}
+		later.need = later.needs()
+		return later.judgeRules()
+	})
+}
+
+// foreseeBy is [judge.foresee] for rules that ask asks.
+func (j *judge) foreseeBy(rules []RuleResult, all *settings, days []time.Time, ask func(*settings) []RuleResult) []RuleResult {
 	told := make([]bool, len(rules))
 	for _, day := range days {
-		later := &judge{policy: j.policy, s: all.at(day, j.policy.lang.leaves), applied: j.applied, img: j.img, now: j.now, decision: j.decision}
-		later.need = later.needs()
-		for i, then := range later.judgeRules() {
+		for i, then := range ask(all.at(day, j.policy.lang.leaves)) {
 			now := &rules[i]
 			if accompanying(now.Rule) || told[i] || stops(now.Result) {
 				continue
@@ -190,6 +197,7 @@ func (j *judge) foresee(rules []RuleResult, all *settings, days []time.Time) []R
 			switch {
 			case stops(then.Result):
 				then.Result = ResultWarn
+				soften(then.Problems)
 				then.Message += "; from " + day.Format(time.DateOnly) + " on that is no longer a warning"
 				*now, told[i] = then, true
 			case now.Result == ResultOff && then.Result != ResultOff:

@@ -129,6 +129,9 @@ func (j *judge) exceptionUses() []ExceptionUse {
 	}
 	j.uses = []ExceptionUse{}
 	for i, e := range j.policy.exceptions {
+		if e.ofRelease() != j.ofRelease {
+			continue
+		}
 		if u, ok := j.use(e, &j.index.counts[i]); ok {
 			j.uses = append(j.uses, u)
 		}
@@ -185,11 +188,12 @@ func (j *judge) lookedFor(e *exception) bool {
 }
 
 func checkExceptionUse(j *judge) answer {
-	if len(j.policy.exceptions) == 0 {
-		return off("the policy has no exceptions")
+	own := slices.DeleteFunc(slices.Clone(j.policy.exceptions), func(e *exception) bool { return e.ofRelease() != j.ofRelease })
+	if len(own) == 0 {
+		return off("the policy has no exceptions for this")
 	}
 	var warn []string
-	used, first := 0, j.policy.exceptions[0].Position
+	used, first := 0, own[0].Position
 	for _, u := range j.exceptionUses() {
 		var what string
 		switch {
@@ -207,7 +211,7 @@ func checkExceptionUse(j *judge) answer {
 			used++
 		}
 	}
-	a := passing("%d of %s used", used, words.Plural(len(j.policy.exceptions), "exception"))
+	a := passing("%d of %s used", used, words.Plural(len(own), "exception"))
 	if len(warn) > 0 {
 		a.result, a.details = ResultWarn, warn
 		a.allowed = "exceptions that apply and do not end soon"

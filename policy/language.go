@@ -40,6 +40,7 @@ func sections() []section {
 		{rules: []*Rule{trustRule()}},
 		signaturesSection(),
 		{rules: []*Rule{approvalsRule(), provenanceRule(), baseImageRule(), decisionRule()}},
+		workloadSection(),
 		{rules: []*Rule{exceptionsRule()}},
 		exceptionLimitSection(),
 		{rules: []*Rule{overridesRule(), levelsRule()}},
@@ -175,7 +176,7 @@ func (l *language) levels() *levelsKey {
 	k := &levelsKey{all: l.rules}
 	for _, r := range l.rules {
 		if r.Levels {
-			k.each = append(k.each, &setting[string]{path: levelsPrefix + r.ID, compare: r.levelAsStrict})
+			k.each = append(k.each, &setting[string]{path: levelsPrefix + r.ID, compare: r.levelAsStrict, global: r.ofRelease()})
 		}
 	}
 	return k

@@ -44,7 +44,15 @@ type Rule struct {
 	// image config alone.
 	needs func(s *settings) evidence.Need
 	check func(j *judge) answer
+	// release and workload take the place of check for a rule about the documents of
+	// a release: release is asked once, workload of each workload. A rule can have
+	// both.
+	release  func(j *releaseJudge) answer
+	workload func(j *releaseJudge, w *evidence.Workload) answer
 }
+
+// ofRelease reports whether the rule is about documents and not about an image.
+func (r *Rule) ofRelease() bool { return r.release != nil || r.workload != nil }
 
 // asked returns where the rule is set, and whether settings ask for it.
 func (r *Rule) asked(s *settings) (Position, bool) {

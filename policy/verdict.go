@@ -71,6 +71,8 @@ type RuleResult struct {
 	Details []string
 	// Position is where the policy sets the rule.
 	Position Position
+	// Problems says what a rule about documents has against each place of them.
+	Problems []Problem
 }
 
 // Judged is a finding with the class the policy gave it.
@@ -140,8 +142,11 @@ type Exception struct {
 	Images  []string // globs on registry/repository; none = any
 	Paths   []string // globs on the path of a package or a gap; none = any
 	Path    string   // exact path of a secret
-	Content string   // sha256 of the file that holds a secret
-	Cause   string   // part of what the report says of a gap
+	// Workload is the workload or the container that a rule is excepted for:
+	// "shop/Deployment/web/sidecar".
+	Workload string
+	Content  string // sha256 of the file that holds a secret
+	Cause    string // part of what the report says of a gap
 
 	Reason        string    // why
 	Owner         string    // the team or person that is responsible for it
@@ -186,7 +191,7 @@ func (e *Exception) Name() string {
 func (e *Exception) Scope() string {
 	var parts []string
 	for _, p := range []struct{ name, text string }{
-		{"package", e.Package}, {"images", strings.Join(e.Images, " ")}, {"paths", strings.Join(e.Paths, " ")}, {"file", e.Path}, {"cause", e.Cause},
+		{"package", e.Package}, {"images", strings.Join(e.Images, " ")}, {"workload", e.Workload}, {"paths", strings.Join(e.Paths, " ")}, {"file", e.Path}, {"cause", e.Cause},
 	} {
 		if p.text != "" {
 			parts = append(parts, p.name+" "+p.text)

@@ -1,0 +1,94 @@
+package policy
+
+import "github.com/imagegate/imagegate/policy/evidence"
+
+const ruleRunAsNonRoot = "workload.run-as-non-root"
+
+var runAsNonRootKey = &setting[bool]{
+	path: ruleRunAsNonRoot, doc: "Whether every container must run as a user that is not root.",
+	schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter, global: true,
+}
+
+func runAsNonRootRule() *Rule {
+	return &Rule{
+		ID: ruleRunAsNonRoot, Title: "No container runs as root.",
+		Why: "What counts is the user that runs: the one of the manifest, and the one of the image where the manifest names none. Neither of the two alone decides.",
+		How: "securityContext: {runAsNonRoot: true, runAsUser: 10001}, or end the Dockerfile with USER 10001",
+		Settings: "true or false. The user is runAsUser of the container, runAsUser of the pod, or USER of the image as its /etc/passwd resolves it, in this order; " +
+			"of a Compose service it is user, or USER of the image.",
+		Default: "not asked", Example: "workload: {run-as-non-root: true}\n", Levels: true,
+		keys: []key{runAsNonRootKey}, on: runAsNonRootKey.value, workload: checkRunAsNonRoot,
+	}
+}
+
+func checkRunAsNonRoot(j *releaseJudge, w *evidence.Workload) answer {
+	for i := range w.Containers {
+		j.checkNonRoot(w, &w.Containers[i])
+	}
+	a := passing("%s, none of them as root", containersText(w))
+	a.allowed = "any user but root"
+	return a
+}
+
+func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container) {
+	const cure = "securityContext: {runAsNonRoot: true, runAsUser: 10001}, or end the Dockerfile with USER 10001"
+	if isWindows(w) {
+		at := in(c, "securityContext")
+		j.undecided(at.with("except the workload if its user is known: rule: "+ruleRunAsNonRoot), "runs on Windows, whose users are not known")
+		return
+	}
+	if uid, at, ok := declaredUser(w, c); ok {
+		switch {
+		case uid == 0:
+			j.fails(at.with("write another number than 0, such as 10001"), "runs as root: %s", declaredText(w, uid))
+		case uid < 0 || uid > maxUID:
+			j.undecided(at.with("write a number from 1 to 2147483647"), "runs as %d, which is no user", uid)
+		}
+		return
+	}
+	if c.User != "" {
+		at := in(c, "user")
+		if c.User == "root" {
+			j.fails(at.with("write a number: user: \"10001\""), "runs as root: user is root")
+			return
+		}
+		j.undecided(at.with("write the user as a number: user: \"10001\""), "runs as user %q, and which number that is in the image is not known", c.User)
+		return
+	}
+	images, ok := j.imagesOf(w, c)
+	if !ok {
+		return
+	}
+	for _, img := range images {
+		at := spot{container: c.Name, at: c.Image.At, cure: cure}
+		switch u := userOf(img); {
+		case u.lacking:
+			j.misses(at.with(""), "has no user of its own, and the one of its image is not known: %s", u.problem)
+		case u.uid == nil:
+			j.undecided(at, "has no user of its own, and the one of its image is not known: %s", u.problem)
+		case *u.uid == 0:
+			j.fails(at, "runs as root: neither container nor pod sets runAsUser, and of the image %s%s %s", c.Image.Image, several(images, img), u.text())
+		}
+	}
+}
+
+// declaredUser returns the user that a document gives a container, and its place.
+func declaredUser(w *evidence.Workload, c *evidence.Container) (uid int64, at spot, ok bool) {
+	const field = "securityContext.runAsUser"
+	switch {
+	case c.Security.RunAsUser != nil && isService(w):
+		return *c.Security.RunAsUser, in(c, "user"), true
+	case c.Security.RunAsUser != nil:
+		return *c.Security.RunAsUser, in(c, field), true
+	case w.Security.RunAsUser != nil:
+		return *w.Security.RunAsUser, spot{container: c.Name, at: w.PlaceOf(field)}, true
+	}
+	return 0, spot{}, false
+}
+
+func declaredText(w *evidence.Workload, uid int64) string {
+	if isService(w) {
+		return "user is " + itoa(int(uid))
+	}
+	return "runAsUser is " + itoa(int(uid))
+}
