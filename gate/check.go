@@ -33,6 +33,9 @@ type Gate struct {
 	// Observe is called for every step, from many goroutines at once. It may be
 	// nil.
 	Observe func(Event)
+
+	// more is what the documents of a release need of images, by reference.
+	more map[string]evidence.Need
 }
 
 // Check judges every reference and returns the results in the order of refs,

@@ -28,7 +28,7 @@ func (r *run) collect(ctx context.Context, ref string, t *Target) (*evidence.Sca
 	if err := stopped(ctx, nil); err != nil {
 		return nil, fault(ctx, PhaseScan, err)
 	}
-	need := r.gate.Policy.NeedsFor(t.Image.Reference)
+	need := r.gate.Policy.NeedsFor(t.Image.Reference) | r.gate.more[ref]
 	if !need.Layers() {
 		return nil, nil
 	}

@@ -14,6 +14,10 @@ type Result struct {
 	Evidence *evidence.Image
 	// Verdict is the policy's answer; its zero value is "no verdict".
 	Verdict policy.Verdict
+	// InRelease is the verdict of the image as a part of the release whose documents
+	// name it, nil when that is Verdict. What is said about the image alone, such as
+	// an attestation, uses Verdict.
+	InRelease *policy.Verdict
 	// Skipped lists manifests of the same index that were not judged. Only
 	// the first result of each reference has it.
 	Skipped []evidence.Skipped
@@ -34,12 +38,21 @@ func (r *Result) Fixes() *plan.Plan {
 	return r.Plan()
 }
 
-// Decision returns the outcome: the verdict's, and Undecided after an error.
+// Decision returns the outcome in this run: the verdict's, and Undecided after an
+// error.
 func (r *Result) Decision() policy.Decision {
 	if r.Err != nil {
 		return policy.Undecided
 	}
-	return r.Verdict.Decision
+	return r.Judged().Decision
+}
+
+// Judged returns the verdict that counts in this run.
+func (r *Result) Judged() *policy.Verdict {
+	if r.InRelease != nil {
+		return r.InRelease
+	}
+	return &r.Verdict
 }
 
 // Summarize returns the outcome of a whole run. A denial outranks a missing

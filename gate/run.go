@@ -16,6 +16,8 @@ type Run struct {
 	// Database is the advisory database of the run, nil when none was used.
 	Database *evidence.Database
 	Results  []Result
+	// Release is what became of the documents, nil when none were given.
+	Release *Release
 	// Saved is true when the images were judged by evidence from files, which
 	// can have been edited.
 	Saved bool
@@ -31,13 +33,15 @@ type Run struct {
 	Notes []string
 }
 
-// Outcome is the decision of the whole run.
-func (r *Run) Outcome() policy.Decision { return Summarize(r.Results) }
+// Outcome is the decision of the whole run: of all images, and of the documents.
+func (r *Run) Outcome() policy.Decision { return outcome(Summarize(r.Results), r.Release) }
 
 // Revoke takes back every pass, because err happened after the images were
 // judged: a run without an exit code of 0 must not report a pass.
 func (r *Run) Revoke(err error) {
-	revoke(r.Results, &Fault{Phase: PhaseReport, Err: err})
+	err = &Fault{Phase: PhaseReport, Err: err}
+	revoke(r.Results, err)
+	r.Release.revoke(err)
 }
 
 // PolicySource tells which policy judged.

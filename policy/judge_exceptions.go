@@ -190,7 +190,7 @@ func (j *judge) lookedFor(e *exception) bool {
 func checkExceptionUse(j *judge) answer {
 	own := slices.DeleteFunc(slices.Clone(j.policy.exceptions), func(e *exception) bool { return e.ofRelease() != j.ofRelease })
 	if len(own) == 0 {
-		return off("the policy has no exceptions for this")
+		return off("the policy has no exceptions")
 	}
 	var warn []string
 	used, first := 0, own[0].Position

@@ -1,0 +1,92 @@
+package gate
+
+import (
+	"context"
+	"slices"
+
+	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Release is what became of the documents of a run.
+type Release struct {
+	Evidence *evidence.Release
+	Verdict  policy.ReleaseVerdict
+	// Err is why there is no verdict, nil when the policy was evaluated.
+	Err error
+}
+
+// Decision returns the outcome for the documents: the verdict's, and Undecided
+// after an error.
+func (r *Release) Decision() policy.Decision {
+	if r.Err != nil {
+		return policy.Undecided
+	}
+	return r.Verdict.Decision
+}
+
+// CheckRelease judges documents, the images that they name and the images of alone,
+// which were named by themselves. Each reference is judged once.
+func (g *Gate) CheckRelease(ctx context.Context, docs *evidence.Release, alone []string) ([]Result, *Release) {
+	refs := slices.Clone(alone)
+	for _, ref := range docs.Refs(false) {
+		if !slices.Contains(alone, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	inner := *g
+	inner.FailFast = false // what the image alone is denied for may be allowed in the release
+	inner.more = map[string]evidence.Need{}
+	for _, ref := range docs.Refs(false) {
+		inner.more[ref] = g.Policy.ReleaseNeeds()
+	}
+	results := inner.Check(ctx, refs)
+	return results, g.JudgeRelease(ctx, docs, alone, results)
+}
+
+// JudgeRelease judges documents by the evidence of images that were judged already,
+// and tells each of them what the documents say about its user.
+func (g *Gate) JudgeRelease(ctx context.Context, docs *evidence.Release, alone []string, results []Result) (release *Release) {
+	release = &Release{Evidence: docs}
+	defer func() {
+		if p := recover(); p != nil {
+			release.Err = Panicked(PhaseEvaluate, p)
+		}
+	}()
+	now := g.now()
+	var images []*evidence.Image
+	for i := range results {
+		r := &results[i]
+		if r.Err == nil && r.Evidence != nil {
+			images = append(images, r.Evidence)
+			r.InRelease = g.Policy.InRelease(&r.Verdict, r.Evidence, docs, slices.Contains(alone, r.Ref))
+		}
+	}
+	release.Verdict = g.Policy.EvaluateRelease(docs, images, now)
+	if err := stopped(ctx, nil); err != nil {
+		release.Err = fault(ctx, PhaseEvaluate, err)
+	}
+	return release
+}
+
+// revoke takes back a pass of the documents because of err.
+func (r *Release) revoke(err error) {
+	if r != nil && r.Decision() == policy.Passed {
+		r.Err = err
+	}
+}
+
+// outcome joins the decision about the images with that about the documents.
+func outcome(images policy.Decision, release *Release) policy.Decision {
+	if release == nil {
+		return images
+	}
+	both := []policy.Decision{images, release.Decision()}
+	switch {
+	case slices.Contains(both, policy.Denied):
+		return policy.Denied
+	case images == policy.Passed && release.Decision() == policy.Passed:
+		return policy.Passed
+	}
+	return policy.Undecided
+}

@@ -1,0 +1,71 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
+)
+
+// InRelease returns the verdict of an image as part of a release, nil when it is
+// the image's own. They differ where config.user is not met, and every container
+// that uses the image is proven to run as another user than root: then the image's
+// USER decides nothing. An image that was also named alone has its own verdict.
+func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) *Verdict {
+	if p == nil || own == nil || img == nil || r == nil || alone {
+		return nil
+	}
+	at := slices.IndexFunc(own.Rules, func(r RuleResult) bool { return r.Rule == ruleUser && stops(r.Result) })
+	if at < 0 {
+		return nil
+	}
+	users, ok := provenUsers(img.Reference.Asked, r)
+	if !ok {
+		return nil
+	}
+	v := *own
+	v.Rules = slices.Clone(own.Rules)
+	rule := &v.Rules[at]
+	rule.Result, rule.Cure = ResultPass, ""
+	rule.Message = fmt.Sprintf("%s of this release runs it as %s; the image itself: %s", whichContainers(len(users)), words.And(uids(users)), rule.Message)
+	v.Decision = decide(v.Rules)
+	return &v
+}
+
+func whichContainers(n int) string {
+	if n == 1 {
+		return "the one container"
+	}
+	return fmt.Sprintf("each of %d containers", n)
+}
+
+// provenUsers returns the users of all containers of an image, and false when there
+// is none, or one of them may run as root.
+func provenUsers(ref string, r *evidence.Release) ([]int64, bool) {
+	var users []int64
+	for _, u := range r.Uses() {
+		if u.Ref != ref || u.Volume != nil {
+			continue
+		}
+		if u.Container == nil || isWindows(u.Workload) {
+			return nil, false
+		}
+		uid, _, ok := declaredUser(u.Workload, u.Container)
+		if !ok || uid <= 0 || uid > maxUID {
+			return nil, false
+		}
+		users = append(users, uid)
+	}
+	return users, len(users) > 0
+}
+
+// uids writes each user once.
+func uids(users []int64) []string {
+	sorted := slices.Sorted(slices.Values(users))
+	var out []string
+	for _, u := range slices.Compact(sorted) {
+		out = append(out, fmt.Sprintf("uid %d", u))
+	}
+	return few(out)
+}
