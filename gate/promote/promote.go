@@ -84,6 +84,9 @@ type Options struct {
 	Jobs int
 	// Observe is called for every step. It may be nil.
 	Observe func(Event)
+	// BeforeTags is called when everything but the tags is at the target, to attach
+	// what must be there before them. Its error ends the promotion. It may be nil.
+	BeforeTags func(ctx context.Context) error
 	// Wait waits between two attempts; nil sleeps. Tests do not wait.
 	Wait func(ctx context.Context, d time.Duration) error
 }

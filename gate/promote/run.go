@@ -32,6 +32,7 @@ func (p *Promotion) Run(ctx context.Context) error {
 		{"copy the manifests", p.copyManifests},
 		{"compare the manifests with those of the source", p.compare},
 		{"complete the lists of what belongs to the image", p.settle},
+		{"attach what belongs to the image at the target", p.beforeTags},
 		{"set the tags", p.setTags},
 	} {
 		if err := step.do(ctx); err != nil {
@@ -254,6 +255,13 @@ func (p *Promotion) missing(ctx context.Context, n *node) ([]*node, error) {
 		}
 	}
 	return out, nil
+}
+
+func (p *Promotion) beforeTags(ctx context.Context) error {
+	if p.o.BeforeTags == nil {
+		return nil
+	}
+	return p.o.BeforeTags(ctx)
 }
 
 // setTags sets the tags that were asked for, and reads each back.

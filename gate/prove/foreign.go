@@ -1,7 +1,6 @@
 package prove
 
 import (
-	"errors"
 	"strings"
 	"unicode"
 )
@@ -24,5 +23,17 @@ func foreign(err error) error {
 	if runes := []rune(text); len(runes) > maxText {
 		text = string(runes[:maxText]) + "..."
 	}
-	return errors.New(text)
+	return &foreignError{text, err}
 }
+
+// foreignError has a text of its own, and the chain of the error below.
+type foreignError struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (e *foreignError) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *foreignError) Unwrap() error { return e.cause }

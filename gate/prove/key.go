@@ -88,13 +88,13 @@ func (k *keypair) SignData(ctx context.Context, data []byte) (sig, digest []byte
 	return sig, data, nil
 }
 
-// errPassword is returned for a key that is encrypted when there is no password.
-var errPassword = errors.New("the key is encrypted, and there is no password for it")
+// ErrPassword is returned for an encrypted key when there is no password.
+var ErrPassword = errors.New("the key is encrypted, and there is no password for it")
 
 // readKey reads a private key: PKCS#8 as PEM, or the encrypted form of cosign.
 func readKey(pem, password []byte) (*keypair, error) {
 	if bytes.Contains(pem, []byte("-----BEGIN ENCRYPTED")) && password == nil {
-		return nil, errPassword
+		return nil, ErrPassword
 	}
 	private, err := cryptoutils.UnmarshalPEMToPrivateKey(pem, func(bool) ([]byte, error) { return password, nil })
 	if err != nil {

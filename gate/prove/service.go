@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -39,7 +40,7 @@ func (s *service) RoundTrip(q *http.Request) (*http.Response, error) {
 	}
 	for try := 1; ; try++ {
 		resp, err := s.once(q, body)
-		heals := err != nil && s.ctx.Err() == nil || err == nil && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests)
+		heals := err == nil && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests) || mayHeal(err)
 		if !heals || try == serviceTries {
 			return resp, err
 		}
@@ -47,6 +48,13 @@ func (s *service) RoundTrip(q *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// mayHeal reports whether a request can succeed at another time. A wrong certificate
+// or an address that may not be used stays wrong.
+func mayHeal(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (s *service) once(q *http.Request, body []byte) (*http.Response, error) {

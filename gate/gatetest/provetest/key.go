@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"testing"
+
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 )
 
 // Key is a pair of keys as PEM.
@@ -38,4 +40,14 @@ func KeyOf(t testing.TB, k crypto.Signer) Key {
 		Private: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 		Public:  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
 	}
+}
+
+// NewEncryptedKey returns a new key as cosign keeps it, encrypted with a password.
+func NewEncryptedKey(t testing.TB, password string) Key {
+	t.Helper()
+	private, public, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), cryptoutils.StaticPasswordFunc([]byte(password)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Key{Private: private, Public: public}
 }
