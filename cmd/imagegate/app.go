@@ -11,6 +11,8 @@ func commands() []func(*program) *cli.Command {
 	return []func(*program) *cli.Command{
 		checkCommand,
 		promoteCommand,
+		verifyCommand,
+		attestCommand,
 		evalCommand,
 		explainCommand,
 		forecastCommand,

@@ -34,7 +34,7 @@ func checkCommand(p *program) *cli.Command {
 		evidenceFlag(),
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
 	}
-	flags = slices.Concat(policyFlags(), flags, workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, attestFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images",
@@ -65,10 +65,18 @@ func runCheck(p *program, c *cli.Context) error {
 		return err
 	}
 	defer o.connection.client.Close()
+	attester, err := newAttester(p, c, run, o.connection)
+	if err != nil {
+		return err
+	}
+	if err := attester.checkRefs(refs); err != nil {
+		return err
+	}
 	finished, err := judgeImages(p, c, run, o, refs)
 	if err != nil {
 		return err
 	}
+	attester.finish(c.Context, run, finished, "")
 	return p.report(c.Context, run, finished)
 }
 

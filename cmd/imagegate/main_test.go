@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/provetest"
 	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
@@ -64,6 +65,8 @@ type world struct {
 	cache    string // cache directory with a database
 	database string // the same database in the registry
 	local    string // directory with an OCI layout and an archive of docker save
+	sigstore *provetest.Sigstore
+	keys     map[string]provetest.Key // by name of the file
 }
 
 func newWorld(t *testing.T) *world {
@@ -82,7 +85,10 @@ func newWorld(t *testing.T) *world {
 			saveLocally(t, local, s.Image)
 		}
 	}
-	w := &world{local: local, host: reg.Host, cache: dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})}
+	w := &world{sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
+		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
+	}}
+	w.local, w.host, w.cache = local, reg.Host, dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})
 	ref, err := dbtest.Push(reg, w.cache, "trivy-db")
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +120,7 @@ func saveLocally(t *testing.T, dir string, img v1.Image) {
 // setup gives every script an environment of its own: nothing of the machine's
 // may change a verdict, and no script may touch the machine.
 func (w *world) setup(env *testscript.Env) error {
-	for _, dir := range []string{"/tmp", "/home"} {
+	for _, dir := range []string{"/tmp", "/home", "/keys"} {
 		if err := os.MkdirAll(env.WorkDir+dir, 0o700); err != nil {
 			return err
 		}
@@ -127,8 +133,26 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("LOCAL", w.local)
 	env.Setenv("DB_REF", w.database)
 	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
+	env.Setenv("SIGSTORE", w.sigstore.URL)
+	if err := w.writeKeys(env.WorkDir + "/keys"); err != nil {
+		return err
+	}
 	list := fmt.Sprintf("# deployed\n%[1]s/alpine-clean:1.0.0\n%[1]s/alpine-bad:1.0.0 # the old one\n", w.host)
 	return os.WriteFile(env.WorkDir+"/list.txt", []byte(list), 0o600)
+}
+
+// writeKeys writes what scripts sign and verify with.
+func (w *world) writeKeys(dir string) error {
+	files := map[string][]byte{"root.json": w.sigstore.Root, "token": []byte(provetest.WorkflowToken())}
+	for name, k := range w.keys {
+		files[name+".key"], files[name+".pub"] = k.Private, k.Public
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exits is "exits N command...": the command ends with exactly the exit code N.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ func promoteCommand(p *program) *cli.Command {
 		&cli.StringFlag{Name: "attachments", Value: string(promote.AttachmentsAll), Usage: "copy `all|none` of the signatures, attestations and other referrers (default: all)"},
 		evidenceFlag(),
 	}
-	flags = slices.Concat(policyFlags(), flags, workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, attestFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "promote",
 		Usage:     "judge an image and copy exactly what was judged",
@@ -69,18 +70,49 @@ func runPromote(p *program, c *cli.Context) error {
 		return err
 	}
 	defer o.connection.client.Close()
+	attester, err := newAttester(p, c, run, o.connection)
+	if err != nil {
+		return err
+	}
+	if attester != nil && attester.resource != "" {
+		return usagef("flag --resource: a promotion signs that the image may be at its target")
+	}
 	finished, err := judgeImages(p, c, run, o, []string{want.source})
 	if err != nil {
 		return err
 	}
-	if finished.Outcome() == policy.Passed {
-		done, err := want.carryOut(c.Context, o, judgedDigest(finished.Results))
+	switch outcome := finished.Outcome(); {
+	case outcome == policy.Passed:
+		done, err := want.carryOut(c.Context, o, judgedDigest(finished.Results), attester.before(finished))
 		finished.Notes = append(finished.Notes, done...)
+		if attester != nil {
+			attester.settle(run, finished, nil)
+		}
 		if err != nil {
 			finished.Revoke(fmt.Errorf("the image passes, but the promotion did not finish: %w", err))
 		}
+	case attester != nil && outcome == policy.Denied && !want.dry:
+		attester.settle(run, finished, want.attestFailed(c.Context, o, attester, finished))
 	}
 	return p.report(c.Context, run, finished)
+}
+
+// attestFailed signs that the image failed, where a target has it already.
+func (w *promotion) attestFailed(ctx context.Context, o *scanOptions, a *attester, run *gate.Run) error {
+	var problems []error
+	for _, t := range w.targets {
+		target, err := o.connection.client.Repository(t.repository)
+		if err == nil {
+			_, err = target.Manifest(ctx, judgedDigest(run.Results))
+		}
+		if err == nil {
+			err = a.run(ctx, run, target.Name())
+		}
+		if err != nil && !errors.Is(err, promote.ErrNotFound) {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // promotionOf reads the arguments and the flags about promotions.
@@ -147,7 +179,7 @@ func judgedDigest(results []gate.Result) string {
 }
 
 // carryOut copies the digest to every target, and says what it did.
-func (w *promotion) carryOut(ctx context.Context, o *scanOptions, digest string) ([]string, error) {
+func (w *promotion) carryOut(ctx context.Context, o *scanOptions, digest string, before func(ctx context.Context, repository string) error) ([]string, error) {
 	source, err := o.connection.client.Repository(w.source)
 	if err != nil {
 		return nil, err
@@ -158,7 +190,11 @@ func (w *promotion) carryOut(ctx context.Context, o *scanOptions, digest string)
 		if err != nil {
 			return nil, err
 		}
-		one, err := promote.Prepare(ctx, source, digest, target, t.tags, w.o)
+		wishes := w.o
+		if before != nil {
+			wishes.BeforeTags = func(ctx context.Context) error { return before(ctx, target.Name()) }
+		}
+		one, err := promote.Prepare(ctx, source, digest, target, t.tags, wishes)
 		if err != nil {
 			return nil, fmt.Errorf("%w; nothing was written", err)
 		}

@@ -93,6 +93,11 @@ func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedI
 // were never seen. A file that does not exist is a mistake of the command line;
 // any other trouble means that there is no evidence.
 func visitSaved(ctx context.Context, path string, reader *saved.Reader, visit func(*evidence.Image) error) ([]gate.Result, error) {
+	return visitThrough(ctx, path, reader, visit, func(r io.Reader) io.Reader { return r })
+}
+
+// visitThrough is visitSaved, and reads the file through what through returns.
+func visitThrough(ctx context.Context, path string, reader *saved.Reader, visit func(*evidence.Image) error, through func(io.Reader) io.Reader) ([]gate.Result, error) {
 	file, err := input.Open(ctx, path)
 	if _, wrong := errors.AsType[*input.KindError](err); wrong || errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("read evidence: %w", err)
@@ -101,7 +106,7 @@ func visitSaved(ctx context.Context, path string, reader *saved.Reader, visit fu
 		return nil, fmt.Errorf("read evidence: %w", err)
 	}
 	defer file.Close()
-	missing, err := reader.Read(&limitedFile{file, maxEvidence}, visit)
+	missing, err := reader.Read(through(&limitedFile{file, maxEvidence}), visit)
 	if err != nil {
 		return nil, fmt.Errorf("read evidence %s: %w", path, err)
 	}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/prove"
+)
+
+func attestCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "attest",
+		Usage:     "judge saved evidence again, sign the decision and attach it, without scanning",
+		ArgsUsage: "EVIDENCE...",
+		Description: `Does what imagegate check --attest does after the scan: for a run whose log, key
+service or registry was away, or for a machine that has the key and no scanner. The
+policy is applied again, as of now. The decision names the evidence by its hash, so
+that a reader can tell it from one that was made right after the scan.`,
+		Flags:  slices.Concat(policyFlags(), attachFlags(), signFlags(), []cli.Flag{timeoutFlag()}, reportFlags(), networkFlags()),
+		Action: p.action(runAttest),
+	}
+}
+
+// runAttest is the command "attest".
+func runAttest(p *program, c *cli.Context) error {
+	run, err := prepare(p, c, c.Args().Slice()...)
+	if err != nil {
+		return err
+	}
+	if !c.Args().Present() {
+		return usagef("imagegate attest needs a file of evidence").WithHint("imagegate check IMAGE --evidence FILE writes one")
+	}
+	conn, err := connect(p, c, run.progress)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.client.Close() }()
+	attester, err := attesterOf(p, c, run, conn)
+	if err != nil {
+		return err
+	}
+	all, files, err := readHashed(c.Context, c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	images, missing := splitSaved(all)
+	var refs []string
+	var used used
+	for i := range images {
+		refs = append(refs, images[i].Reference.Asked)
+		used.add(images[i].Scan)
+	}
+	if err := attester.checkRefs(refs); err != nil {
+		return err
+	}
+	for _, digest := range files {
+		attester.input = append(attester.input, prove.Resource{Name: "saved evidence", Digest: map[string]string{"sha256": strings.TrimPrefix(digest, "sha256:")}})
+	}
+	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
+	out := &gate.Run{
+		Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, Engine: used.engine(), Database: used.database(),
+		Results: append(g.Judge(c.Context, images), missing...),
+	}
+	attester.finish(c.Context, run, out, "")
+	return p.report(c.Context, run, out)
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+
+	"github.com/imagegate/imagegate/gate/saved"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// readHashed reads files of saved evidence and returns the digest of each. What is
+// hashed is what is judged: the file is read once.
+func readHashed(ctx context.Context, paths []string) (images []savedImage, digests []string, err error) {
+	reader := saved.NewReader()
+	for _, path := range paths {
+		sum := sha256.New()
+		missing, err := visitThrough(ctx, path, reader, func(img *evidence.Image) error {
+			images = append(images, savedImage{ref: img.Reference.Asked, image: img})
+			return nil
+		}, func(r io.Reader) io.Reader { return io.TeeReader(r, sum) })
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range missing {
+			images = append(images, savedImage{ref: missing[i].Ref, missing: &missing[i]})
+		}
+		digests = append(digests, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
+	}
+	return images, digests, nil
+}

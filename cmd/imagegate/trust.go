@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/imagegate/imagegate/gate/input"
+	"github.com/imagegate/imagegate/gate/prove"
+)
+
+const (
+	maxKey  = 64 << 10
+	maxRoot = 16 << 20
+)
+
+// trustFlags say whose signatures are believed.
+func trustFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "key", Usage: "believe signatures of the public key in `FILE` (PEM)"},
+		&cli.StringFlag{Name: "certificate-identity", Usage: "believe signatures of the identity `PATTERN`, as a certificate names it; * matches within a part of a path, ** across"},
+		&cli.StringFlag{Name: "certificate-identity-regexp", Usage: "believe signatures of identities that match `REGEXP` as a whole"},
+		&cli.StringFlag{Name: "certificate-oidc-issuer", Usage: "of the identity: the `URL` of the issuer that has to have confirmed it"},
+		trustedRootFlag(),
+	}
+}
+
+func trustedRootFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "trusted-root", Usage: "believe the certificate authorities, logs and timestamp authorities of `FILE` (trusted_root.json); needs no network"}
+}
+
+// signersOf reads the flags of trustFlags.
+func signersOf(c *cli.Context) ([]prove.Signer, error) {
+	var signers []prove.Signer
+	for _, path := range c.StringSlice("key") {
+		pem, err := input.ReadFile(c.Context, path, maxKey)
+		if err != nil {
+			return nil, fileError("read the public key", err)
+		}
+		signers = append(signers, prove.Signer{Name: path, Key: pem})
+	}
+	identity, pattern, issuer := c.String("certificate-identity"), c.String("certificate-identity-regexp"), c.String("certificate-oidc-issuer")
+	switch {
+	case identity != "" && pattern != "":
+		return nil, usagef("flags --certificate-identity and --certificate-identity-regexp exclude each other")
+	case (identity != "" || pattern != "") && issuer == "":
+		return nil, usagef("an identity without its issuer proves nothing: anyone can have any name from an issuer of their own").
+			WithHint("add --certificate-oidc-issuer, for GitHub https://token.actions.githubusercontent.com, for GitLab https://gitlab.com")
+	case identity == "" && pattern == "" && issuer != "":
+		return nil, usagef("flag --certificate-oidc-issuer needs an identity").WithHint("add --certificate-identity: everybody at GitHub has the same issuer")
+	case issuer != "":
+		signers = append(signers, prove.Signer{Name: identity + pattern, Identity: identity, IdentityRegexp: pattern, Issuer: issuer})
+	}
+	return signers, nil
+}
+
+// rootsOf reads the files of --trusted-root.
+func rootsOf(c *cli.Context) ([]*prove.Root, error) {
+	var roots []*prove.Root
+	for _, path := range c.StringSlice("trusted-root") {
+		raw, err := input.ReadFile(c.Context, path, maxRoot)
+		if err != nil {
+			return nil, fileError("read the trusted root", err)
+		}
+		some, err := prove.ParseRoots(raw)
+		if err != nil {
+			return nil, usagef("flag --trusted-root: %s: %w", path, err)
+		}
+		roots = append(roots, some...)
+	}
+	return roots, nil
+}
+
+// verifierOf makes the verifier that believes the signers.
+func verifierOf(signers []prove.Signer, roots []*prove.Root) (*prove.Verifier, error) {
+	v, err := prove.NewVerifier(signers, roots...)
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return v, nil
+}
+
+// trustText says in one line who a signature is from.
+func trustText(v *prove.Verified) string {
+	if v.Issuer != "" {
+		return fmt.Sprintf("%s (%s)", v.By, v.Issuer)
+	}
+	return fmt.Sprintf("%s (key %s)", v.Signers[0], v.By)
+}
