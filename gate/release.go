@@ -29,7 +29,8 @@ func (r *Release) Decision() policy.Decision {
 // which were named by themselves. Each reference is judged once.
 func (g *Gate) CheckRelease(ctx context.Context, docs *evidence.Release, alone []string) ([]Result, *Release) {
 	refs := slices.Clone(alone)
-	for _, ref := range docs.Refs(false) {
+	named := docs.Refs(g.Policy.JudgesDockerfileImages())
+	for _, ref := range named {
 		if !slices.Contains(alone, ref) {
 			refs = append(refs, ref)
 		}
@@ -37,7 +38,7 @@ func (g *Gate) CheckRelease(ctx context.Context, docs *evidence.Release, alone [
 	inner := *g
 	inner.FailFast = false // what the image alone is denied for may be allowed in the release
 	inner.more = map[string]evidence.Need{}
-	for _, ref := range docs.Refs(false) {
+	for _, ref := range named {
 		inner.more[ref] = g.Policy.ReleaseNeeds()
 	}
 	results := inner.Check(ctx, refs)
@@ -77,9 +78,15 @@ func (r *Release) revoke(err error) {
 }
 
 // outcome joins the decision about the images with that about the documents.
-func outcome(images policy.Decision, release *Release) policy.Decision {
-	if release == nil {
+// Without any image the documents decide alone: a Dockerfile whose images are judged
+// by their names.
+func outcome(results []Result, release *Release) policy.Decision {
+	images := Summarize(results)
+	switch {
+	case release == nil:
 		return images
+	case len(results) == 0 && len(release.Evidence.Refs(false)) == 0:
+		return release.Decision()
 	}
 	both := []policy.Decision{images, release.Decision()}
 	switch {

@@ -41,6 +41,7 @@ func sections() []section {
 		signaturesSection(),
 		{rules: []*Rule{approvalsRule(), provenanceRule(), baseImageRule(), decisionRule()}},
 		workloadSection(),
+		dockerfileSection(),
 		{rules: []*Rule{exceptionsRule()}},
 		exceptionLimitSection(),
 		{rules: []*Rule{overridesRule(), levelsRule()}},

@@ -73,7 +73,7 @@ func badPolicies() map[string]string {
 		ok + "config: {}\n":                                      "3:9: config is an empty mapping",
 		ok + "? [a]\n: 1\n":                                      "3:3: a key of the policy is a list",
 		ok + "1: 2\n":                                            `3:1: unknown key "1"`,
-		ok + "pin: digest\n":                                     "3:1: unknown key \"pin\" in the policy (pin belongs into section reference or section base-image)",
+		ok + "pin: digest\n":                                     "3:1: unknown key \"pin\" in the policy (pin belongs into section reference, section base-image or section dockerfile)",
 		ok + "vulnerabilties: {max: {high: 0}}\n":                "3:1: unknown key \"vulnerabilties\" in the policy (did you mean vulnerabilities?)",
 		ok + "config: {maxAge: 7d}\n":                            "3:10: unknown key \"maxAge\" in config (did you mean max-age?)",
 		ok + "config: {user: Non-Root}\n":                        `3:16: config.user is the text "Non-Root" (did you mean non-root?`,

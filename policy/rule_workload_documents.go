@@ -61,6 +61,10 @@ func checkDocuments(j *releaseJudge) answer {
 	if len(r.Documents) > 0 && len(r.Workloads)+len(r.Dockerfiles)+len(j.found) == 0 {
 		j.misses(spot{cure: "name the files that hold Deployments, Jobs or other workloads"}, "no workload was found in %s", words.And(documentNames(r)))
 	}
+	if len(r.Dockerfiles) > 0 && len(r.Workloads) == 0 && !j.policy.asksDockerfiles() {
+		j.misses(spot{at: evidence.Place{File: r.Dockerfiles[0].File}, cure: "add dockerfile: {user: non-root, pin: version} to the policy"},
+			"the policy asks nothing of a Dockerfile")
+	}
 	images := map[string]bool{}
 	for _, u := range r.Uses() {
 		if u.Workload != nil {
@@ -185,7 +189,8 @@ func (p *Policy) WorkloadTemplates() map[string]string { return templatesKey.val
 // what the images themselves need.
 func (p *Policy) ReleaseNeeds() evidence.Need {
 	for _, r := range p.lang.rules {
-		if (r.ID == ruleStarts || r.ID == ruleRunAsNonRoot) && r.active(&p.base) {
+		asks := r.ID == ruleStarts || r.ID == ruleRunAsNonRoot || r.ID == ruleDockerfileUser && p.JudgesDockerfileImages()
+		if asks && r.active(&p.base) {
 			return evidence.NeedUser
 		}
 	}

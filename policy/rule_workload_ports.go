@@ -19,7 +19,7 @@ func workloadPortsRule() *Rule {
 		Why: "On 2375 and 2376 the Docker daemon takes orders, and who reaches them is root on the node.",
 		How: "remove the port, and the program that listens there", Default: "not asked", Levels: true,
 		Settings: "a list of ports: 22 (any protocol), \"53/udp\", \"8000-8100\". It looks at containerPort, hostPort, published ports of Compose services, " +
-			"port, targetPort and nodePort of a Service, and EXPOSE of the images.",
+			"port, targetPort and nodePort of a Service, and EXPOSE of the images and of Dockerfiles.",
 		Example: "workload: {deny-ports: [2375, 2376]}\n",
 		keys:    []key{workloadPortsKey}, workload: checkWorkloadPorts, release: checkServicePorts,
 	}
@@ -98,10 +98,11 @@ func checkServicePorts(j *releaseJudge) answer {
 			}
 		}
 	}
-	if len(j.release.Services) == 0 {
+	j.checkDockerfilePorts()
+	if len(j.release.Services)+len(j.release.Dockerfiles) == 0 {
 		return off("no document has a Service")
 	}
-	a := passing("%s, none of them on such a port", words.Plural(len(j.release.Services), "Service"))
+	a := passing("%s and %s, none of them on such a port", words.Plural(len(j.release.Services), "Service"), words.Plural(len(j.release.Dockerfiles), "Dockerfile"))
 	a.allowed = j.allowedPorts()
 	return a
 }

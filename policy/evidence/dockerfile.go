@@ -1,5 +1,7 @@
 package evidence
 
+import "strings"
+
 // Dockerfile is what a Dockerfile builds.
 type Dockerfile struct {
 	File string `json:"file"`
@@ -40,4 +42,29 @@ func (d *Dockerfile) uses() []ImageUse {
 		}
 	}
 	return uses
+}
+
+// Built returns the stage that is built, nil when there is none.
+func (d *Dockerfile) Built() *Stage {
+	if d.Target == "" && len(d.Stages) > 0 {
+		return &d.Stages[len(d.Stages)-1]
+	}
+	for i := len(d.Stages) - 1; i >= 0; i-- {
+		if d.Target != "" && strings.EqualFold(d.Stages[i].Name, d.Target) {
+			return &d.Stages[i]
+		}
+	}
+	return nil
+}
+
+// Base returns the image or the scratch stage that a stage begins with, through the
+// stages of the file in between.
+func (d *Dockerfile) Base(s *Stage) *Stage {
+	for range d.Stages {
+		if s.FromStage == nil || *s.FromStage < 0 || *s.FromStage >= len(d.Stages) {
+			break
+		}
+		s = &d.Stages[*s.FromStage]
+	}
+	return s
 }

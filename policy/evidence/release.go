@@ -109,6 +109,11 @@ type ImageName struct {
 	// PullPolicy is Always, IfNotPresent or Never, "" when it is not written.
 	PullPolicy   string `json:"pullPolicy,omitempty"`
 	PullPolicyAt Place  `json:"pullPolicyAt,omitzero"`
+	// Name, Tag and Digest are the parts of the name, as in a [Reference]. They are
+	// filled for the images of Dockerfiles, whose names alone can be judged.
+	Name   string `json:"name,omitempty"`
+	Tag    string `json:"tag,omitempty"`
+	Digest string `json:"digest,omitempty"`
 	// Source is where the image was read from instead of Ref, by --as; "" without.
 	Source string `json:"source,omitempty"`
 }

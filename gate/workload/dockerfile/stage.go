@@ -19,8 +19,14 @@ func imageName(name string, at evidence.Place) *evidence.ImageName {
 	ref, err := image.NamedInDocument(name)
 	if err != nil {
 		out.Problem = err.Error()
+		return out
 	}
-	out.Ref = ref
+	parsed, err := image.ParseReference(ref)
+	if err != nil {
+		out.Problem = err.Error()
+		return out
+	}
+	out.Ref, out.Name, out.Tag, out.Digest = ref, parsed.Name, parsed.Tag, parsed.Digest
 	return out
 }
 
