@@ -1,0 +1,83 @@
+package manifest
+
+import (
+	"bytes"
+	"path"
+	"strings"
+)
+
+// JarAttribute is one attribute of a jar's manifest, with its name as written.
+type JarAttribute struct{ Name, Value string }
+
+// ReadJarManifest reads the main section of a META-INF/MANIFEST.MF as
+// java.util.jar.Manifest does: names are the same in capitals and small letters,
+// which they are not for Trivy, and of two equal names the last one counts. The
+// attributes are found by their names in small letters.
+func ReadJarManifest(data []byte) map[string]JarAttribute {
+	found := map[string]JarAttribute{}
+	var line []byte
+	end := func() {
+		name, value, ok := strings.Cut(string(line), ": ")
+		if line = nil; !ok || name == "" {
+			return
+		}
+		found[strings.ToLower(name)] = JarAttribute{name, value}
+	}
+	for len(data) > 0 {
+		var text []byte
+		text, data = cutLine(data)
+		switch {
+		case len(text) == 0:
+			end()
+			return found
+		case text[0] == ' ':
+			line = append(line, text[1:]...)
+		default:
+			end()
+			line = bytes.Clone(text)
+		}
+	}
+	end()
+	return found
+}
+
+// cutLine cuts off the first line, which ends in LF, CR or both.
+func cutLine(data []byte) (line, rest []byte) {
+	n := bytes.IndexAny(data, "\r\n")
+	switch {
+	case n < 0:
+		return data, nil
+	case bytes.HasPrefix(data[n:], []byte("\r\n")):
+		return data[:n], data[n+2:]
+	}
+	return data[:n], data[n+1:]
+}
+
+// IsJar reports whether the name is that of a file that Trivy takes for a Java
+// archive (fanal/analyzer/language/java/jar).
+func IsJar(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jar", ".war", ".ear", ".par":
+		return true
+	}
+	return false
+}
+
+// JarHead is how many bytes of a file [StartsLikeJar] looks at.
+const JarHead = 64
+
+// StartsLikeJar reports whether a file begins like a Java archive, whatever it is
+// called: java runs an archive under every name. The jar tool writes META-INF first,
+// and programs that are made for one loader begin with its directory.
+func StartsLikeJar(head []byte) bool {
+	const nameAt = 30
+	if len(head) < nameAt || string(head[:4]) != "PK\x03\x04" {
+		return false
+	}
+	for _, dir := range []string{"META-INF/", "BOOT-INF/", "WEB-INF/"} {
+		if bytes.HasPrefix(head[nameAt:], []byte(dir)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package manifest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestReadJarManifest(t *testing.T) {
+	for _, test := range []struct{ name, text, want string }{
+		{"plain", "Manifest-Version: 1.0\r\nImplementation-Title: a\r\n\r\nName: x\r\nImplementation-Title: b\r\n", "Implementation-Title=a Manifest-Version=1.0"},
+		{"line ends", "A: 1\rB: 2\nC: 3\r\n\rD: 4", "A=1 B=2 C=3"},
+		{"folded", "A: 1\r\n 2\r\n 3\r\nB: x\n  y\n", "A=123 B=x y"},
+		{"in small letters", "implementation-version: 1\n", "implementation-version=1"},
+		{"twice", "A: 1\nB: 2\na: 3\n", "B=2 a=3"},
+		{"no space behind the colon", "A:1\nB: 2\n", "B=2"},
+		{"no name", ": 1\nB: 2\n", "B=2"},
+		{"a folded name", "Implementation-Ver\n sion: 2\n", "Implementation-Version=2"},
+		{"no line end", "A: 1", "A=1"},
+		{"empty", "", ""},
+		{"nothing in the main section", "\nA: 1\n", ""},
+	} {
+		var got []string
+		for _, a := range ReadJarManifest([]byte(test.text)) {
+			got = append(got, a.Name+"="+a.Value)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s: got %q", test.name, got)
+		}
+	}
+}
+
+// What is found is in the file, under the name by which it is found.
+func FuzzReadJarManifest(f *testing.F) {
+	f.Add("A: 1\r\n 2\rB: 3\n\nC: 4")
+	f.Add("a: 1\nA: 2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		flat := strings.NewReplacer("\r\n ", "", "\r ", "", "\n ", "").Replace(text)
+		for key, a := range ReadJarManifest([]byte(text)) {
+			if key != strings.ToLower(a.Name) || !strings.Contains(flat, a.Name+": "+a.Value) {
+				t.Errorf("%q: %q (%q) is not in %q", a.Name, a.Value, key, text)
+			}
+		}
+	})
+}
