@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"strings"
 
 	"github.com/imagegate/imagegate/gate/layer"
+	"github.com/imagegate/imagegate/gate/scan/manifest"
 	"github.com/imagegate/imagegate/gate/scan/secretpath"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/scan/worker"
@@ -78,8 +78,9 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	if e.Mode&0o111 == 0 && isBinary(t.body.start) {
 		w.Mode |= 0o111
 	}
-	t.jars = t.jars || isJar(e.Name)
-	if !t.wants(w.Name, w.Mode, w.Size) {
+	jar := manifest.IsJar(e.Name) || manifest.StartsLikeJar(t.body.start)
+	t.jars = t.jars || jar
+	if !jar && !t.wants(w.Name, w.Mode, w.Size) {
 		if secretpath.Out(w.Name) {
 			t.leftOut++
 		}
@@ -111,7 +112,7 @@ type peeked struct {
 	start []byte
 	rest  io.Reader
 	taken int
-	array [8]byte
+	array [manifest.JarHead]byte
 }
 
 // reset looks at the first bytes of body.
@@ -140,16 +141,6 @@ func isBinary(start []byte) bool {
 		if len(start) >= 4 && strings.HasPrefix(string(start), magic) {
 			return true
 		}
-	}
-	return false
-}
-
-// isJar reports whether only Trivy's Java analyzer can read a file; the
-// endings are those of trivy pkg/fanal/analyzer/language/java/jar.
-func isJar(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".jar", ".war", ".ear", ".par":
-		return true
 	}
 	return false
 }

@@ -3,87 +3,129 @@
 package engine
 
 import (
-	"archive/zip"
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
-	"io"
-	"path"
+	"slices"
 	"strings"
+	"syscall"
 
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/javadb"
 
+	"github.com/imagegate/imagegate/gate/scan/manifest"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// maxInnerJar is the largest archive inside a jar that is opened once more.
-const maxInnerJar = 64 << 20
+// jarFile is a file for the Java analyzer, which sees it only when there is a Java
+// database. Without one it fails for the whole layer, and later in the same
+// process finds nothing without saying so (sync.Once in trivy pkg/javadb).
+type jarFile struct{ name, copied string }
 
-// unidentified adds a gap for every jar that neither its metadata nor the Java
-// database identifies. Trivy omits such jars and does not report that. Jars that
-// cannot be read have a gap already.
-func (l *layer) unidentified(apps []ftypes.Application) {
-	known := map[string]bool{}
-	for i := range apps {
-		for j := range apps[i].Packages {
-			p := &apps[i].Packages[j]
-			if p.FilePath == "" {
-				known[apps[i].FilePath] = true
-			}
-			known[p.FilePath] = true
-		}
+func (l *layer) addJar(s *layerScan, types []analyzer.Type, name string, c content) error {
+	tmp, err := s.post.CopyFileToTemp(c.open, nil)
+	if err != nil {
+		return err
 	}
+	l.jars = append(l.jars, jarFile{name, tmp})
+	types = slices.DeleteFunc(slices.Clone(types), func(t analyzer.Type) bool { return t == analyzer.TypeJar })
+	return s.post.CreateLink(types, "", name, tmp)
+}
+
+// readJars reads the jars ourselves, and hands to Trivy those that can be read in
+// bounded time. Trivy opens archives in archives without limit.
+func (l *layer) readJars(ctx context.Context) error {
+	if len(l.jars) == 0 {
+		return nil
+	}
+	client, err := javadb.NewClient()
+	if err != nil {
+		return fmt.Errorf("java database: %w", err)
+	}
+	defer func() { _ = client.Close() }()
 	for _, j := range l.jars {
-		r, err := zip.OpenReader(j.copied)
-		if err != nil {
+		w := &jarWalk{ctx: ctx, client: client, layer: l, file: j.name}
+		err := w.open(j.copied)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var machine syscall.Errno
+		switch {
+		case errors.As(err, &machine):
+			return err // it says nothing about the jar
+		case err != nil:
+			l.jarError(j.name, err)
 			continue
 		}
-		l.unknownJar(j.name, &r.Reader, known, true)
-		_ = r.Close()
+		l.archives = append(l.archives, w.archives...)
+		if err := l.main.post.CreateLink([]analyzer.Type{analyzer.TypeJar}, "", j.name, j.copied); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// unknownJar looks at one archive, and at those inside.
-func (l *layer) unknownJar(name string, r *zip.Reader, known map[string]bool, outer bool) {
-	for _, f := range r.File {
-		switch ext := strings.ToLower(path.Ext(f.Name)); {
-		case outer && (ext == ".jar" || ext == ".war" || ext == ".ear" || ext == ".par"):
-			inner := path.Join(name, f.Name)
-			if known[inner] {
-				continue
+// identifyJars adds to what Trivy has found what we know of the jars, and a gap for
+// every archive that is still unknown. Trivy omits such archives and does not
+// report that.
+func (l *layer) identifyJars(r *analyzer.AnalysisResult) {
+	known := map[string]ftypes.Packages{}
+	for i := range r.Applications {
+		app := &r.Applications[i]
+		for _, p := range app.Packages {
+			at := p.FilePath
+			if at == "" {
+				at = app.FilePath
 			}
-			if archive, ok := openInner(f); ok {
-				l.unknownJar(inner, archive, known, false)
-			} else {
-				l.jarGap(inner, "it cannot be opened")
+			known[at] = append(known[at], p)
+		}
+	}
+	for i := range l.archives {
+		a := &l.archives[i]
+		for _, p := range a.packages {
+			same := func(q ftypes.Package) bool { return q.Name == p.Name && q.Version == p.Version }
+			if !slices.ContainsFunc(known[p.FilePath], same) {
+				known[p.FilePath] = append(known[p.FilePath], p)
+				addToJar(r, a.file, p)
 			}
 		}
 	}
-	if !known[name] {
-		l.jarGap(name, "neither its metadata nor the Java database says what it is")
+	for i := range l.archives {
+		if a := &l.archives[i]; a.java && !a.unread && len(known[a.name]) == 0 {
+			l.unknownJar(a)
+		}
 	}
 }
 
-func openInner(f *zip.File) (*zip.Reader, bool) {
-	if f.UncompressedSize64 > maxInnerJar {
-		return nil, false
+// addToJar adds a package to a file. Trivy's applier keeps one application for each
+// file.
+func addToJar(r *analyzer.AnalysisResult, file string, p ftypes.Package) {
+	at := slices.IndexFunc(r.Applications, func(app ftypes.Application) bool { return app.Type == ftypes.Jar && app.FilePath == file })
+	if at < 0 {
+		at = len(r.Applications)
+		r.Applications = append(r.Applications, ftypes.Application{Type: ftypes.Jar, FilePath: file})
 	}
-	r, err := f.Open()
-	if err != nil {
-		return nil, false
-	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxInnerJar))
-	if err != nil {
-		return nil, false
-	}
-	archive, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
-	return archive, err == nil
+	r.Applications[at].Packages = append(r.Applications[at].Packages, p)
 }
 
-func (l *layer) jarGap(name, why string) {
+func (l *layer) unknownJar(a *archive) {
+	why := "it has no metadata of Maven, and the Java database does not know it"
+	if a.claim != "" {
+		why = fmt.Sprintf("the Java database knows neither the file nor the name in its manifest, %.100q", a.claim)
+	}
 	l.gaps = append(l.gaps, evidence.Gap{
-		Kind: evidence.GapUnidentifiedJars, Subject: name, Path: name, Layer: l.diffID,
-		Detail: fmt.Sprintf("the jar was compared with no advisory: %s", why),
+		Kind: evidence.GapUnidentifiedJars, Subject: a.name, Path: a.name, Layer: l.diffID,
+		Detail: "the jar was compared with no advisory: " + why,
 		Cure:   "build the jar with the metadata of Maven, or replace it by the released one",
+	})
+}
+
+// jarError adds a gap for an archive, or for a file in one, that cannot be read.
+func (l *layer) jarError(name string, err error) {
+	l.gaps = append(l.gaps, evidence.Gap{
+		Kind: evidence.GapScannerErrors, Subject: name, Path: name, Package: manifest.PackageAt(name), Layer: l.diffID,
+		Detail: "it cannot be read: " + strings.TrimPrefix(err.Error(), "zip: "),
+		Cure:   "replace the file by one that can be read, or delete it",
 	})
 }

@@ -21,6 +21,7 @@ import (
 	xio "github.com/aquasecurity/trivy/pkg/x/io"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/imagegate/imagegate/gate/scan/manifest"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -58,7 +59,8 @@ type layer struct {
 	ctx           context.Context
 	limit         *semaphore.Weighted
 	temps         []string
-	jars          []jar
+	jars          []jarFile
+	archives      []archive // the jars, and the archives in them
 	own           ownFacts
 	gaps          []evidence.Gap
 	skipped       []string // files named package.json that describe no package
@@ -116,6 +118,9 @@ func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
+	if s == l.main && !manifest.IsJar(e.Name) && startsLikeJar(c) {
+		types = append(types, analyzer.TypeJar)
+	}
 	r.posts = types
 	switch {
 	case len(types) == 0:
@@ -163,30 +168,6 @@ func addVirtual(post *analyzer.CompositeFS, types []analyzer.Type, name string, 
 	return nil
 }
 
-// jar is a file for the Java analyzer, which sees it only when there is a Java
-// database. Without one it fails for the whole layer, and later in the same
-// process finds nothing without saying so (sync.Once in trivy pkg/javadb).
-type jar struct{ name, copied string }
-
-func (l *layer) addJar(s *layerScan, types []analyzer.Type, name string, c content) error {
-	tmp, err := s.post.CopyFileToTemp(c.open, nil)
-	if err != nil {
-		return err
-	}
-	l.jars = append(l.jars, jar{name, tmp})
-	types = slices.DeleteFunc(slices.Clone(types), func(t analyzer.Type) bool { return t == analyzer.TypeJar })
-	return s.post.CreateLink(types, "", name, tmp)
-}
-
-func (l *layer) linkJars() error {
-	for _, j := range l.jars {
-		if err := l.main.post.CreateLink([]analyzer.Type{analyzer.TypeJar}, "", j.name, j.copied); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // finish waits for the analyzers, runs those that need the whole layer, and
 // returns what Trivy's applier merges: the main result and the SBOMs' own.
 func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, error) {
@@ -194,8 +175,8 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}
 	if java {
-		if err := l.linkJars(); err != nil {
-			return nil, err
+		if err := l.readJars(ctx); err != nil {
+			return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 		}
 	}
 	for _, s := range []*layerScan{l.main, l.sbom} {
@@ -203,10 +184,10 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {
 			return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 		}
+		if java && s == l.main {
+			l.identifyJars(s.result)
+		}
 		s.result.Sort()
-	}
-	if java {
-		l.unidentified(l.main.result.Applications)
 	}
 	links := l.aliases()
 	l.own.keepUsed(l.main.result.Applications)
@@ -237,6 +218,21 @@ func fromMemory(b []byte) analyzer.Opener {
 	return func() (xio.ReadSeekCloserAt, error) {
 		return xio.NopCloser(bytes.NewReader(b)), nil
 	}
+}
+
+// startsLikeJar reports whether a file with another name begins like a Java archive.
+func startsLikeJar(c content) bool {
+	if c.bytes != nil {
+		return manifest.StartsLikeJar(c.bytes)
+	}
+	f, err := c.open()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, manifest.JarHead)
+	n, _ := io.ReadFull(f, head)
+	return manifest.StartsLikeJar(head[:n])
 }
 
 // spill copies a large file to the worker's private temporary directory.

@@ -96,6 +96,9 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == versionMismatch && aboutAdvisory(r) || r.Message == walkError && aboutChecksums(r) {
 		return nil
 	}
+	if r.Message == innerJar && aboutNoArchive(r) {
+		return nil
+	}
 	l := wire.Log{Level: r.Level.String(), Message: r.Message}
 	var b strings.Builder
 	write := func(a slog.Attr) bool {
@@ -165,6 +168,17 @@ func (h *logHandler) WithGroup(string) slog.Handler { return h }
 // innerJar is the whole message about a jar inside a jar that could not be
 // read (dependency/parser/java/jar); longer ones begin alike and are harmless.
 const innerJar = "Failed to parse"
+
+// aboutNoArchive reports whether a file in a jar is no archive, which jarWalk
+// reports with the whole path of the file.
+func aboutNoArchive(r slog.Record) bool {
+	about := false
+	r.Attrs(func(a slog.Attr) bool {
+		about = about || a.Key == "err" && strings.Contains(a.Value.String(), ": zip error: zip error: zip: ")
+		return true
+	})
+	return about
+}
 
 // debugThatMatters are messages that Trivy logs at debug level although they
 // mean that something was not read or not matched. It is a contract on

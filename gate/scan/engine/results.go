@@ -99,7 +99,7 @@ func (l *layer) forget(name string) {
 	l.replaced(name)
 	l.main.forget(name)
 	l.sbom.forget(name)
-	l.jars = slices.DeleteFunc(l.jars, func(j jar) bool { return j.name == name })
+	l.jars = slices.DeleteFunc(l.jars, func(j jarFile) bool { return j.name == name })
 	if path.Base(name) == packageJSON {
 		l.gaps = slices.DeleteFunc(l.gaps, func(g evidence.Gap) bool { return g.Subject == name })
 		l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
