@@ -53,7 +53,7 @@ coverage:
 func All() ([]Shape, error) {
 	var all []Shape
 	for _, family := range []func() ([]Shape, error){
-		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, week,
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, week,
 	} {
 		list, err := family()
 		if err != nil {
