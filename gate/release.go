@@ -12,6 +12,8 @@ import (
 type Release struct {
 	Evidence *evidence.Release
 	Verdict  policy.ReleaseVerdict
+	// Alone lists the images that were named by themselves.
+	Alone []string
 	// Err is why there is no verdict, nil when the policy was evaluated.
 	Err error
 }
@@ -48,7 +50,7 @@ func (g *Gate) CheckRelease(ctx context.Context, docs *evidence.Release, alone [
 // JudgeRelease judges documents by the evidence of images that were judged already,
 // and tells each of them what the documents say about its user.
 func (g *Gate) JudgeRelease(ctx context.Context, docs *evidence.Release, alone []string, results []Result) (release *Release) {
-	release = &Release{Evidence: docs}
+	release = &Release{Evidence: docs, Alone: alone}
 	defer func() {
 		if p := recover(); p != nil {
 			release.Err = Panicked(PhaseEvaluate, p)

@@ -321,7 +321,7 @@ func (a *attester) inputs(run *gate.Run) ([]prove.Resource, error) {
 	inputs := slices.Clone(a.input)
 	if a.evidence != "" && a.input == nil {
 		sum := sha256.New()
-		if err := saved.Write(sum, run.Results); err != nil {
+		if err := saved.WriteRun(sum, run); err != nil {
 			return nil, err
 		}
 		inputs = append(inputs, prove.Resource{Name: "evidence", Digest: map[string]string{"sha256": hex.EncodeToString(sum.Sum(nil))}})
@@ -449,7 +449,7 @@ func (a *attester) keep(s *setup, run *gate.Run) string {
 	if path == "" {
 		path = keptEvidence
 	}
-	if err := writeFile(path, func(w io.Writer) error { return saved.Write(w, run.Results) }); err != nil {
+	if err := writeFile(path, func(w io.Writer) error { return saved.WriteRun(w, run) }); err != nil {
 		return "the evidence could not be kept either (" + err.Error() + "): check the image again"
 	}
 	s.evidence = "" // it is written; what is written later would hold the results that were taken back

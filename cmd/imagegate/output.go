@@ -53,7 +53,7 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 		}
 	}
 	if s.evidence != "" {
-		if err := files.Add(s.evidence, func(w io.Writer) error { return saved.Write(w, run.Results) }); err != nil {
+		if err := files.Add(s.evidence, func(w io.Writer) error { return saved.WriteRun(w, run) }); err != nil {
 			fail(fmt.Errorf("save the evidence: %w", err))
 		}
 	}

@@ -17,6 +17,10 @@ const keptBytes = 128 << 20
 // files once, so what it returns shares memory and must not be changed. It
 // serves one goroutine.
 type Reader struct {
+	// OnRelease is called with the documents of a file, before its images. It may be
+	// nil: then the images are read as if they had been named by themselves.
+	OnRelease func(*Release) error
+
 	known map[string]*evidence.Finding // by the JSON of the advisory
 	kept  int
 }
@@ -40,7 +44,7 @@ func (r *Reader) Read(src io.Reader, visit func(*evidence.Image) error) ([]Missi
 	if err := f.json.End(); err != nil {
 		return nil, err
 	}
-	if f.images+len(f.missing) == 0 {
+	if f.images+len(f.missing) == 0 && f.release == nil {
 		return nil, f.json.Errorf("the file has no image")
 	}
 	return f.missing, nil
@@ -55,6 +59,7 @@ type file struct {
 	advisories []*evidence.Finding
 	images     int
 	missing    []Missing
+	release    *Release
 }
 
 // member reads the value of a key of the file.
@@ -68,6 +73,8 @@ func (f *file) member(key string) error {
 		return f.json.Errorf("advisories must come before images")
 	case key == "advisories":
 		return f.json.Array(f.readAdvisory)
+	case key == "release":
+		return f.readRelease()
 	case key == "images":
 		return f.json.Array(f.readImage)
 	case key == "missing":

@@ -1,7 +1,7 @@
 // Package saved keeps evidence in files, to be judged again later.
 //
-// A file is one JSON object with the keys schemaVersion, advisories, images and
-// missing, in this order. What findings say about a vulnerability is in
+// A file is one JSON object with the keys schemaVersion, advisories, release, images
+// and missing, in this order; release is there when documents were judged. What findings say about a vulnerability is in
 // advisories, once for the whole file. A finding names its advisory by its place
 // there and its package by its place in the packages of the scan, both counted
 // from 0.

@@ -13,6 +13,12 @@ import (
 // Write writes what results were judged by, as [Reader.Read] reads it: one
 // advisory and one image on each line.
 func Write(w io.Writer, results []gate.Result) error {
+	return WriteRun(w, &gate.Run{Results: results})
+}
+
+// WriteRun writes what the results of a run were judged by, and its documents.
+func WriteRun(w io.Writer, run *gate.Run) error {
+	results := run.Results
 	t := &table{places: map[string]int{}}
 	images, lost := []image{}, []Missing{}
 	for i := range results {
@@ -30,6 +36,9 @@ func Write(w io.Writer, results []gate.Result) error {
 	f := &fileWriter{w: w}
 	f.printf(`{"schemaVersion":%d`, version)
 	writeList(f, "advisories", t.advisories)
+	if r := releaseOf(run); r != nil {
+		writeValue(f, "release", r)
+	}
 	writeList(f, "images", images)
 	if len(lost) > 0 {
 		writeList(f, "missing", lost)
@@ -48,6 +57,14 @@ func (f *fileWriter) printf(format string, args ...any) {
 	if f.err == nil {
 		_, f.err = fmt.Fprintf(f.w, format, args...)
 	}
+}
+
+func writeValue[T any](f *fileWriter, key string, value *T) {
+	b, err := strictjson.Marshal(value)
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	f.printf(",\n%q:%s", key, b)
 }
 
 func writeList[T any](f *fileWriter, key string, list []T) {
