@@ -34,11 +34,11 @@ func checkCommand(p *program) *cli.Command {
 		evidenceFlag(),
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
 	}
-	flags = slices.Concat(policyFlags(), flags, attestFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, documentFlags(), attestFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
-		Usage:     "judge images",
-		ArgsUsage: "IMAGE...",
+		Usage:     "judge images, and the documents of a release with theirs",
+		ArgsUsage: "[IMAGE...]",
 		Description: `Judges every IMAGE by one policy. An IMAGE is
 
 ` + sourcesHelp() + `
@@ -51,11 +51,15 @@ The policy is the file of --policy, else of the variable IMAGEGATE_POLICY, else
 
 // check is the command "check".
 func runCheck(p *program, c *cli.Context) error {
-	run, err := prepare(p, c, append(localFiles(c.Args().Slice()), c.String("images"))...)
+	run, err := prepare(p, c, slices.Concat(localFiles(c.Args().Slice()), []string{c.String("images")}, documentFiles(c))...)
 	if err != nil {
 		return err
 	}
 	refs, err := imagesOf(p, c)
+	if err != nil {
+		return err
+	}
+	docs, err := readDocuments(p, c, run)
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func runCheck(p *program, c *cli.Context) error {
 	if err := attester.checkRefs(refs); err != nil {
 		return err
 	}
-	finished, err := judgeImages(p, c, run, o, refs)
+	finished, err := judgeImages(p, c, run, o, docs, refs)
 	if err != nil {
 		return err
 	}
@@ -80,9 +84,10 @@ func runCheck(p *program, c *cli.Context) error {
 	return p.report(c.Context, run, finished)
 }
 
-// judgeImages scans and judges the images with what the command line asks for. The
-// flags --platform and --fail-fast are unset for a command that does not have them.
-func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, refs []string) (*gate.Run, error) {
+// judgeImages scans and judges the images with what the command line asks for, and
+// the documents with theirs. docs is nil without documents. The flags --platform and
+// --fail-fast are unset for a command that does not have them.
+func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, docs *documents, refs []string) (*gate.Run, error) {
 	resolver, err := o.resolver(c.StringSlice("platform"))
 	if err != nil {
 		return nil, err
@@ -91,15 +96,15 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, refs []
 	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
 		return openScanner(p, o, report.SBOMFormats(run.outputs))
 	})}
-	if !run.policy.Needs().Layers() {
+	if !docs.needs(run.policy).Layers() {
 		ahead.Discard()
 	}
 	g := &gate.Gate{
-		Policy: run.policy, Resolver: resolver, Scanner: scanner, FailFast: c.Bool("fail-fast"),
+		Policy: run.policy, Resolver: docs.resolver(resolver), Scanner: scanner, FailFast: c.Bool("fail-fast"),
 		Now: func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
 	}
-	run.progress.Expect(len(refs))
-	results := g.Check(c.Context, refs)
+	run.progress.Expect(len(refs) + docs.images(g, refs))
+	results, release := docs.check(c.Context, g, refs)
 	scanner.close()
 	o.closeStores()
 	run.progress.Finish()
@@ -110,8 +115,9 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, refs []
 		Policy:    run.source,
 		Database:  scanner.database(),
 		Results:   results,
+		Release:   release,
 		Documents: scanner.documents(),
-		Notes:     append(implicitNotes(".", p.env), run.progress.Warnings()...),
+		Notes:     slices.Concat(implicitNotes(".", p.env), docs.remarks(), run.progress.Warnings()),
 	}, nil
 }
 
@@ -125,8 +131,8 @@ func imagesOf(p *program, c *cli.Context) ([]string, error) {
 		}
 		refs = append(refs, more...)
 	}
-	if len(refs) == 0 {
-		return nil, usagef("imagegate check needs an image").
+	if len(refs) == 0 && !namesDocuments(c) {
+		return nil, usagef("imagegate check needs an image or a document").
 			WithHint("imagegate check registry.example.no/app:1.4.2")
 	}
 	stdin := 0

@@ -134,7 +134,7 @@ func scanImages(p *program, c *cli.Context, run *setup, refs []string) ([]gate.R
 		return nil, err
 	}
 	defer o.connection.client.Close()
-	finished, err := judgeImages(p, c, run, o, slices.Compact(refs))
+	finished, err := judgeImages(p, c, run, o, nil, slices.Compact(refs))
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func runPromote(p *program, c *cli.Context) error {
 	if attester != nil && attester.resource != "" {
 		return usagef("flag --resource: a promotion signs that the image may be at its target")
 	}
-	finished, err := judgeImages(p, c, run, o, []string{want.source})
+	finished, err := judgeImages(p, c, run, o, nil, []string{want.source})
 	if err != nil {
 		return err
 	}
