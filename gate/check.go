@@ -22,6 +22,12 @@ type Gate struct {
 	Policy   *policy.Policy
 	Resolver Resolver
 	Scanner  Scanner
+	// Prover may be nil only when the policy asks for no signature, attestation or
+	// base image.
+	Prover Prover
+	// Decider, when set, judges images by signed decisions instead of by their
+	// layers, which are then not read.
+	Decider Decider
 	// Now is the clock, time.Now when nil. It is read once per run, so that all
 	// images are judged at the same moment.
 	Now func() time.Time
@@ -153,19 +159,34 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 	if verdict, ok := r.early(&img); ok {
 		return Result{Ref: ref, Evidence: &img, Verdict: verdict}
 	}
-	scan, err := r.collect(ctx, ref, t)
+	if r.gate.Decider == nil {
+		scan, err := r.collect(ctx, ref, t)
+		if err != nil {
+			return Result{Ref: ref, Evidence: &img, Err: err}
+		}
+		img.Scan = scan
+	}
+	phase = PhaseProve
+	proof, decision, err := r.prove(ctx, ref, t)
 	if err != nil {
 		return Result{Ref: ref, Evidence: &img, Err: err}
 	}
-	img.Scan = scan
+	img.Proof = proof
 	phase = PhaseEvaluate
 	r.observe(Event{Image: ref, Platform: img.Platform, Phase: phase})
-	return r.evaluate(ctx, ref, &img)
+	return r.evaluate(ctx, ref, &img, decision)
 }
 
-func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image) Result {
+// evaluate judges evidence. decision answers for the layers, nil where those are
+// judged.
+func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image, decision *policy.RuleResult) Result {
 	result := Result{Ref: ref, Evidence: img}
-	verdict := r.gate.Policy.Evaluate(img, r.now)
+	var verdict policy.Verdict
+	if decision != nil {
+		verdict = r.gate.Policy.EvaluateByDecision(img, r.now, *decision)
+	} else {
+		verdict = r.gate.Policy.Evaluate(img, r.now)
+	}
 	if err := stopped(ctx, nil); err != nil {
 		result.Err = fault(ctx, PhaseEvaluate, err)
 		return result

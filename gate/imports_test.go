@@ -45,6 +45,7 @@ func allowedImports() map[string][]string {
 		"gate/image":           contracts,
 		"gate/image/local":     with("gate/image"),
 		"gate/image/remote":    with("gate/image", "gate/promote"),
+		"gate/proof":           with("gate/image", "gate/promote", "gate/prove"),
 		"gate/saved":           contracts,
 		"gate/promote":         nil,
 		"gate/policies":        {"gate/promote"},

@@ -31,7 +31,7 @@ func (r *run) judge(ctx context.Context, img *evidence.Image) (result Result) {
 	if r.gate.Policy == nil {
 		return Result{Ref: ref, Evidence: img, Err: internal(PhaseEvaluate, "the gate has no policy")}
 	}
-	return r.evaluate(ctx, ref, img)
+	return r.evaluate(ctx, ref, img, nil)
 }
 
 // inTurn runs f for 0..n-1 on as many goroutines as there are processors, and

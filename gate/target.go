@@ -55,6 +55,18 @@ type Scanner interface {
 	Scan(ctx context.Context, t *Target, need evidence.Need) (*evidence.Scan, error)
 }
 
+// Prover collects what others have signed about a target, and finds its base image.
+// What it could not read is in the proof, and the policy decides what that means.
+type Prover interface {
+	Prove(ctx context.Context, t *Target, need evidence.ProofNeed) (*evidence.Proof, error)
+}
+
+// Decider finds the newest signed decision about a target, and says what it means for
+// the image.
+type Decider interface {
+	Decide(ctx context.Context, t *Target) (policy.RuleResult, error)
+}
+
 // Event is one step of progress, for people to watch.
 type Event struct {
 	Image    string // the reference as asked
@@ -83,6 +95,7 @@ const (
 	PhaseResolve  Phase = "resolve"
 	PhaseFetch    Phase = "fetch"
 	PhaseScan     Phase = "scan"
+	PhaseProve    Phase = "prove"
 	PhaseEvaluate Phase = "evaluate"
 	PhaseReport   Phase = "report"
 	PhaseDone     Phase = "done"

@@ -290,9 +290,11 @@ func TestBaseImage(t *testing.T) {
 			near.Layers = 0
 			p.Base.Candidates = append(p.Base.Candidates, near)
 		}), ruleBaseImage, ResultFail, "365 days"},
-		"not collected":  {p, noProof, ruleBaseImage, ResultUndecided, "not looked for"},
-		"not looked for": {p, proof(func(p *evidence.Proof) { p.Base = nil }), ruleBaseImage, ResultUndecided, "not looked for"},
-		"no age asked":   {`base-image: {allow: ["registry.example.no/base/*"], pin: any}`, withBase(func(c *evidence.BaseCandidate) { c.Digest, c.Created = "", nil }), ruleBaseImage, ResultPass, ""},
+		"recompressed, read":     {p, withBase(func(c *evidence.BaseCandidate) { c.Recompressed = true }), ruleBaseImage, ResultPass, ""},
+		"recompressed, not read": {p, both(withBase(func(c *evidence.BaseCandidate) { c.Recompressed = true }), func(i *evidence.Image) { i.Scan = nil }), ruleBaseImage, ResultUndecided, "compressed otherwise"},
+		"not collected":          {p, noProof, ruleBaseImage, ResultUndecided, "not looked for"},
+		"not looked for":         {p, proof(func(p *evidence.Proof) { p.Base = nil }), ruleBaseImage, ResultUndecided, "not looked for"},
+		"no age asked":           {`base-image: {allow: ["registry.example.no/base/*"], pin: any}`, withBase(func(c *evidence.BaseCandidate) { c.Digest, c.Created = "", nil }), ruleBaseImage, ResultPass, ""},
 	})
 }
 

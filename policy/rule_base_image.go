@@ -62,6 +62,10 @@ func (j *judge) baseImage(base *evidence.BaseImage, allow []string) answer {
 	switch {
 	case proven != nil && !matchesAny(allow, proven.Name, matchImage):
 		return failing("the base image is %s, which is not allowed", baseText(proven))
+	case proven != nil && proven.Recompressed && j.img.Scan == nil:
+		a := undecided("the layers of the base image %s are compressed otherwise than those of the image, which were not read", baseText(proven))
+		a.cure = "add a rule that reads the layers, such as vulnerabilities"
+		return a
 	case proven != nil:
 		return j.judgeBase(proven)
 	case len(base.Candidates) == 0:

@@ -3,6 +3,7 @@ package prove
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,9 +121,9 @@ func (v *Verifier) Verify(a *Attachment, digest string) (*Verified, *Refusal) {
 	var got *Verified
 	var reason Reason
 	if content.Certificate() != nil {
-		got, reason, err = v.certificate(b, a)
+		got, reason, err = v.certificate(b, a, digest)
 	} else {
-		got, reason, err = v.key(b, a)
+		got, reason, err = v.key(b, a, digest)
 	}
 	if err != nil {
 		return refuse(reason, err)
@@ -146,6 +147,9 @@ func (g *Verified) subject(b *bundle.Bundle, digest string) (Reason, error) {
 		}
 		g.Statement = s
 		return "", nil
+	}
+	if g.Attachment.Form == FormBundle {
+		return "", nil // the signature is over the manifest, and was compared with its digest
 	}
 	var p struct {
 		Critical struct {
@@ -176,7 +180,7 @@ func (s *Statement) subjects() string {
 }
 
 // signed is what sigstore-go has to compare the signature with.
-func signed(b *bundle.Bundle, a *Attachment) (verify.ArtifactPolicyOption, error) {
+func signed(b *bundle.Bundle, a *Attachment, digest string) (verify.ArtifactPolicyOption, error) {
 	switch {
 	case b.GetDsseEnvelope() != nil:
 		// The subject is compared afterwards, so that the reason can be told.
@@ -184,17 +188,23 @@ func signed(b *bundle.Bundle, a *Attachment) (verify.ArtifactPolicyOption, error
 	case a.Form == FormSimple:
 		return verify.WithArtifact(bytes.NewReader(a.Raw)), nil
 	}
-	return nil, errors.New("the bundle signs no statement: it holds the signature of a file")
+	// The bundle holds the signature of a file: of the manifest itself.
+	algorithm, digits, _ := strings.Cut(digest, ":")
+	sum, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil, fmt.Errorf("the digest %q: %w", digest, err)
+	}
+	return verify.WithArtifactDigest(algorithm, sum), nil
 }
 
 // certificate verifies a signature with a certificate by every root.
-func (v *Verifier) certificate(b *bundle.Bundle, a *Attachment) (*Verified, Reason, error) {
+func (v *Verifier) certificate(b *bundle.Bundle, a *Attachment, digest string) (*Verified, Reason, error) {
 	if len(v.roots) == 0 {
 		return nil, ReasonNoRoot, errors.New("it was signed with an identity, and no trusted root is known: name one with --trusted-root FILE")
 	}
 	var last error
 	for _, r := range v.roots {
-		got, reason, err := v.certificateBy(r, b, a)
+		got, reason, err := v.certificateBy(r, b, a, digest)
 		if err == nil || reason != ReasonSignature {
 			return got, reason, err
 		}
@@ -203,8 +213,8 @@ func (v *Verifier) certificate(b *bundle.Bundle, a *Attachment) (*Verified, Reas
 	return nil, ReasonSignature, last
 }
 
-func (v *Verifier) certificateBy(r *Root, b *bundle.Bundle, a *Attachment) (*Verified, Reason, error) {
-	artifact, err := signed(b, a)
+func (v *Verifier) certificateBy(r *Root, b *bundle.Bundle, a *Attachment, digest string) (*Verified, Reason, error) {
+	artifact, err := signed(b, a, digest)
 	if err != nil {
 		return nil, ReasonMalformed, err
 	}
@@ -245,17 +255,17 @@ func earliest(r *verify.VerificationResult) time.Time {
 
 // key verifies a signature with each trusted key. The hint of the bundle is not
 // signed, and is not used.
-func (v *Verifier) key(b *bundle.Bundle, a *Attachment) (*Verified, Reason, error) {
-	if _, err := signed(b, a); err != nil {
+func (v *Verifier) key(b *bundle.Bundle, a *Attachment, digest string) (*Verified, Reason, error) {
+	if _, err := signed(b, a, digest); err != nil {
 		return nil, ReasonMalformed, err
 	}
 	var got *Verified
 	for _, s := range v.signers {
 		for _, k := range s.keys {
-			if !v.signedWith(k, b, a) {
+			if !v.signedWith(k, b, a, digest) {
 				continue
 			}
-			got = cmp.Or(got, &Verified{By: s.keyID, Signed: v.seen(k, b, a)})
+			got = cmp.Or(got, &Verified{By: s.keyID, Signed: v.seen(k, b, a, digest)})
 			got.Signers = append(got.Signers, s.Name)
 			break
 		}
@@ -267,13 +277,13 @@ func (v *Verifier) key(b *bundle.Bundle, a *Attachment) (*Verified, Reason, erro
 }
 
 // signedWith reports whether the signature is from the key.
-func (v *Verifier) signedWith(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Attachment) bool {
-	_, err := verifyKey(keyMaterial(k), b, a, verify.WithNoObserverTimestamps())
+func (v *Verifier) signedWith(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Attachment, digest string) bool {
+	_, err := verifyKey(keyMaterial(k), b, a, digest, verify.WithNoObserverTimestamps())
 	return err == nil
 }
 
 // seen is when a trusted party saw a signature with a key, zero if none did.
-func (v *Verifier) seen(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Attachment) time.Time {
+func (v *Verifier) seen(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Attachment, digest string) time.Time {
 	for _, r := range v.roots {
 		material := root.TrustedMaterialCollection{keyMaterial(k), r.material}
 		// A log confirms a time only if its entry is asked for, and not all have one.
@@ -281,7 +291,7 @@ func (v *Verifier) seen(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Att
 			{verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1)},
 			{verify.WithObserverTimestamps(1)},
 		} {
-			if result, err := verifyKey(material, b, a, options...); err == nil {
+			if result, err := verifyKey(material, b, a, digest, options...); err == nil {
 				return earliest(result)
 			}
 		}
@@ -289,8 +299,8 @@ func (v *Verifier) seen(k root.TimeConstrainedVerifier, b *bundle.Bundle, a *Att
 	return time.Time{}
 }
 
-func verifyKey(m root.TrustedMaterial, b *bundle.Bundle, a *Attachment, options ...verify.VerifierOption) (*verify.VerificationResult, error) {
-	artifact, err := signed(b, a)
+func verifyKey(m root.TrustedMaterial, b *bundle.Bundle, a *Attachment, digest string, options ...verify.VerifierOption) (*verify.VerificationResult, error) {
+	artifact, err := signed(b, a, digest)
 	if err != nil {
 		return nil, err
 	}

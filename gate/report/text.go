@@ -210,6 +210,8 @@ func phaseText(p gate.Phase) string {
 		return "fetching the image"
 	case gate.PhaseScan:
 		return "scanning the image"
+	case gate.PhaseProve:
+		return "reading signatures, attestations and the base image"
 	case gate.PhaseEvaluate:
 		return "evaluating the policy"
 	case gate.PhaseReport:

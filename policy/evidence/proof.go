@@ -114,6 +114,10 @@ type BaseCandidate struct {
 	// Layers is how many layers of the image are its own, when it is proven.
 	Layers  int        `json:"layers,omitempty"`
 	Created *time.Time `json:"created,omitempty"` // its own date, from its config
+	// Recompressed is true when only the uncompressed layers are known to be the
+	// same. That the image holds what its config says is known only when its layers
+	// were read.
+	Recompressed bool `json:"recompressed,omitempty"`
 	// Problem says why it is not proven, "" when it is.
 	Problem string `json:"problem,omitempty"`
 	// Unread is true when it could not be fetched or was not asked for, so that it

@@ -1,0 +1,201 @@
+package proof
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/promote"
+	"github.com/imagegate/imagegate/gate/prove"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// Options are the settings of a collector.
+type Options struct {
+	// Repository opens a repository by name: registry/repository.
+	Repository func(name string) (promote.Repository, error)
+	// Resolver finds base images.
+	Resolver gate.Resolver
+	// Roots confirm identities; none are needed for keys. Root says where they come
+	// from.
+	Roots []*prove.Root
+	Root  *evidence.TrustedRoot
+}
+
+// Collector collects proofs. It implements [gate.Prover], and several goroutines may
+// use it at once.
+type Collector struct {
+	o Options
+
+	mu      sync.Mutex
+	digests map[string]*attached // by repository and digest
+	bases   map[string]*resolved // by reference
+}
+
+var _ gate.Prover = (*Collector)(nil)
+
+// New returns a collector.
+func New(o Options) *Collector {
+	return &Collector{o: o, digests: map[string]*attached{}, bases: map[string]*resolved{}}
+}
+
+// once is work that several images share, such as reading what is attached to their
+// index.
+type once struct {
+	sync.Once
+	err error
+}
+
+// Prove implements [gate.Prover]. What cannot be read is a gap in the proof and no
+// error: other attachments may be enough.
+func (c *Collector) Prove(ctx context.Context, t *gate.Target, need evidence.ProofNeed) (*evidence.Proof, error) {
+	img := &t.Image
+	p := &evidence.Proof{Repository: img.Reference.Name, Attached: need.Attached, Root: c.o.Root}
+	for _, s := range need.Signers {
+		p.Asked = append(p.Asked, evidence.Signer{Key: s.Fingerprint, Identity: s.Identity, Issuer: s.Issuer})
+	}
+	w := &work{Collector: c, proof: p, img: img}
+	if need.Base {
+		p.Base = &evidence.BaseImage{Candidates: []evidence.BaseCandidate{}}
+		w.fromLabels(img.Config)
+	}
+	if need.Attached {
+		if err := w.attachments(ctx, need.Signers); err != nil {
+			return nil, err
+		}
+	}
+	if need.Base {
+		w.provenBase(ctx, need.Bases)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// work is the collection for one image.
+type work struct {
+	*Collector
+	proof *evidence.Proof
+	img   *evidence.Image
+	repo  promote.Repository
+	base  candidates
+}
+
+func (w *work) gap(from, format string, args ...any) {
+	w.proof.Gaps = append(w.proof.Gaps, evidence.Attachment{From: from, Reason: short(fmt.Sprintf(format, args...))})
+}
+
+// attachments collects what is attached to the image and to its index.
+func (w *work) attachments(ctx context.Context, signers []evidence.AskedSigner) error {
+	from := w.img.Reference
+	if from.JudgedFrom != "" { // the attachments are where the image is
+		var err error
+		if from, err = image.ParseReference(from.JudgedFrom); err != nil {
+			return fmt.Errorf("attachments of %s: %w", w.img.Reference.JudgedFrom, err)
+		}
+		w.proof.Repository = from.Name
+	}
+	if from.Source != evidence.SourceRegistry || w.img.Digest == "" {
+		w.gap(from.Name, "signatures and attestations are read from registries only: push the image, and check it there")
+		return nil
+	}
+	v, err := verifierOf(signers, w.o.Roots)
+	if err != nil {
+		return fmt.Errorf("the signers of the policy cannot be used: %w", err)
+	}
+	if w.repo, err = w.o.Repository(from.Name); err != nil {
+		return fmt.Errorf("attachments of %s: %w", from.Name, err)
+	}
+	for _, digest := range []string{w.img.Digest, w.img.IndexDigest} {
+		if digest != "" {
+			w.attachedTo(ctx, v, digest)
+		}
+	}
+	w.embedded(ctx)
+	return nil
+}
+
+// verifierOf returns what compares signatures with the signers.
+func verifierOf(signers []evidence.AskedSigner, roots []*prove.Root) (*prove.Verifier, error) {
+	var all []prove.Signer
+	for i, s := range signers {
+		one := prove.Signer{Name: fmt.Sprintf("signer %d", i+1), Identity: s.Identity, Issuer: s.Issuer}
+		if s.Key != "" {
+			one.Key = []byte(s.Key)
+		}
+		all = append(all, one)
+	}
+	return prove.NewVerifier(all, roots...)
+}
+
+// attached is what is attached to a digest.
+type attached struct {
+	once
+	found *prove.Found
+}
+
+// find reads what is attached to a digest once: the platforms of an image share
+// their index.
+func (c *Collector) find(ctx context.Context, repo promote.Repository, digest string) (*prove.Found, error) {
+	key := repo.Name() + "@" + digest
+	c.mu.Lock()
+	a := c.digests[key]
+	if a == nil {
+		a = &attached{}
+		c.digests[key] = a
+	}
+	c.mu.Unlock()
+	a.Do(func() { a.found, a.err = prove.Find(ctx, repo, digest) })
+	return a.found, a.err
+}
+
+// attachedTo verifies what is attached to a digest.
+func (w *work) attachedTo(ctx context.Context, v *prove.Verifier, digest string) {
+	found, err := w.find(ctx, w.repo, digest)
+	if err != nil {
+		w.gap(digest, "what is attached cannot be read: %v", err)
+		return
+	}
+	for _, s := range found.Skipped {
+		w.refuse(s.Place, s.Reason)
+	}
+	verified, refused := v.VerifyAll(found.Attachments, digest)
+	for i := range refused {
+		w.refuse(refused[i].Place, refused[i].Err.Error())
+	}
+	for i := range verified {
+		w.add(&verified[i], digest)
+	}
+}
+
+// maxListed bounds what the evidence lists of attachments that count for nothing.
+const maxListed = 100
+
+func (w *work) refuse(from, reason string) {
+	if len(w.proof.Unverified) < maxListed {
+		w.proof.Unverified = append(w.proof.Unverified, evidence.Attachment{From: from, Reason: short(reason)})
+	}
+}
+
+// predicateSign is the type of the statement that cosign signs since version 3
+// instead of a payload of its own. It says nothing beyond the digest.
+const predicateSign = "https://sigstore.dev/cosign/sign/v1"
+
+// add adds a signature or a statement whose signer is known.
+func (w *work) add(v *prove.Verified, digest string) {
+	by := evidence.Signer{Identity: v.By, Issuer: v.Issuer}
+	if v.Issuer == "" {
+		by = evidence.Signer{Key: v.By}
+	}
+	if !v.Signed.IsZero() {
+		by.Time = &v.Signed
+	}
+	if v.Statement == nil || v.Statement.PredicateType == predicateSign {
+		w.proof.Signatures = append(w.proof.Signatures, evidence.Signature{Subject: digest, Signers: []evidence.Signer{by}, From: v.Attachment.Place})
+		return
+	}
+	w.statement(v.Statement, evidence.Statement{Subject: digest, Signers: []evidence.Signer{by}, From: v.Attachment.Place})
+}
