@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -122,20 +122,8 @@ func oldForm(b *bundle.Bundle) (envelope []byte, annotations map[string]string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	type sig struct {
-		KeyID string `json:"keyid"`
-		Sig   string `json:"sig"`
-	}
-	var list []sig
-	for _, s := range e.GetSignatures() {
-		list = append(list, sig{s.GetKeyid(), base64.StdEncoding.EncodeToString(s.GetSig())})
-	}
-	envelope, err = strictjson.Marshal(struct {
-		PayloadType string `json:"payloadType"`
-		Payload     string `json:"payload"`
-		Signatures  []sig  `json:"signatures"`
-	}{e.GetPayloadType(), base64.StdEncoding.EncodeToString(e.GetPayload()), list})
-	if err != nil {
+	// Byte for byte as it was entered in the log: cosign compares the hashes.
+	if envelope, err = json.Marshal(e); err != nil {
 		return nil, nil, err
 	}
 	annotations = map[string]string{annotationSignature: "", "predicateType": statement.PredicateType}
