@@ -12,8 +12,4 @@ import (
 	_ "github.com/google/cel-go/ext"
 	_ "github.com/openvex/go-vex/pkg/vex"
 	_ "github.com/sigstore/sigstore-go/pkg/tuf"
-	_ "k8s.io/api/core/v1"
-	_ "k8s.io/client-go/kubernetes/scheme"
-	_ "k8s.io/pod-security-admission/policy"
-	_ "sigs.k8s.io/yaml"
 )

@@ -30,10 +30,14 @@ func (r *Release) Decision() policy.Decision {
 // CheckRelease judges documents, the images that they name and the images of alone,
 // which were named by themselves. Each reference is judged once.
 func (g *Gate) CheckRelease(ctx context.Context, docs *evidence.Release, alone []string) ([]Result, *Release) {
-	refs := slices.Clone(alone)
 	named := docs.Refs(g.Policy.JudgesDockerfileImages())
+	refs := slices.Clone(alone)
+	known := map[string]bool{}
+	for _, ref := range alone {
+		known[ref] = true
+	}
 	for _, ref := range named {
-		if !slices.Contains(alone, ref) {
+		if !known[ref] {
 			refs = append(refs, ref)
 		}
 	}

@@ -47,6 +47,15 @@ func (r *Result) Decision() policy.Decision {
 	return r.Judged().Decision
 }
 
+// Own returns the outcome of the image alone, whatever documents say about how it is
+// run: the one that can be signed.
+func (r *Result) Own() policy.Decision {
+	if r.Err != nil {
+		return policy.Undecided
+	}
+	return r.Verdict.Decision
+}
+
 // Judged returns the verdict that counts in this run.
 func (r *Result) Judged() *policy.Verdict {
 	if r.InRelease != nil {

@@ -225,11 +225,6 @@ func in(c *evidence.Container, field string) spot {
 	return spot{container: c.Name, at: c.PlaceOf(field)}
 }
 
-// of returns the place of a field of the pod.
-func of(w *evidence.Workload, field string) spot {
-	return spot{workload: w.ID(), at: w.PlaceOf(field)}
-}
-
 func (s spot) with(cure string) spot { s.cure = cure; return s }
 
 func (j *releaseJudge) report(result Result, lacking bool, s spot, format string, args []any) {

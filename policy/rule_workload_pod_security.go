@@ -118,16 +118,18 @@ func minorOf(version string) (int, bool) {
 // the standards say is enough.
 func podSecurityCure(control string) string {
 	cures := []struct{ control, cure string }{
-		{"allowPrivilegeEscalation", "securityContext: {allowPrivilegeEscalation: false} in each container"},
-		{"seccomp", "securityContext: {seccompProfile: {type: RuntimeDefault}} in the pod"},
-		{"runAsNonRoot", "securityContext: {runAsNonRoot: true} in the pod"},
-		{"runAsUser", "remove runAsUser: 0, or write another number"},
-		{"capabilities", "securityContext: {capabilities: {drop: [ALL]}} in each container; only NET_BIND_SERVICE may be added"},
-		{"hostPath", "use a volume of another type, such as emptyDir or persistentVolumeClaim"},
-		{"hostNamespaces", "remove hostNetwork, hostPID and hostIPC"},
-		{"hostPorts", "remove hostPort, and use a Service"},
+		{"allowPrivilegeEscalation", "write securityContext: {allowPrivilegeEscalation: false} into each container"},
+		{"seccompProfile", "write securityContext: {seccompProfile: {type: RuntimeDefault}} into the pod"},
+		{"runAsNonRoot", "write securityContext: {runAsNonRoot: true} into the pod"},
+		{"runAsUser", "write another number than 0 as runAsUser, or remove it"},
+		{"unrestricted capabilities", "write securityContext: {capabilities: {drop: [ALL]}} into each container, and add NET_BIND_SERVICE or nothing"},
+		{"hostPath volumes", "use a volume of another type, such as emptyDir or persistentVolumeClaim"},
+		{"host namespaces", "remove hostNetwork, hostPID and hostIPC"},
+		{"hostPort", "remove hostPort, and use a Service"},
+		{"hostProcess", "remove hostProcess: true"},
 		{"privileged", "remove privileged: true"},
-		{"restrictedVolumes", "use volumes of the types configMap, csi, downwardAPI, emptyDir, ephemeral, persistentVolumeClaim, projected or secret"},
+		{"procMount", "remove procMount"},
+		{"restricted volume types", "use volumes of the types configMap, csi, downwardAPI, emptyDir, ephemeral, persistentVolumeClaim, projected or secret"},
 	}
 	i := slices.IndexFunc(cures, func(c struct{ control, cure string }) bool {
 		return strings.HasPrefix(control, c.control)

@@ -175,7 +175,7 @@ func subjectsOf(results []gate.Result) (list []*subject, err error) {
 		if e == nil {
 			continue
 		}
-		result := map[policy.Decision]string{policy.Passed: prove.ResultPassed, policy.Denied: prove.ResultFailed}[r.Decision()]
+		result := map[policy.Decision]string{policy.Passed: prove.ResultPassed, policy.Denied: prove.ResultFailed}[r.Own()]
 		key := e.Reference.Name + "@" + e.IndexDigest
 		if result == "" {
 			undecided[key] = true

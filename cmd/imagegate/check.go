@@ -136,7 +136,7 @@ func imagesOf(p *program, c *cli.Context) ([]string, error) {
 			WithHint("imagegate check registry.example.no/app:1.4.2")
 	}
 	stdin := 0
-	for _, name := range []string{c.String("images"), c.String("policy")} {
+	for _, name := range append(c.StringSlice(flagManifests), c.String("images"), c.String("policy")) {
 		if name == "-" {
 			stdin++
 		}

@@ -16,12 +16,15 @@ import (
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/workload/compose"
 	"github.com/imagegate/imagegate/gate/workload/dockerfile"
+	"github.com/imagegate/imagegate/gate/workload/manifests"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // The flags that name documents of a release.
 const (
+	flagManifests  = "manifests"
+	flagNamespace  = "namespace"
 	flagCompose    = "compose"
 	flagDockerfile = "dockerfile"
 	flagAs         = "as"
@@ -30,6 +33,8 @@ const (
 // documentFlags name the documents of a release, and where their images are.
 func documentFlags() []cli.Flag {
 	return []cli.Flag{
+		&cli.StringSliceFlag{Name: flagManifests, Usage: "also judge the rendered Kubernetes manifests in `FILE`, below a directory or, for -, on standard input, and their images"},
+		&cli.StringFlag{Name: flagNamespace, Usage: "`NAMESPACE` of the objects in manifests that name none"},
 		&cli.StringSliceFlag{Name: flagCompose, Usage: "also judge the services of the Compose file `FILE`, and their images"},
 		&cli.StringSliceFlag{Name: flagDockerfile, Usage: "also judge the Dockerfile `FILE[#STAGE]`, and the names of its images; STAGE is the one that is built, without it the last one"},
 		&cli.StringSliceFlag{Name: flagAs, Usage: "read the image that a document calls REF from SOURCE, before it is pushed: `REF=SOURCE`, or service:NAME=SOURCE for a\n" +
@@ -47,7 +52,7 @@ type documents struct {
 // documentFiles lists the files that flags name, for the checks of what is read and
 // written.
 func documentFiles(c *cli.Context) []string {
-	files := slices.Clone(c.StringSlice(flagCompose))
+	files := slices.Concat(c.StringSlice(flagManifests), c.StringSlice(flagCompose))
 	for _, value := range c.StringSlice(flagDockerfile) {
 		name, _ := cutStage(value)
 		files = append(files, name)
@@ -57,12 +62,15 @@ func documentFiles(c *cli.Context) []string {
 
 // namesDocuments reports whether the command line names a document.
 func namesDocuments(c *cli.Context) bool {
-	return len(c.StringSlice(flagCompose))+len(c.StringSlice(flagDockerfile)) > 0
+	return len(c.StringSlice(flagManifests))+len(c.StringSlice(flagCompose))+len(c.StringSlice(flagDockerfile)) > 0
 }
 
 // readDocuments reads the documents of the command line. It returns nil when there
 // are none.
 func readDocuments(p *program, c *cli.Context, run *setup) (*documents, error) {
+	if c.IsSet(flagNamespace) && len(c.StringSlice(flagManifests)) == 0 {
+		return nil, usagef("flag --%s: no manifests are given", flagNamespace).WithHint("imagegate check --manifests k8s/ --namespace shop")
+	}
 	if !namesDocuments(c) {
 		if c.IsSet(flagAs) {
 			return nil, usagef("flag --%s: it names an image of a document, and no document is given", flagAs).WithHint("add --compose FILE, or check the SOURCE itself")
@@ -72,7 +80,13 @@ func readDocuments(p *program, c *cli.Context, run *setup) (*documents, error) {
 	if run.shard.count > 0 {
 		return nil, usagef("flag --shard: documents are judged as a whole").WithHint("give the images alone to the shards, and the documents to one run")
 	}
+	if c.Bool("fail-fast") {
+		return nil, usagef("flag --fail-fast: documents are judged as a whole").WithHint("leave out --fail-fast")
+	}
 	d := &documents{release: &evidence.Release{SchemaVersion: evidence.SchemaVersion}, sources: map[string]string{}}
+	if err := d.readManifests(p, c, run.policy); err != nil {
+		return nil, err
+	}
 	for _, name := range c.StringSlice(flagCompose) {
 		read, err := compose.Read(c.Context, name, func() (string, error) { return p.tmp.Path(c.String("tmp-dir")) })
 		if err != nil {
@@ -90,6 +104,25 @@ func readDocuments(p *program, c *cli.Context, run *setup) (*documents, error) {
 		d.release.Append(read)
 	}
 	return d, d.readElsewhere(c.StringSlice(flagAs), c.Bool("attest"))
+}
+
+// readManifests reads the manifests of the command line.
+func (d *documents) readManifests(p *program, c *cli.Context, policy *policy.Policy) error {
+	o := manifests.Options{Namespace: c.String(flagNamespace), Templates: policy.WorkloadTemplates()}
+	if o.Namespace != "" && !manifests.IsNamespace(o.Namespace) || o.Namespace == "" && c.IsSet(flagNamespace) {
+		return usagef("flag --%s: %q is no name of a namespace", flagNamespace, o.Namespace)
+	}
+	for _, name := range c.StringSlice(flagManifests) {
+		read, err := manifests.Read(c.Context, name, p.stdin, o)
+		if _, empty := errors.AsType[*manifests.EmptyDirectoryError](err); empty {
+			return usagef("flag --%s: %w", flagManifests, err)
+		}
+		if err != nil {
+			return documentError(flagManifests, err)
+		}
+		d.release.Append(read)
+	}
+	return nil
 }
 
 // cutStage cuts FILE#STAGE. A file whose name has a # is meant as a whole.

@@ -1,0 +1,155 @@
+package manifests
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// unknown reads an object of a kind that is not built into Kubernetes. Most run
+// nothing. What may run something gives no verdict unless the policy says where its
+// pod template is, or that the kind is to be ignored.
+func (r *reader) unknown(o *object) {
+	name := o.group.Group + "/" + o.Kind
+	switch {
+	case slices.Contains([]string{"apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService", "policy/PodSecurityPolicy"}, name):
+		return // Kubernetes' own, and they run nothing
+	case o.group.Group == "kustomize.config.k8s.io":
+		r.problem(o.At.Line, o.At.Column, o.path, "judge what it makes: kustomize build DIR | imagegate check --manifests -", "this is the input of kustomize, and no manifest")
+		return
+	case scheme.Scheme.IsGroupRegistered(o.group.Group):
+		r.problem(o.At.Line, o.At.Column, o.path+"kind", "correct apiVersion and kind; versions that Kubernetes has removed are no longer served",
+			"Kubernetes has no %s in %s", clip(o.Kind), clip(o.APIVersion))
+		return
+	case isForeignPolicy(o):
+		n := evidence.NetworkPolicy{Object: o.Object, Foreign: true}
+		n.Namespace = orText(n.Namespace, r.options.Namespace)
+		r.release.NetworkPolicies = append(r.release.NetworkPolicies, n)
+		return
+	}
+	o.Namespace = orText(o.Namespace, r.options.Namespace)
+	known := ""
+	if path, ok := r.options.Templates[name]; ok {
+		if !r.customTemplate(o, path) {
+			return
+		}
+		known = path
+	}
+	if why := suspicious(o, known); why != "" {
+		o.Why = why
+		r.release.Unknown = append(r.release.Unknown, o.Object)
+	}
+}
+
+// isForeignPolicy reports network policies of other APIs than that of Kubernetes.
+func isForeignPolicy(o *object) bool {
+	return slices.Contains([]string{
+		"cilium.io/CiliumNetworkPolicy", "cilium.io/CiliumClusterwideNetworkPolicy", "crd.projectcalico.org/NetworkPolicy", "crd.projectcalico.org/GlobalNetworkPolicy",
+		"projectcalico.org/NetworkPolicy", "projectcalico.org/GlobalNetworkPolicy", "policy.networking.k8s.io/AdminNetworkPolicy", "policy.networking.k8s.io/BaselineAdminNetworkPolicy",
+		"crd.antrea.io/NetworkPolicy", "crd.antrea.io/ClusterNetworkPolicy",
+	}, o.group.Group+"/"+o.Kind)
+}
+
+// customTemplate adds the pod of a custom resource, and reports false when the
+// object was dealt with.
+func (r *reader) customTemplate(o *object, path string) bool {
+	t := o.value.at(path)
+	if t == nil || t.kind != kindMap {
+		o.Why = "it has no pod template at " + path
+		r.release.Unknown = append(r.release.Unknown, o.Object)
+		return false
+	}
+	if t.field("containers") != nil { // a PodSpec without the metadata around it
+		t = &value{kind: kindMap, line: t.line, column: t.column, fields: []field{{name: "spec", line: t.line, column: t.column, value: t}}, size: t.size + 12, count: t.count + 1}
+	}
+	wrapped := &value{kind: kindMap, line: t.line, column: t.column, count: t.count + 5}
+	for _, f := range []field{{name: "apiVersion", value: text("v1")}, {name: "kind", value: text("PodTemplate")}, {name: "template", line: t.line, column: t.column, value: t}} {
+		wrapped.add(&f, f.value)
+	}
+	inner := *o
+	inner.inner, inner.outer = "template", path
+	decoded, ok := r.decode(&inner, wrapped)
+	if !ok || !r.checkName(o) {
+		return false
+	}
+	template := decoded.(*corev1.PodTemplate).Template
+	r.workload(o, templateAt(path, &template, t))
+	return true
+}
+
+func templateAt(path string, t *corev1.PodTemplateSpec, own *value) template {
+	return template{path: path, meta: &t.ObjectMeta, spec: &t.Spec, own: own}
+}
+
+func text(s string) *value {
+	v := &value{scalar: quoted(s)}
+	v.size = len(v.scalar)
+	return v
+}
+
+// deployers are kinds that install other manifests, which are not among the
+// documents.
+var deployers = []string{
+	"argoproj.io/Application", "argoproj.io/ApplicationSet", "helm.toolkit.fluxcd.io/HelmRelease", "kustomize.toolkit.fluxcd.io/Kustomization",
+	"helm.cattle.io/HelmChart", "fleet.cattle.io/GitRepo", "fleet.cattle.io/Bundle", "source.toolkit.fluxcd.io/HelmChart",
+}
+
+// suspicious says what in an object looks like something that runs, "" for nothing.
+// The pod template at known has been read.
+func suspicious(o *object, known string) string {
+	if slices.Contains(deployers, o.group.Group+"/"+o.Kind) {
+		return "it installs manifests that are not among the documents"
+	}
+	found := ""
+	var walk func(v *value, path string)
+	walk = func(v *value, path string) {
+		if found != "" || known != "" && path == known {
+			return
+		}
+		for i, item := range v.items {
+			walk(item, path+"["+itoa(i)+"]")
+		}
+		for i := range v.fields {
+			f := &v.fields[i]
+			at := strings.TrimPrefix(path+"."+f.name, ".")
+			if at == "metadata" || at == "status" {
+				continue
+			}
+			if what := looksLike(f); what != "" && found == "" && at != known {
+				found = at + " looks like " + what
+				return
+			}
+			walk(f.value, at)
+		}
+	}
+	walk(o.value, "")
+	return found
+}
+
+// looksLike says what a field looks like: a pod template or an image.
+func looksLike(f *field) string {
+	v := f.value
+	switch name := strings.ToLower(f.name); {
+	case (name == "containers" || name == "initcontainers" || name == "ephemeralcontainers") && v.kind == kindList && len(v.items) > 0:
+		return "the containers of a pod"
+	case (name == "podtemplate" || name == "podspec" || name == "podtemplatespec" || name == "jobtemplate") && v.kind == kindMap:
+		return "a pod template"
+	case (name == "image" || strings.HasSuffix(name, "image") || strings.HasSuffix(name, "images")) && filled(v):
+		return "an image"
+	}
+	return ""
+}
+
+func filled(v *value) bool {
+	switch v.kind {
+	case kindScalar:
+		return v.text() != ""
+	case kindList:
+		return len(v.items) > 0
+	}
+	return len(v.fields) > 0
+}
