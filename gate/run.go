@@ -26,6 +26,8 @@ type Run struct {
 	Hypothetical bool
 	// Shard is the share of a list of images that was judged, nil for all of it.
 	Shard *Shard
+	// Promotion is what the run copied, nil when nothing was to be copied.
+	Promotion *Promotion
 	// Documents holds bills of materials by manifest digest and format.
 	Documents map[string]map[string][]byte
 	// Notes are remarks about the run: files and variables that were seen and

@@ -97,6 +97,7 @@ const (
 	PhaseScan     Phase = "scan"
 	PhaseProve    Phase = "prove"
 	PhaseEvaluate Phase = "evaluate"
+	PhasePromote  Phase = "promote"
 	PhaseReport   Phase = "report"
 	PhaseDone     Phase = "done"
 )

@@ -126,7 +126,7 @@ func (d *decoder) checkEffect(p *Policy, root *yaml.Node) {
 // asks reports whether any rule is set and not off.
 func (p *Policy) asks(s *settings) bool {
 	return s.asksCoverage() || slices.ContainsFunc(p.lang.rules, func(r *Rule) bool {
-		return !r.Setting && !r.modifies && !r.always && r.active(s)
+		return !r.Setting && !r.modifies && !r.always && !IsPromotionRule(r.ID) && r.active(s)
 	})
 }
 

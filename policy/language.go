@@ -42,6 +42,7 @@ func sections() []section {
 		{rules: []*Rule{approvalsRule(), provenanceRule(), baseImageRule(), decisionRule()}},
 		workloadSection(),
 		dockerfileSection(),
+		promoteSection(),
 		{rules: []*Rule{exceptionsRule()}},
 		exceptionLimitSection(),
 		{rules: []*Rule{overridesRule(), levelsRule()}},

@@ -98,6 +98,9 @@ func keyValues() map[string]values {
 	for _, rule := range []string{ruleCapabilities, ruleWorldWritable} {
 		out[rule+".max"], out[rule+".allow"] = out[ruleSetuid+".max"], out[ruleSetuid+".allow"]
 	}
+	for path, v := range promoteValues() {
+		out[path] = v
+	}
 	for path, v := range proofValues() {
 		out[path] = v
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
+	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/provetest"
 	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
 	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
@@ -85,6 +86,7 @@ func newWorld(t *testing.T) *world {
 			saveLocally(t, local, s.Image)
 		}
 	}
+	pushReleases(t, reg)
 	w := &world{sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
 		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
 	}}
@@ -95,6 +97,24 @@ func newWorld(t *testing.T) *world {
 	}
 	w.database = ref.Tagged
 	return w
+}
+
+// pushReleases pushes three releases of one program, of which the last says nothing of
+// its version and its date.
+func pushReleases(t *testing.T, reg *registrytest.Reg) {
+	t.Helper()
+	for version, day := range map[string]int{"1.4.1": 1, "1.4.2": 2, "1.4.3": 0} {
+		s := imagetest.Spec{
+			Created: time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC), User: "65532",
+			Layers: []imagetest.Layer{{Files: []imagetest.File{{Path: "app", Body: []byte(version)}}}},
+		}
+		if day > 0 {
+			s.Labels = map[string]string{"org.opencontainers.image.version": version}
+		} else {
+			s.Created = time.Unix(0, 0)
+		}
+		reg.MustPush(t, s.Image(), "release:"+version)
+	}
 }
 
 // saveLocally writes an image as an OCI layout in a directory that could not be
@@ -132,6 +152,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("DB", w.cache)
 	env.Setenv("LOCAL", w.local)
 	env.Setenv("DB_REF", w.database)
+	env.Setenv("TODAY", time.Now().UTC().Format(time.DateOnly))
 	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 	env.Setenv("SIGSTORE", w.sigstore.URL)
 	if err := w.writeKeys(env.WorkDir + "/keys"); err != nil {

@@ -36,7 +36,7 @@ func (p *program) report(ctx context.Context, s *setup, run *gate.Run) error {
 	for _, err := range failures {
 		p.complain(err)
 	}
-	err := verdictError(run.Outcome(), failures)
+	err := runError(run, failures)
 	p.publish(s, run, exitCode(err))
 	return err
 }
@@ -57,6 +57,9 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 			fail(fmt.Errorf("save the evidence: %w", err))
 		}
 	}
+	if s.dotenv != "" {
+		fail(files.Add(s.dotenv, func(w io.Writer) error { return ci.Dotenv(w, run) }))
+	}
 	var printed []document
 	for _, o := range textLast(s.outputs) {
 		if o.Path != "" {
@@ -67,7 +70,7 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 		printed = append(printed, document{o.Format, doc})
 		fail(err)
 	}
-	passed := run.Outcome() == policy.Passed
+	passed := run.Outcome() == policy.Passed || run.Excused() // the exit code will be 0
 	if passed && ctx.Err() != nil {
 		fail(fmt.Errorf("cancelled: %w", context.Cause(ctx)))
 	}
@@ -93,6 +96,19 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 type document struct {
 	format  *report.Format
 	content []byte
+}
+
+// runError turns a finished run into what exitCode understands. An image that fails
+// and was promoted in an emergency is the only denial that ends with 0, and only when
+// every report says so.
+func runError(run *gate.Run, failures []error) error {
+	if !run.Excused() {
+		return verdictError(run.Outcome(), failures)
+	}
+	if len(failures) > 0 {
+		return &toldError{errors.Join(failures...)}
+	}
+	return nil
 }
 
 // verdictError turns the outcome into what exitCode understands.

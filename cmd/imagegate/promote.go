@@ -1,11 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/imagegate/imagegate/gate/promote"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
-	"github.com/imagegate/imagegate/policy/words"
 )
 
 func promoteCommand(p *program) *cli.Command {
@@ -22,6 +20,12 @@ func promoteCommand(p *program) *cli.Command {
 		&cli.BoolFlag{Name: "dry-run", Usage: "judge, print what would be copied, and write nothing"},
 		&cli.StringFlag{Name: "if-target", Usage: "promote only if every tag is `absent|DIGEST` now"},
 		&cli.StringFlag{Name: "attachments", Value: string(promote.AttachmentsAll), Usage: "copy `all|none` of the signatures, attestations and other referrers (default: all)"},
+		&cli.StringFlag{Name: "rollback", Usage: "let a moving tag go back, for `REASON`, to a digest that it had before"},
+		&cli.StringFlag{Name: "emergency", Usage: "promote although the policy denies the image, for `REASON`; only where the policy has promote.emergency"},
+		&cli.StringFlag{Name: "emergency-by", Usage: "the `PERSON` who decides that, one whom the policy names"},
+		&cli.StringFlag{Name: "emergency-until", Usage: "the last `DAY` of the emergency, such as 2027-01-31"},
+		&cli.StringFlag{Name: "dotenv", Usage: "write IMAGEGATE_VERDICT, IMAGEGATE_DIGEST and IMAGEGATE_TARGET to `FILE`, for GitLab's artifacts:reports:dotenv"},
+		&cli.StringSliceFlag{Name: "platform", Hidden: true},
 		evidenceFlag(),
 	}
 	flags = slices.Concat(policyFlags(), flags, attestFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
@@ -35,7 +39,7 @@ signatures and other referrers. The copy is compared with the source, and the ta
 are set last. A promotion that was cut off can be run again.
 
   0  every tag names the judged digest, and everything that belongs to it is there
-  1  the policy denies the image; nothing was copied
+  1  the policy denies the image, or what is to be done with it; no tag was set
   2  there is no verdict, or the promotion did not finish; the report says which`,
 		Flags:  flags,
 		Action: p.action(runPromote),
@@ -44,10 +48,13 @@ are set last. A promotion that was cut off can be run again.
 
 // promotion is what the command line asks for.
 type promotion struct {
-	source  string
-	targets []promotionTarget
-	o       promote.Options
-	dry     bool
+	source    string
+	reference evidence.Reference // of source
+	targets   []promotionTarget
+	o         promote.Options
+	dry       bool
+	rollback  string
+	emergency *gate.Emergency // nil when none is called
 }
 
 // promotionTarget is a repository and the tags to set there.
@@ -63,6 +70,9 @@ func runPromote(p *program, c *cli.Context) error {
 	}
 	run, err := prepare(p, c)
 	if err != nil {
+		return err
+	}
+	if err := want.checkEmergency(run); err != nil {
 		return err
 	}
 	o, err := newScanOptions(p, c, run)
@@ -81,42 +91,20 @@ func runPromote(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	switch outcome := finished.Outcome(); {
-	case outcome == policy.Passed:
-		done, err := want.carryOut(c.Context, o, judgedDigest(finished.Results), attester.before(finished))
-		finished.Notes = append(finished.Notes, done...)
-		if attester != nil {
-			attester.settle(run, finished, nil)
-		}
-		if err != nil {
-			finished.Revoke(fmt.Errorf("the image passes, but the promotion did not finish: %w", err))
-		}
-	case attester != nil && outcome == policy.Denied && !want.dry:
-		attester.settle(run, finished, want.attestFailed(c.Context, o, attester, finished))
+	w := &promoter{promotion: want, setup: run, scan: o, attester: attester, run: finished}
+	if decision := finished.Outcome(); decision == policy.Passed || decision == policy.Denied && want.emergency != nil {
+		w.promote(c.Context)
 	}
+	w.attest(c.Context)
 	return p.report(c.Context, run, finished)
-}
-
-// attestFailed signs that the image failed, where a target has it already.
-func (w *promotion) attestFailed(ctx context.Context, o *scanOptions, a *attester, run *gate.Run) error {
-	var problems []error
-	for _, t := range w.targets {
-		target, err := o.connection.client.Repository(t.repository)
-		if err == nil {
-			_, err = target.Manifest(ctx, judgedDigest(run.Results))
-		}
-		if err == nil {
-			err = a.run(ctx, run, target.Name())
-		}
-		if err != nil && !errors.Is(err, promote.ErrNotFound) {
-			problems = append(problems, err)
-		}
-	}
-	return errors.Join(problems...)
 }
 
 // promotionOf reads the arguments and the flags about promotions.
 func promotionOf(c *cli.Context) (*promotion, error) {
+	if len(c.StringSlice("platform")) > 0 {
+		return nil, usagef("imagegate promote has no --platform: the digest of one platform is another one, and what was tested would not be what runs").
+			WithHint("leave it out: all platforms are judged and copied; or name the manifest of the platform by its digest as the source")
+	}
 	args := c.Args().Slice()
 	if len(args) < 2 {
 		return nil, usagef("imagegate promote needs a source and a target").
@@ -127,14 +115,14 @@ func promotionOf(c *cli.Context) (*promotion, error) {
 	if a := w.o.Attachments; a != promote.AttachmentsAll && a != promote.AttachmentsNone {
 		return nil, usagef("flag --attachments: %q is neither all nor none", a)
 	}
-	if t := w.o.IfTarget; t != "" && t != promote.Absent && !strings.HasPrefix(t, "sha256:") {
+	if t := w.o.IfTarget; t != "" && t != promote.Absent && image.CheckDigest(t) != nil {
 		return nil, usagef("flag --if-target: %q is neither absent nor a digest", t)
 	}
-	source, err := image.ParseReference(w.source)
-	if err != nil {
+	var err error
+	if w.reference, err = image.ParseReference(w.source); err != nil {
 		return nil, usagef("%w", err)
 	}
-	if source.Source != evidence.SourceRegistry {
+	if w.reference.Source != evidence.SourceRegistry {
 		return nil, usagef("%s is not in a registry: only an image in a registry can be promoted by its digest", w.source).
 			WithHint("push it to a registry first, for example with skopeo copy --preserve-digests, and promote it from there")
 	}
@@ -143,7 +131,45 @@ func promotionOf(c *cli.Context) (*promotion, error) {
 			return nil, err
 		}
 	}
-	return w, nil
+	return w, w.readReasons(c)
+}
+
+// readReasons reads the flags that say why something unusual is to be done.
+func (w *promotion) readReasons(c *cli.Context) error {
+	w.rollback = c.String("rollback")
+	by, until := c.String("emergency-by"), c.String("emergency-until")
+	if !c.IsSet("emergency") {
+		if by != "" || until != "" {
+			return usagef("--emergency-by and --emergency-until are nothing without --emergency REASON")
+		}
+		return nil
+	}
+	const example = `--emergency "the shop is down" --emergency-by anna@example.no --emergency-until 2027-01-31`
+	if by == "" || until == "" {
+		return usagef("an emergency needs the person who decides it and an end").WithHint("write %s", example)
+	}
+	day, err := time.Parse(time.DateOnly, until)
+	if err != nil {
+		return usagef("flag --emergency-until: %q is no day", until).WithHint("write %s", example)
+	}
+	w.emergency = &gate.Emergency{Reason: c.String("emergency"), By: by, Until: day}
+	return nil
+}
+
+// checkEmergency compares an emergency with what the policy allows, before any work.
+func (w *promotion) checkEmergency(s *setup) error {
+	if w.emergency == nil {
+		return nil
+	}
+	terms := s.policy.EmergencyTerms(w.reference, s.started)
+	if terms == nil {
+		return usagef("flag --emergency: the policy %s has no emergencies", s.source.Path).
+			WithHint("the owner of the policy can add promote: {emergency: {by: [NAME], max-days: N}}, in the base where one is pinned")
+	}
+	if why := terms.Refuses(w.emergency.By, w.emergency.Until, s.started); why != "" {
+		return usagef("flag --emergency: %s (%s)", why, terms.Position)
+	}
+	return nil
 }
 
 func (w *promotion) addTarget(arg string) error {
@@ -156,11 +182,10 @@ func (w *promotion) addTarget(arg string) error {
 	case t.Tag == "" || t.Digest != "":
 		return usagef("the target %s names no tag alone", arg).WithHint("name it as REGISTRY/REPOSITORY:TAG; the digest is that of the source")
 	}
-	repository := strings.TrimSuffix(arg, ":"+t.Tag)
-	i := slices.IndexFunc(w.targets, func(t promotionTarget) bool { return t.repository == repository })
+	i := slices.IndexFunc(w.targets, func(have promotionTarget) bool { return have.repository == t.Name })
 	if i < 0 {
 		i = len(w.targets)
-		w.targets = append(w.targets, promotionTarget{repository: repository})
+		w.targets = append(w.targets, promotionTarget{repository: t.Name})
 	}
 	if !slices.Contains(w.targets[i].tags, t.Tag) {
 		w.targets[i].tags = append(w.targets[i].tags, t.Tag)
@@ -169,66 +194,22 @@ func (w *promotion) addTarget(arg string) error {
 }
 
 // judgedDigest is the digest that the source named when it was judged: of the index
-// where there is one.
-func judgedDigest(results []gate.Result) string {
-	e := results[0].Evidence
-	if e.IndexDigest != "" {
-		return e.IndexDigest
+// where there is one. All platforms have the same.
+func judgedDigest(results []gate.Result) (string, error) {
+	digest := ""
+	for i := range results {
+		e := results[i].Evidence
+		if e == nil {
+			return "", errors.New("a platform was not looked at")
+		}
+		one := e.IndexDigest
+		if one == "" {
+			one = e.Digest
+		}
+		if one == "" || digest != "" && digest != one {
+			return "", fmt.Errorf("the platforms are not of one digest: %s and %s", digest, one)
+		}
+		digest = one
 	}
-	return e.Digest
-}
-
-// carryOut copies the digest to every target, and says what it did.
-func (w *promotion) carryOut(ctx context.Context, o *scanOptions, digest string, before func(ctx context.Context, repository string) error) ([]string, error) {
-	source, err := o.connection.client.Repository(w.source)
-	if err != nil {
-		return nil, err
-	}
-	var promotions []*promote.Promotion
-	for _, t := range w.targets { // all are looked at before one is written
-		target, err := o.connection.client.Repository(t.repository)
-		if err != nil {
-			return nil, err
-		}
-		wishes := w.o
-		if before != nil {
-			wishes.BeforeTags = func(ctx context.Context) error { return before(ctx, target.Name()) }
-		}
-		one, err := promote.Prepare(ctx, source, digest, target, t.tags, wishes)
-		if err != nil {
-			return nil, fmt.Errorf("%w; nothing was written", err)
-		}
-		promotions = append(promotions, one)
-	}
-	var done []string
-	for _, one := range promotions {
-		if w.dry {
-			done = append(done, planText("would copy", &one.Plan))
-			continue
-		}
-		if err := one.Run(ctx); err != nil {
-			return done, err
-		}
-		done = append(done, planText("promoted", &one.Plan))
-	}
-	return done, nil
-}
-
-// planText says what a plan copies, and what its tags named before.
-func planText(verb string, plan *promote.Plan) string {
-	var tags []string
-	for _, t := range plan.Tags {
-		before := "new"
-		switch {
-		case t.Before == t.After:
-			before = "unchanged"
-		case t.Before != "":
-			before = "before: " + t.Before
-		}
-		if t.After == plan.Digest {
-			tags = append(tags, t.Name+" ("+before+")")
-		}
-	}
-	return fmt.Sprintf("%s %s from %s to %s: %s, %s with %s; tags: %s", verb, plan.Digest, plan.Source, plan.Target,
-		words.Plural(len(plan.Nodes), "manifest"), words.Plural(plan.Blobs, "blob"), words.Size(plan.Bytes), strings.Join(tags, ", "))
+	return digest, nil
 }

@@ -26,6 +26,7 @@ type setup struct {
 	source   gate.PolicySource
 	outputs  []report.Output
 	evidence string // file to save the evidence in, "" for none
+	dotenv   string // file for the variables of later jobs, "" for none
 	color    bool   // allowed where the reader can show it
 	all      bool   // of --show
 	ci       ci.Environment
@@ -42,6 +43,7 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	s := &setup{
 		started:  p.now().UTC().Truncate(time.Second),
 		evidence: c.String("evidence"),
+		dotenv:   c.String("dotenv"),
 		color:    !c.Bool("no-color") && p.env.get("NO_COLOR") == "",
 		all:      c.String("show") == "all",
 		progress: progress.New(p.stderr, c.Bool("quiet"), p.env.get),
@@ -59,7 +61,7 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if s.hypothetical {
 		s.ci.System = ci.None
 	}
-	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence); err != nil {
+	if s.outputs, err = parseOutputs(c.StringSlice("output"), s.evidence, s.dotenv); err != nil {
 		return nil, err
 	}
 	if err := checkPlaces(s.places()); err != nil {
@@ -85,11 +87,17 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 
 // parseOutputs parses every --output. When none of them is text or goes to
 // standard output, text is written there: a refusal has to tell its reasons.
-func parseOutputs(values []string, evidence string) ([]report.Output, error) {
+func parseOutputs(values []string, evidence, dotenv string) ([]report.Output, error) {
 	var outputs []report.Output
 	used := map[string]string{} // who writes where
 	if evidence != "" {
 		used[place(evidence)] = "--evidence"
+	}
+	if dotenv != "" {
+		if used[place(dotenv)] != "" {
+			return nil, usagef("--evidence and --dotenv write to the same place").WithHint("give each a file of its own")
+		}
+		used[place(dotenv)] = "--dotenv"
 	}
 	readable := false
 	for _, value := range values {
@@ -118,7 +126,7 @@ func parseOutputs(values []string, evidence string) ([]report.Output, error) {
 
 // places returns the files that the run writes.
 func (s *setup) places() []string {
-	paths := []string{s.evidence}
+	paths := []string{s.evidence, s.dotenv}
 	for _, o := range s.outputs {
 		paths = append(paths, o.Path)
 	}

@@ -277,3 +277,40 @@ func TestDigestsAreJSONWithoutCommands(t *testing.T) {
 		t.Errorf("a command in\n%s", b.String())
 	}
 }
+
+// The target is handed on only when everything is there, and never a digest or a
+// variable that an image chose.
+func TestTargetOfAPromotion(t *testing.T) {
+	passed, denied := result("a", "", digestA, "linux/amd64", policy.Passed), result("a", "", digestA, "linux/amd64", policy.Denied)
+	done := []gate.PromotionTarget{{Target: "r.no/prod/app", Done: true}, {Target: "q.no/prod/app", Done: true}}
+	const want = "r.no/prod/app@" + digestA
+	for name, c := range map[string]struct {
+		result gate.Result
+		p      *gate.Promotion
+		want   string
+	}{
+		"promoted":            {passed, &gate.Promotion{Digest: digestA, Targets: done}, want},
+		"a dry run":           {passed, &gate.Promotion{Digest: digestA, Targets: done, DryRun: true}, ""},
+		"one of two":          {passed, &gate.Promotion{Digest: digestA, Targets: []gate.PromotionTarget{done[0], {Target: "q.no/prod/app"}}}, ""},
+		"denied":              {denied, &gate.Promotion{Digest: digestA, Targets: done}, ""},
+		"in an emergency":     {denied, &gate.Promotion{Digest: digestA, Targets: done, Emergency: &gate.Emergency{}}, want},
+		"a pass that is gone": {gate.Result{Ref: "a", Err: errors.New("report")}, &gate.Promotion{Digest: digestA, Targets: done}, ""},
+		"a hostile digest":    {passed, &gate.Promotion{Digest: "sha256:$(x)", Targets: done}, ""},
+		"no promotion":        {passed, nil, ""},
+	} {
+		run := &gate.Run{Results: []gate.Result{c.result}, Promotion: c.p}
+		if got := ci.Target(run); got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+		var env, outputs bytes.Buffer
+		if err := errors.Join(ci.Dotenv(&env, run), ci.Outputs(&outputs, run, ci.Options{})); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(env.String(), "\nIMAGEGATE_TARGET="+c.want+"\n") || strings.Count(env.String(), "\n") != 3 {
+			t.Errorf("%s: dotenv %q", name, env.String())
+		}
+		if got, there := readOutputs(t, outputs.String())["target"]; there != (c.p != nil) || got != c.want {
+			t.Errorf("%s: output %q, %v", name, got, there)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/gate/strictjson"
+	"github.com/imagegate/imagegate/policy"
 )
 
 // judged is one entry of the output "digests".
@@ -29,6 +30,8 @@ type judged struct {
 //	exit-code   the exit code that goes with it
 //	digest      what the reference resolved to; empty for several references
 //	digests     every image and platform that was judged, as JSON
+//	target      after imagegate promote: the first target by its digest; empty
+//	            unless everything is there
 //	json, ...   the path of each report file, under the name of its format
 //
 // Each value is between random delimiters, so that a value cannot hold its own
@@ -43,6 +46,9 @@ func Outputs(w io.Writer, run *gate.Run, o Options) error {
 		{"exit-code", strconv.Itoa(o.ExitCode)},
 		{"digest", Digest(run)},
 		{"digests", digests},
+	}
+	if run.Promotion != nil {
+		pairs = append(pairs, [2]string{"target", Target(run)})
 	}
 	seen := map[string]bool{}
 	for _, out := range o.Outputs {
@@ -100,6 +106,24 @@ func Digest(run *gate.Run) string {
 		digest = d
 	}
 	return digest
+}
+
+// Target returns what was promoted, by its digest and at the first target:
+// REPOSITORY@DIGEST. It is "" unless the image is at every target.
+func Target(run *gate.Run) string {
+	p := run.Promotion
+	if !p.Done() || run.Outcome() != policy.Passed && !run.Excused() || !isDigest(p.Digest) {
+		return ""
+	}
+	return p.Targets[0].Target + "@" + p.Digest
+}
+
+// Dotenv writes variables for later jobs, as GitLab reads them from
+// artifacts:reports:dotenv: one on each line, without quotes and comments. A value is
+// a word of ours, a digest, or the name of a repository, which has no white space.
+func Dotenv(w io.Writer, run *gate.Run) error {
+	_, err := fmt.Fprintf(w, "IMAGEGATE_VERDICT=%s\nIMAGEGATE_DIGEST=%s\nIMAGEGATE_TARGET=%s\n", run.Outcome(), Digest(run), Target(run))
+	return err
 }
 
 // Section begins a part of the log that readers can fold, and returns what ends

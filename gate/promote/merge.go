@@ -80,10 +80,12 @@ func merged(target, source Manifest) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
+	return manifestOf(target.MediaType, raw), nil
+}
+
+func manifestOf(mediaType string, raw []byte) Manifest {
 	sum := sha256.Sum256(raw)
-	return Manifest{Raw: raw, Descriptor: Descriptor{
-		MediaType: target.MediaType, Size: int64(len(raw)), Digest: "sha256:" + hex.EncodeToString(sum[:]),
-	}}, nil
+	return Manifest{Raw: raw, Descriptor: Descriptor{MediaType: mediaType, Size: int64(len(raw)), Digest: "sha256:" + hex.EncodeToString(sum[:])}}
 }
 
 // layers returns the layers of a manifest in their canonical form, so that equal

@@ -80,6 +80,9 @@ type Options struct {
 	// IfTarget is [Absent] or the digest that every tag must name before it is
 	// set; "" asks nothing.
 	IfTarget string
+	// Record is attached to the image at the target for every tag that moves; nil
+	// attaches none.
+	Record *Record
 	// Jobs bounds how many blobs are copied at once; less than 1 means 4.
 	Jobs int
 	// Observe is called for every step. It may be nil.

@@ -34,6 +34,7 @@ func (p *Promotion) Run(ctx context.Context) error {
 		{"complete the lists of what belongs to the image", p.settle},
 		{"attach what belongs to the image at the target", p.beforeTags},
 		{"set the tags", p.setTags},
+		{"record the promotion", p.writeRecords},
 	} {
 		if err := step.do(ctx); err != nil {
 			return &Incomplete{Err: err, Step: step.name, State: p.state(ctx)}
@@ -47,7 +48,7 @@ func (p *Promotion) state(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	set, old := 0, 0
-	for _, t := range p.imageTags() {
+	for _, t := range p.ImageTags() {
 		now, err := p.current(ctx, t.Name)
 		switch {
 		case err != nil:
@@ -67,9 +68,18 @@ func (p *Promotion) state(ctx context.Context) string {
 	return fmt.Sprintf("%d of %d tags of %s name the judged digest: run the promotion again", set, set+old, p.target.Name())
 }
 
-// imageTags are the tags that the user asked for. Those of cosign come before.
-func (p *Promotion) imageTags() []TagSet {
-	return p.Plan.Tags[len(p.cosign):]
+// ImageTags are the tags that the user asked for, without those of cosign.
+func (p *Promotion) ImageTags() []TagSet { return p.Plan.Tags[len(p.cosign):] }
+
+// Had reports whether the records of the target say that a tag named before what it
+// is to name.
+func (p *Promotion) Had(ctx context.Context, t TagSet) (bool, error) {
+	return Had(ctx, p.target, t.Name, t.Before, t.After)
+}
+
+// image is the manifest that was judged.
+func (p *Promotion) image() *node {
+	return p.nodes[slices.IndexFunc(p.nodes, func(n *node) bool { return n.Digest == p.Plan.Digest })]
 }
 
 func (p *Promotion) copyBlobs(ctx context.Context) error {
@@ -202,7 +212,7 @@ func (p *Promotion) settle(ctx context.Context) error {
 		if complete > 0 && (!p.wrote || !shared) || complete > 1 {
 			return nil
 		}
-		if err := p.wait(ctx, 50*time.Millisecond+rand.N(300*time.Millisecond)); err != nil {
+		if err := p.pause(ctx); err != nil {
 			return err
 		}
 	}
@@ -264,10 +274,51 @@ func (p *Promotion) beforeTags(ctx context.Context) error {
 	return p.o.BeforeTags(ctx)
 }
 
+// keepListed stores referrers of a digest until they stay in its list, see settle.
+func (p *Promotion) keepListed(ctx context.Context, digest string, all []Manifest) error {
+	shared, err := p.target.ListsInTags(ctx)
+	if err != nil {
+		return err
+	}
+	for try, complete := 0, 0; ; try++ {
+		listed, err := p.target.Referrers(ctx, digest)
+		if err != nil {
+			return err
+		}
+		missing := slices.DeleteFunc(slices.Clone(all), func(m Manifest) bool {
+			return slices.ContainsFunc(listed, func(d Descriptor) bool { return d.Digest == m.Digest })
+		})
+		switch {
+		case len(missing) == 0:
+			complete++
+		case try >= attempts:
+			return fmt.Errorf("%s is missing in the list of referrers, although it was written %d times: other jobs write there at the same time", missing[0].Digest, try)
+		default:
+			complete = 0
+		}
+		if complete > 0 && !shared || complete > 1 {
+			return nil
+		}
+		for _, m := range missing {
+			if err := p.target.PutManifest(ctx, m); err != nil {
+				return err
+			}
+		}
+		if err := p.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for a random time, so that of two jobs one is first.
+func (p *Promotion) pause(ctx context.Context) error {
+	return p.wait(ctx, 50*time.Millisecond+rand.N(300*time.Millisecond))
+}
+
 // setTags sets the tags that were asked for, and reads each back.
 func (p *Promotion) setTags(ctx context.Context) error {
-	image := p.nodes[slices.IndexFunc(p.nodes, func(n *node) bool { return n.Digest == p.Plan.Digest })]
-	tags := p.imageTags()
+	image := p.image()
+	tags := p.ImageTags()
 	for i, t := range tags {
 		now, err := p.current(ctx, t.Name)
 		if err != nil {

@@ -45,6 +45,9 @@ type document struct {
 	Blobs     []Descriptor `json:"blobs"` // artifact manifests of OCI 1.1 release candidates
 	Manifests []child      `json:"manifests"`
 	Subject   *Descriptor  `json:"subject"`
+	// ArtifactType and Annotations tell a record of a promotion.
+	ArtifactType string            `json:"artifactType"`
+	Annotations  map[string]string `json:"annotations"`
 }
 
 // child is a manifest of an index.
@@ -208,7 +211,9 @@ func (w *walker) lookUp(ctx context.Context, digest string) (*attachments, error
 
 func cosignTag(digest, end string) string { return strings.Replace(digest, ":", "-", 1) + end }
 
-// referrer visits a manifest if its subject is the one asked for.
+// referrer visits a manifest if its subject is the one asked for. Records of
+// promotions stay where they are: they say which tags of that repository named the
+// image, and are no part of it.
 func (w *walker) referrer(ctx context.Context, digest, subject string, depth int) (*node, error) {
 	m, err := w.manifest(ctx, digest)
 	if err != nil {
@@ -218,7 +223,7 @@ func (w *walker) referrer(ctx context.Context, digest, subject string, depth int
 	if err != nil {
 		return nil, err
 	}
-	if d.Subject == nil || d.Subject.Digest != subject {
+	if d.Subject == nil || d.Subject.Digest != subject || d.ArtifactType == RecordType {
 		return nil, nil
 	}
 	if depth > maxDepth {

@@ -45,7 +45,7 @@ func renderGitHub(run *gate.Run, o Options) ([]byte, error) {
 	var b bytes.Buffer
 	for i, a := range all {
 		if i == annotationsShown && len(all) > annotationsShown+1 {
-			rest := annotation{level: a.level, title: "imagegate: " + run.Outcome().String(),
+			rest := annotation{level: a.level, title: "imagegate: " + run.Outcome().String() + excuse(run),
 				text: fmt.Sprintf("%d more: see the job summary or the report", len(all)-i)}
 			rest.write(&b)
 			break

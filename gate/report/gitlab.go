@@ -165,7 +165,7 @@ func newGitLabScan(run *gate.Run, o Options) gitlabScan {
 	if run.Outcome() == policy.Undecided || slices.ContainsFunc(run.Results, func(r gate.Result) bool { return r.Err != nil }) {
 		s.Status = "failure"
 	}
-	s.add("info", "verdict: "+run.Outcome().String()+" (policy "+policyText(run.Policy)+")")
+	s.add("info", "verdict: "+run.Outcome().String()+excuse(run)+" (policy "+policyText(run.Policy)+")")
 	for _, remark := range remarksOf(run) {
 		s.add("warn", remark)
 	}

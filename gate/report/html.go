@@ -33,7 +33,7 @@ func htmlFormat() Format {
 func renderHTML(run *gate.Run, o Options) ([]byte, error) {
 	outcome := run.Outcome()
 	d := &page.Document{
-		Verdict: outcome.String(), Word: word(outcome), Advice: advice(run), Title: pageTitle(run),
+		Verdict: outcome.String(), Word: word(outcome) + excuse(run), Advice: advice(run), Title: pageTitle(run),
 		Tool: run.Tool, When: run.Started.UTC().Format("2006-01-02 15:04 UTC"), Notes: notesOf(run), Basis: pageBasis(run),
 	}
 	if len(run.Results) == 1 {

@@ -117,6 +117,7 @@ func documentOf(run *gate.Run, exceptions []policy.ExceptionUse) *Document {
 		Policy:        policyInfo(run.Policy),
 		Database:      databaseInfo(run.Database),
 		Shard:         (*ShardInfo)(run.Shard),
+		Promotion:     promotionInfo(run.Promotion),
 		Results:       []ImageResult{},
 		Exceptions:    exceptionResults(exceptions),
 		Notes:         notesOf(run),

@@ -54,7 +54,7 @@ func renderComment(run *gate.Run, o Options) ([]byte, error) {
 func markdownOf(run *gate.Run, limit int) []byte {
 	d := &markdownDocument{}
 	outcome := run.Outcome()
-	d.text("## imagegate: " + word(outcome) + "\n\n" + safe.Markdown(advice(run)) + "\n\n")
+	d.text("## imagegate: " + word(outcome) + excuse(run) + "\n\n" + safe.Markdown(advice(run)) + "\n\n")
 	for _, remark := range remarksOf(run) {
 		d.text("Note: " + safe.Markdown(remark) + ".\n\n")
 	}

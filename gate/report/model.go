@@ -27,6 +27,8 @@ type Document struct {
 	Engine   string             `json:"engine"`
 	Database *evidence.Database `json:"database"` // null when none was used
 	Shard    *ShardInfo         `json:"shard"`    // null when the whole list was judged
+	// Promotion is what was copied, null when nothing was to be copied.
+	Promotion *PromotionInfo `json:"promotion"`
 	// Exceptions tells what became of every exception over all results.
 	Exceptions []ExceptionResult `json:"exceptions"`
 	Notes      []string          `json:"notes"`

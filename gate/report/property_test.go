@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"html"
 	"io"
 	"slices"
 	"strings"
@@ -47,6 +48,39 @@ func TestHypotheticalVerdictIsNamed(t *testing.T) {
 	}
 }
 
+// Every report says what was copied from where to where, and what a person decided
+// about an image that fails.
+func TestPromotionsAreNamed(t *testing.T) {
+	for name, want := range map[string][]string{
+		"promoted":  {"registry.example.no/test/app", "registry.example.no/prod/app", "mirror.example.no/prod/app", digestA, "2 manifests", "9 blobs", "1.4.2 (new)", digestI, "1.4.3 loses orders", "503"},
+		"emergency": {"fail, promoted in an emergency", "anna.berg", "2026-11-25", "the shop is down", "registry.example.no/prod/app", digestA},
+	} {
+		run := samples()[name]
+		for _, f := range report.OwnFormats() {
+			text := html.UnescapeString(string(write(t, f.Name, run, report.Options{Width: 10000})))
+			for _, w := range want {
+				if f.Name == "json" && strings.ContainsAny(w, " ,") {
+					continue // it has fields of its own, see below
+				}
+				if !strings.Contains(text, w) {
+					t.Errorf("%s: %s does not say %q:\n%s", name, f.Name, w, text)
+				}
+			}
+		}
+	}
+	var d report.Document
+	if err := json.Unmarshal(write(t, "json", emergencyRun(), report.Options{}), &d); err != nil {
+		t.Fatal(err)
+	}
+	p := d.Promotion
+	if d.Verdict != "fail" || p == nil || !p.Done || p.Emergency == nil || p.Emergency.Reason != "the shop is down" || p.Targets[0].Nodes[0].Parent != digestA || p.Targets[0].Tags[2].Before != digestI {
+		t.Errorf("%s, %+v", d.Verdict, p)
+	}
+	if !slices.ContainsFunc(d.Notes, func(n string) bool { return strings.HasPrefix(n, "fail, promoted in an emergency by anna.berg") }) {
+		t.Errorf("notes %q", d.Notes)
+	}
+}
+
 // TestWritersOnlyWrite is the promise of the package: a writer changes nothing,
 // so neither the verdict nor another format depends on which formats are written.
 func TestWritersOnlyWrite(t *testing.T) {
@@ -79,10 +113,14 @@ func TestWritersOnlyWrite(t *testing.T) {
 func TestVerdictIsTheSameEverywhere(t *testing.T) {
 	for name, run := range samples() {
 		want := run.Outcome().String()
-		shout := strings.ToUpper(strings.ReplaceAll(want, "-", " "))
+		more := "" // in every format, an excused image still fails
+		if run.Excused() {
+			more = ", promoted in an emergency"
+		}
+		shout := strings.ToUpper(strings.ReplaceAll(want, "-", " ")) + more
 		for format, has := range map[string]string{
 			"text": shout + "  ", "markdown": "## imagegate: " + shout + "\n",
-			"markdown-comment": "## imagegate: " + shout + "\n", "gitlab": "verdict: " + want + " (",
+			"markdown-comment": "## imagegate: " + shout + "\n", "gitlab": "verdict: " + want + more + " (",
 		} {
 			got := string(write(t, format, run, report.Options{}))
 			if i := strings.Index(got, has); i < 0 || i > 1200 {
@@ -199,7 +237,7 @@ func checkClean(t *testing.T, what, format string, out []byte) {
 		}
 	}
 	for line := range strings.SplitSeq(string(out), "\n") {
-		if format == "github" && (strings.HasPrefix(line, "::error ") || strings.HasPrefix(line, "::warning ")) {
+		if format == "github" && (strings.HasPrefix(line, "::error ") || strings.HasPrefix(line, "::notice ") || strings.HasPrefix(line, "::warning ")) {
 			_, line, _ = strings.Cut(line[2:], "::") // our own command; nothing in its message may be one
 		}
 		lower := strings.ToLower(line)

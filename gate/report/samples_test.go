@@ -3,6 +3,7 @@ package report_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
@@ -23,6 +24,43 @@ func samples() map[string]*gate.Run {
 		"many":       manyRun(400),
 		"hostile":    hostileRun("evil"),
 		"empty":      newRun(),
+		"promoted":   promotedRun(),
+		"emergency":  emergencyRun(),
+	}
+}
+
+// promotedRun is a promotion to two targets, of which the second was not finished.
+func promotedRun() *gate.Run {
+	run := passRun()
+	run.Promotion = &gate.Promotion{Source: "registry.example.no/test/app", Digest: digestA, Rollback: "1.4.3 loses orders", Targets: []gate.PromotionTarget{
+		target("registry.example.no/prod/app"), target("mirror.example.no/prod/app"),
+	}}
+	run.Promotion.Targets[1].Done, run.Promotion.Targets[1].Error = false, "set the tags: 503; no tag was changed"
+	run.Unpromoted(errors.New("set the tags: 503"))
+	return run
+}
+
+// emergencyRun is a promotion of an image that fails.
+func emergencyRun() *gate.Run {
+	run := failRun()
+	run.Promotion = &gate.Promotion{
+		Source: "registry.example.no/test/app", Digest: digestA, Targets: []gate.PromotionTarget{target("registry.example.no/prod/app")},
+		Emergency: &gate.Emergency{Reason: "the shop is down", By: "anna.berg", Until: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)},
+	}
+	return run
+}
+
+func target(name string) gate.PromotionTarget {
+	return gate.PromotionTarget{
+		Target: name, Done: true, Blobs: 9, Bytes: 48_000_000,
+		Nodes: []gate.PromotedManifest{
+			{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digestB, Size: 600, Why: "referrer", Parent: digestA},
+			{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digestA, Size: 1200, Why: "image"},
+		},
+		Tags: []gate.PromotedTag{
+			{Name: "sha256-" + strings.Repeat("a", 64) + ".sig", Before: digestI, After: digestB, Merge: true},
+			{Name: "1.4.2", After: digestA}, {Name: "stable", Before: digestI, After: digestA}, {Name: "latest", Before: digestA, After: digestA},
+		},
 	}
 }
 

@@ -88,7 +88,7 @@ func decisionTint(d policy.Decision) tint {
 // headline is the first line: the verdict, what was judged, on which platforms.
 func (t *textReport) headline(images [][]*gate.Result) {
 	outcome := t.run.Outcome()
-	verdict := t.paint(decisionTint(outcome), word(outcome))
+	verdict := t.paint(decisionTint(outcome), word(outcome)+excuse(t.run))
 	switch len(images) {
 	case 0:
 		t.line(verdict, "  ", noImage)
@@ -214,6 +214,8 @@ func phaseText(p gate.Phase) string {
 		return "reading signatures, attestations and the base image"
 	case gate.PhaseEvaluate:
 		return "evaluating the policy"
+	case gate.PhasePromote:
+		return "promoting the image"
 	case gate.PhaseReport:
 		return "writing the reports"
 	}

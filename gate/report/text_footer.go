@@ -186,7 +186,7 @@ func (t *textReport) footer() {
 	}
 	t.gap()
 	outcome := run.Outcome()
-	t.line("Verdict: ", t.paint(decisionTint(outcome), word(outcome)), ". ", safe.Terminal(advice(run)))
+	t.line("Verdict: ", t.paint(decisionTint(outcome), word(outcome)+excuse(run)), ". ", safe.Terminal(advice(run)))
 }
 
 func policyText(p gate.PolicySource) string {
@@ -229,6 +229,8 @@ func advice(run *gate.Run) string {
 		return "What was judged may ship; mind the warnings." + deployAdvice(run)
 	case outcome == policy.Passed:
 		return "What was judged may ship." + deployAdvice(run)
+	case run.Excused():
+		return "A person decided to promote it although it does not pass. Failing: " + sample(failing) + "; replace it before " + run.Promotion.Emergency.Until.UTC().Format(time.DateOnly) + " is over."
 	case outcome == policy.Denied:
 		return "Do not ship. Failing: " + sample(failing) + "; see \"to pass\"."
 	case broken:

@@ -30,10 +30,10 @@ func age(then, now time.Time) string { return words.Age(now.Sub(then)) }
 const savedNote = "judged by saved evidence: it is not sealed, so anyone who can write the file can change the verdict; " +
 	"advisories that came out since it was collected are not known"
 
-// remarksOf returns the remarks at the beginning of every report. They say what the
-// verdict is not based on.
+// remarksOf returns the remarks at the beginning of every report. They say what was
+// promoted, and what the verdict is not based on.
 func remarksOf(run *gate.Run) []string {
-	var out []string
+	out := promotionRemarks(run)
 	if run.Hypothetical {
 		out = append(out, hypotheticalNote(run))
 	}

@@ -61,6 +61,9 @@ type Image struct {
 	// Proof is what others have signed about the image, nil when it was not
 	// collected.
 	Proof *Proof `json:"proof,omitempty"`
+
+	// Promotions is where the image is about to be copied; nil when it is not.
+	Promotions []Promotion `json:"promotions,omitempty"`
 }
 
 // ID returns what pins every byte of the image: its digest, or the image ID of an

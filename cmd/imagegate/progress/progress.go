@@ -95,6 +95,26 @@ func (p *Printer) draw(text string) {
 	p.drawn = true
 }
 
+// Step shows what is being done besides judging: on the line of a terminal, and in a
+// log that was silent for long.
+func (p *Printer) Step(text string) {
+	if p.quiet {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	text = safe.Terminal(text)
+	switch {
+	case p.width != nil && now.Sub(p.last) >= refresh:
+		p.last = now
+		p.draw(text)
+	case p.width == nil && now.Sub(p.last) >= heartbeat:
+		p.last = now
+		fmt.Fprintf(p.w, "imagegate: %s\n", text)
+	}
+}
+
 // Warn prints a remark about the run, and keeps it for the reports.
 func (p *Printer) Warn(text string) {
 	p.mu.Lock()
