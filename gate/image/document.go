@@ -72,30 +72,39 @@ func ParseDocument(raw []byte, claims ...string) (*Document, error) {
 	if err := strictjson.Unmarshal(raw, d, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, err
 	}
+	if err := d.Check(claims...); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Check reports whether d is a manifest or an index; claims are as in
+// [ParseDocument].
+func (d *Document) Check(claims ...string) error {
 	if d.FSLayers != nil || d.SchemaVersion == 1 || isSchema1Type(d.Type) || slices.ContainsFunc(claims, isSchema1Type) {
-		return nil, fmt.Errorf("it is a schema 1 manifest, a format that ended in 2019 and cannot be verified (push the image again with a current tool)")
+		return fmt.Errorf("it is a schema 1 manifest, a format that ended in 2019 and cannot be verified (push the image again with a current tool)")
 	}
 	if d.SchemaVersion != 2 {
-		return nil, fmt.Errorf("its schemaVersion is %d, not 2", d.SchemaVersion)
+		return fmt.Errorf("its schemaVersion is %d, not 2", d.SchemaVersion)
 	}
 	// CVE-2021-41190: what the document is would depend on a header.
 	image, index := d.Layers != nil || d.Config != nil, d.Manifests != nil
 	switch {
 	case image && index:
-		return nil, fmt.Errorf("it is both an image manifest and an index: tools disagree about which image it is")
+		return fmt.Errorf("it is both an image manifest and an index: tools disagree about which image it is")
 	case !image && !index:
-		return nil, fmt.Errorf("it is neither an image manifest nor an index (it has no layers and no manifests)")
+		return fmt.Errorf("it is neither an image manifest nor an index (it has no layers and no manifests)")
 	case image && d.Config == nil:
-		return nil, fmt.Errorf("it has no config")
+		return fmt.Errorf("it has no config")
 	case image && d.Layers == nil:
-		return nil, fmt.Errorf("it has no list of layers")
+		return fmt.Errorf("it has no list of layers")
 	}
 	for _, claim := range append(claims, d.Type) {
 		if err := d.checkClaim(claim); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return d, d.checkAgreement(claims)
+	return d.checkAgreement(claims)
 }
 
 // checkClaim compares what the document is with what it is said to be.

@@ -73,6 +73,13 @@ func inArchive(ctx context.Context, ref evidence.Reference, a *archive, limits *
 	file := image.Path(ref)
 	_, isLayout := a.entries[fileLayout]
 	_, isSaved := a.entries[fileSaved]
+	if isLayout && isSaved {
+		empty, err := a.listsNothing(limits)
+		if err != nil {
+			return nil, archiveFault(file, err)
+		}
+		isLayout = !empty
+	}
 	switch {
 	case isLayout && isSaved:
 		if err := a.checkAgreement(ctx, limits); err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -388,6 +389,58 @@ func TestArchiveWithTwoDescriptions(t *testing.T) {
 		}
 		all := append(append([]tarFile{{name: "manifest.json", body: string(raw)}}, files...), c.more...)
 		_, err = pulltest.Pull(t.Context(), newResolver(t, image.Limits{}), "tar:"+writeTar(t, false, all...)+":1")
+		pulltest.CheckError(t, name, err, c.want)
+	}
+}
+
+// Docker 25 writes an index without manifests for an image that is saved by its ID.
+func TestArchiveOfAnImageWithoutName(t *testing.T) {
+	img, other := pulltest.Image(), pulltest.Image("other")
+	var blobs []tarFile
+	saved := func(parts *imagetest.Parts) map[string]any {
+		config, layer := imagetest.HashOf(parts.ConfigJSON), parts.Blobs[0]
+		blobs = append(blobs, tarFile{name: "blobs/sha256/" + config.Hex, body: string(parts.ConfigJSON)}, tarFile{name: "blobs/sha256/" + layer.ClaimHash.Hex, body: string(layer.Content)},
+			tarFile{name: "blobs/sha256/" + imagetest.HashOf(parts.ManifestJSON).Hex, body: string(parts.ManifestJSON)})
+		return map[string]any{"Config": "blobs/sha256/" + config.Hex, "RepoTags": nil, "Layers": []string{"blobs/sha256/" + layer.ClaimHash.Hex}}
+	}
+	first, second := saved(img), saved(other)
+	slices.SortFunc(blobs, func(a, b tarFile) int { return strings.Compare(a.name, b.name) })
+	blobs = slices.CompactFunc(blobs, func(a, b tarFile) bool { return a.name == b.name })
+	const index = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":`
+	manifest := func(parts *imagetest.Parts) string {
+		return fmt.Sprintf(`[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":%d}]`, imagetest.HashOf(parts.ManifestJSON), len(parts.ManifestJSON))
+	}
+	for name, c := range map[string]struct {
+		list        []any
+		index, want string
+	}{
+		"null":                    {[]any{first}, index + `null}`, ""},
+		"an empty list":           {[]any{first}, index + `[]}`, ""},
+		"no list":                 {[]any{first}, strings.TrimSuffix(index, `,"manifests":`) + `}`, ""},
+		"the same image twice":    {[]any{first, first}, index + `null}`, ""},
+		"two images":              {[]any{first, second}, index + `null}`, "2 images in it are meant"},
+		"no image":                {[]any{}, index + `null}`, "there is no image in it"},
+		"the index has another":   {[]any{first}, index + manifest(other) + `}`, "tools disagree"},
+		"the index has the same":  {[]any{first}, index + manifest(img) + `}`, ""},
+		"an empty object":         {[]any{first}, `{}`, "schemaVersion"},
+		"null for an index":       {[]any{first}, `null`, "schemaVersion"},
+		"no media type":           {[]any{first}, `{"schemaVersion":2,"manifests":null}`, ""},
+		"another media type":      {[]any{first}, `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","manifests":null}`, "neither"},
+		"two lists of manifests":  {[]any{first}, index + manifest(other) + `,"manifests":null}`, "manifests"},
+		"a list in capitals":      {[]any{first}, index + `null,"Manifests":` + manifest(other) + `}`, "Manifests"},
+		"a manifest and an index": {[]any{first}, index + `null,"layers":[],"config":{}}`, "tools disagree"},
+		"no JSON":                 {[]any{first}, `x`, "index.json"},
+		"no index":                {[]any{first}, "", "no index.json"},
+	} {
+		raw, err := json.Marshal(c.list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := append([]tarFile{{name: "manifest.json", body: string(raw)}, {name: "oci-layout", body: `{"imageLayoutVersion":"1.0.0"}`}}, blobs...)
+		if c.index != "" {
+			all = append(all, tarFile{name: "index.json", body: c.index})
+		}
+		_, err = pulltest.Pull(t.Context(), newResolver(t, image.Limits{}), "tar:"+writeTar(t, false, all...))
 		pulltest.CheckError(t, name, err, c.want)
 	}
 }

@@ -185,6 +185,26 @@ func (a *archive) hash(ctx context.Context, e *entry) (string, error) {
 	return image.SumOf(h, ""), nil
 }
 
+// listsNothing reports whether the archive's index is one without manifests. Docker
+// 25 writes null there for an image that is saved by its ID, which only the list of
+// docker save describes then.
+func (a *archive) listsNothing(limits *image.Limits) (bool, error) {
+	raw, err := readIn(a, fileIndex, limits)
+	if err != nil {
+		return false, err
+	}
+	var index image.Document
+	if err := strictjson.Unmarshal(raw, &index, strictjson.AllowUnknownKeys()); err != nil {
+		return false, fmt.Errorf("%s: %w", fileIndex, err)
+	}
+	if index.Manifests != nil && len(*index.Manifests) > 0 {
+		return false, nil
+	}
+	none := []image.Descriptor{}
+	index.Manifests = &none
+	return index.Check() == nil, nil
+}
+
 // checkAgreement compares the two descriptions in an archive that docker save
 // has written since version 25: one is read by old tools and one by new ones,
 // and an image that differs between them is judged as one and run as the other.
