@@ -154,6 +154,29 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// pip and npm do not touch what the distribution's package manager has installed.
+func TestAdviceForPackagesOfTheDistribution(t *testing.T) {
+	for path, want := range map[string][2]string{
+		"usr/lib/python3/dist-packages/urllib3-1.26.12.egg-info/PKG-INFO":     {"", "update the distribution's package"},
+		"/usr/share/nodejs/lodash/package.json":                               {"", "update the distribution's package"},
+		"usr/lib/python3.9/site-packages/urllib3-1.26.12.dist-info/METADATA":  {"pip install", "update its package instead"},
+		"usr/local/lib/python3.9/site-packages/urllib3.dist-info/METADATA":    {"pip install", "require urllib3 >= 2.0"},
+		"app/usr/lib/python3/dist-packages/urllib3-1.26.12.egg-info/PKG-INFO": {"pip install", "require urllib3 >= 2.0"},
+		"": {"pip install", "require urllib3 >= 2.0"},
+	} {
+		p := pkg("python-pkg", "pypi", "urllib3", "1.26.12")
+		p.Path = path
+		plan := For(parse(t, strict), image(finding("CVE-2026-0001", p, "2.0")), now)
+		if len(plan.Steps) != 1 {
+			t.Fatalf("%s: %+v", path, plan)
+		}
+		s := plan.Steps[0]
+		if (s.Command == "") != (want[0] == "") || !strings.HasPrefix(s.Command, want[0]) || !strings.Contains(s.Advice, want[1]) {
+			t.Errorf("%s: %q, %q", path, s.Command, s.Advice)
+		}
+	}
+}
+
 func TestOrderAndOrigin(t *testing.T) {
 	lib := pkg("debian", "deb/debian", "libssl3", "3.0.1")
 	lib.SourceName, lib.Layer = "openssl", "base"

@@ -30,7 +30,8 @@ func words(s *Step) (command, advice string) {
 	if s.Packages[0].Class == evidence.ClassOS {
 		return system(ecosystem(&s.Packages[0]), s.Packages[0].Type, names, s.To), advice + " or newer"
 	}
-	return library(s.Packages[0].Type, names[0], s.To)
+	command, advice = library(s.Packages[0].Type, names[0], s.To)
+	return fromVendor(s, command, advice)
 }
 
 func namesOf(packages []evidence.Package) []string {
