@@ -81,7 +81,7 @@ func (j *judge) severity(f *evidence.Finding) evidence.Severity {
 }
 
 func checkMax(j *judge) answer {
-	over := overLimit(maxKey.of(j.s), j.buckets)
+	over := overLimit(maxKey.of(j.s), j.buckets, j.unrated)
 	a := passing("%s", foundText(maxKey.of(j.s), j.buckets, j.unrated))
 	a.allowed = limitText(maxKey.of(j.s))
 	if len(over) > 0 {
@@ -119,8 +119,9 @@ func (j *judge) updateCure() string {
 	return fmt.Sprintf("update the packages: %d of %d blocking findings have a fixed version; for the others choose another base image or add exceptions that end", fixable, blocking)
 }
 
-// overLimit says which limits are exceeded.
-func overLimit(limits map[evidence.Severity]option[int], counts map[evidence.Severity]int) []string {
+// overLimit says which limits are exceeded. unrated findings of unknown severity
+// are in the counts.
+func overLimit(limits map[evidence.Severity]option[int], counts map[evidence.Severity]int, unrated int) []string {
 	sums := map[evidence.Severity]int{}
 	for sev, n := range counts {
 		bucket, _, _ := bucketOf(limits, sev)
@@ -129,7 +130,7 @@ func overLimit(limits map[evidence.Severity]option[int], counts map[evidence.Sev
 	var over []string
 	for sev, n := range sums {
 		if _, limit, ok := bucketOf(limits, sev); ok && n > limit {
-			over = append(over, fmt.Sprintf("%d %s, at most %d allowed", n, sev, limit))
+			over = append(over, fmt.Sprintf("%s, at most %d allowed", countText(limits, sev, n, unrated), limit))
 		}
 	}
 	return over
@@ -155,16 +156,21 @@ func foundText(limits map[evidence.Severity]option[int], counts map[evidence.Sev
 		if limits[sev].value == unlimitedMax {
 			continue
 		}
-		part := fmt.Sprintf("%d %s", counts[sev], sev)
-		if bucket, _, _ := bucketOf(limits, evidence.SeverityUnknown); unrated > 0 && sev == bucket && sev != evidence.SeverityUnknown {
-			part += fmt.Sprintf(" (%d of them of unknown severity)", unrated)
-		}
-		parts = append(parts, part)
+		parts = append(parts, countText(limits, sev, counts[sev], unrated))
 	}
 	if len(parts) == 0 {
 		return "no severity is limited"
 	}
 	return "counted: " + strings.Join(parts, ", ")
+}
+
+// countText names a count, and how many findings of unknown severity are in it.
+func countText(limits map[evidence.Severity]option[int], sev evidence.Severity, n, unrated int) string {
+	text := fmt.Sprintf("%d %s", n, sev)
+	if bucket, _, _ := bucketOf(limits, evidence.SeverityUnknown); unrated > 0 && sev == bucket && sev != evidence.SeverityUnknown {
+		text += fmt.Sprintf(" (%d of them of unknown severity)", unrated)
+	}
+	return text
 }
 
 func checkUnfixed(j *judge) answer {

@@ -91,7 +91,7 @@ func (l secretLimit) exceeded(counts map[evidence.Severity]int) bool {
 			rest += n
 		}
 	}
-	return l.total.set && rest > l.total.value || len(overLimit(l.per, counts)) > 0
+	return l.total.set && rest > l.total.value || len(overLimit(l.per, counts, 0)) > 0
 }
 
 // text says what the limit allows.

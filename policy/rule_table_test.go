@@ -118,6 +118,7 @@ func TestUnratedFindingsAreNamed(t *testing.T) {
 	})
 	runRuleCases(t, map[string]ruleCase{
 		"not listed": {"vulnerabilities: {max: {critical: 0, high: 0}}", change, ruleMax, ResultFail, "3 high (2 of them of unknown severity)"},
+		"over":       {"vulnerabilities: {max: {critical: 0, high: 2}}", change, ruleMax, ResultFail, "3 high (2 of them of unknown severity), at most 2 allowed"},
 		"listed":     {"vulnerabilities: {max: {high: 1, unknown: 1}}", change, ruleMax, ResultFail, "1 high, 2 unknown"},
 	})
 }
