@@ -260,10 +260,19 @@ func TestCoverageRules(t *testing.T) {
 		"limit no scan":      {vulns + "\ncoverage: {unattributed: {max: 0}}", noScanAt, ruleUnattributed, ResultUndecided, ""},
 		"sbom warn":          {vulns, scan(func(s *evidence.Scan) { s.Coverage.SBOMs = []string{"opt/x.spdx"} }), ruleBundledSBOMs, ResultWarn, "opt/x.spdx"},
 		"sbom fail":          {vulns + "\ncoverage: {bundled-sboms: fail}", scan(func(s *evidence.Scan) { s.Coverage.SBOMs = []string{"opt/x.spdx"} }), ruleBundledSBOMs, ResultFail, ""},
-		"sbom ignore":        {vulns + "\ncoverage: {bundled-sboms: ignore}", scan(func(s *evidence.Scan) { s.Coverage.SBOMs = []string{"opt/x.spdx"} }), ruleBundledSBOMs, ResultOff, ""},
-		"sbom none":          {vulns, nil, ruleBundledSBOMs, ResultPass, ""},
-		"sbom no scan":       {vulns, noScanAt, ruleBundledSBOMs, ResultUndecided, ""},
-		"sbom gaps nil":      {vulns, scan(func(s *evidence.Scan) { s.Coverage.Gaps = nil }), ruleBundledSBOMs, ResultUndecided, ""},
+		"sbom repeats": {vulns, scan(func(s *evidence.Scan) {
+			s.Coverage.SBOMs, s.Coverage.SBOMsRepeating = []string{"opt/x.spdx"}, []string{"opt/x.spdx"}
+		}), ruleBundledSBOMs, ResultPass, "known from elsewhere"},
+		"one of two repeats": {vulns, scan(func(s *evidence.Scan) {
+			s.Coverage.SBOMs, s.Coverage.SBOMsRepeating = []string{"opt/x.spdx", "y.spdx"}, []string{"opt/x.spdx"}
+		}), ruleBundledSBOMs, ResultWarn, "1 bill"},
+		"strict, and repeats": {vulns + "\ncoverage: {bundled-sboms: fail}", scan(func(s *evidence.Scan) {
+			s.Coverage.SBOMs, s.Coverage.SBOMsRepeating = []string{"opt/x.spdx"}, []string{"opt/x.spdx"}
+		}), ruleBundledSBOMs, ResultFail, ""},
+		"sbom ignore":   {vulns + "\ncoverage: {bundled-sboms: ignore}", scan(func(s *evidence.Scan) { s.Coverage.SBOMs = []string{"opt/x.spdx"} }), ruleBundledSBOMs, ResultOff, ""},
+		"sbom none":     {vulns, nil, ruleBundledSBOMs, ResultPass, ""},
+		"sbom no scan":  {vulns, noScanAt, ruleBundledSBOMs, ResultUndecided, ""},
+		"sbom gaps nil": {vulns, scan(func(s *evidence.Scan) { s.Coverage.Gaps = nil }), ruleBundledSBOMs, ResultUndecided, ""},
 	}
 	for _, k := range allGapKinds() {
 		id := ruleCoverage + string(k)

@@ -268,9 +268,17 @@ func checkBundledSBOMs(j *judge) answer {
 	case len(sc.Coverage.SBOMs) == 0:
 		return passing("none found")
 	}
-	a := failing("%s inside the image", words.Plural(len(sc.Coverage.SBOMs), "bill")+" of materials")
-	a.details, a.allowed = append([]string(nil), sc.Coverage.SBOMs...), "none"
+	bills := append([]string(nil), sc.Coverage.SBOMs...)
 	if level == levelWarn {
+		repeating := func(path string) bool { return slices.Contains(sc.Coverage.SBOMsRepeating, path) }
+		if bills = slices.DeleteFunc(bills, repeating); len(bills) == 0 {
+			return passing("%s of materials, with packages only that are known from elsewhere in the image", words.Plural(len(sc.Coverage.SBOMs), "bill"))
+		}
+	}
+	a := failing("%s of materials inside the image", words.Plural(len(bills), "bill"))
+	a.details, a.allowed = bills, "none"
+	if level == levelWarn {
+		a.message += " with packages that are known from nowhere else, or that cannot be read"
 		a.result = ResultWarn
 	}
 	return a

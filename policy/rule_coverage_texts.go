@@ -88,8 +88,8 @@ func otherCoverageRules() []*Rule {
 		},
 		{
 			ID: ruleBundledSBOMs, Title: "The image carries no software bills of materials of its own.",
-			Why:      "They are the author's claim. imagegate lets them add packages and never hide one.",
-			How:      "remove them, or set coverage.bundled-sboms to ignore",
+			Why:      "They are the author's claim. imagegate lets them add packages and never hide one. With warn, those that list only packages that are known from elsewhere in the image do not count.",
+			How:      "check that the packages in them are there, or set coverage.bundled-sboms to ignore",
 			Settings: "fail (the image is denied), warn or ignore", Default: levelWarn,
 			Example: "coverage: {bundled-sboms: ignore}\n",
 			keys:    []key{bundledKey},

@@ -46,7 +46,7 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	gaps = append(gaps, logGaps(r)...)
 	gaps = append(gaps, r.Gaps...)
 	scan.Coverage = evidence.Coverage{
-		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs,
+		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs, SBOMsRepeating: r.SBOMsRepeating,
 		Notes:             append(append(im.notes, facts.Notes...), r.Notes...),
 		SelfContained:     alone,
 		Executables:       len(executables(facts)),

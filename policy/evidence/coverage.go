@@ -10,6 +10,9 @@ type Coverage struct {
 	// SBOMs lists software bills of materials found inside the image. They may
 	// add packages, never hide one.
 	SBOMs []string `json:"sboms,omitempty"`
+	// SBOMsRepeating are those of them that list only packages that are also known
+	// from elsewhere in the image.
+	SBOMsRepeating []string `json:"sbomsRepeating,omitempty"`
 	// Unattributed lists executables that no package, build info or owner
 	// accounts for. Sorted; may be cut, then UnattributedCount is larger.
 	Unattributed      []string `json:"unattributed,omitempty"`

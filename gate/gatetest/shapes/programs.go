@@ -104,11 +104,11 @@ func chainguard() ([]Shape, error) {
 	}
 	const why = "the package database lists every package that the bills name"
 	return []Shape{
-		ordinary("chainguard-wolfi-sbom", why, with(root(chain, glibc), bill("wolfi", glibc))),
-		ordinary("chainguard-two-sboms", why, with(root(chain, glibc, openssl), bill("wolfi", glibc), bill("chainguard", openssl))),
+		ordinary("chainguard-wolfi-sbom", why, with(root(chain, glibc), bill("wolfi", glibc))).omitting("bundled-sboms"),
+		ordinary("chainguard-two-sboms", why, with(root(chain, glibc, openssl), bill("wolfi", glibc), bill("chainguard", openssl))).omitting("bundled-sboms"),
 		ordinary("wolfi-sbom", why, with(root(wolfi, glibc), bill("wolfi", glibc))),
 		ordinary("chainguard-without-sbom", "the package database lists every package", root(chain, glibc)),
-		ordinary("chainguard-bitnami", "Bitnami's bill has advisories of its own feed", bitnami("17.7.0")),
+		ordinary("chainguard-bitnami", "Bitnami's bill has advisories of its own feed", bitnami("17.7.0")).naming("bundled-sboms"),
 		attack("chainguard-attack-bitnami", "Bitnami's bill names a version with advisories", Fail, bitnami("16.0.0")),
 		attack("chainguard-attack-unknown-package", "the bill names a package that the database lacks", NoVerdict,
 			with(root(chain, glibc), bill("wolfi", rootfs.Pkg{Name: "openssl", Version: "3.0.0-r0"}))),

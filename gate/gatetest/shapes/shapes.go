@@ -38,6 +38,8 @@ type Shape struct {
 	Attack bool
 	// Names are texts that the report has to contain: the package, the file.
 	Names []string
+	// Omits are texts that the report must not contain.
+	Omits []string
 }
 
 // TeamPolicy is what most teams write first.
@@ -103,6 +105,11 @@ func refused(name, why string, verdict Verdict, layers ...imagetest.Layer) Shape
 func attack(name, why string, verdict Verdict, layers ...imagetest.Layer) Shape {
 	s := refused(name, why, verdict, layers...)
 	s.Attack = true
+	return s
+}
+
+func (s Shape) omitting(texts ...string) Shape {
+	s.Omits = texts
 	return s
 }
 

@@ -31,6 +31,8 @@ type analysis struct {
 	Main ftypes.BlobInfo `json:"main"`
 	// SBOM is what bills of materials inside the layer claim.
 	SBOM ftypes.BlobInfo `json:"sbom"`
+	// SBOMPackages are the packages in each of them, as in packageKey.
+	SBOMPackages map[string][]string `json:"sbomPackages,omitempty"`
 	// Jars is how many files only the Java analyzer could read.
 	Jars int `json:"jars,omitempty"`
 	// Logs are part of the result: they may be the only trace of a file that

@@ -304,6 +304,12 @@ func (s *session) fromSBOMs(main *ftypes.ArtifactDetail, report *wire.Report) (f
 			known[packageKey(main.Applications[i].Type, &main.Applications[i].Packages[j])] = true
 		}
 	}
+	for path, packages := range s.bills {
+		if !slices.ContainsFunc(packages, func(key string) bool { return !known[key] }) {
+			report.SBOMsRepeating = append(report.SBOMsRepeating, path)
+		}
+	}
+	slices.Sort(report.SBOMsRepeating)
 	isKnown := func(t ftypes.LangType) func(ftypes.Package) bool {
 		return func(p ftypes.Package) bool { return known[packageKey(t, &p)] }
 	}

@@ -179,6 +179,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 			return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 		}
 	}
+	bills := l.sbom.packages()
 	for _, s := range []*layerScan{l.main, l.sbom} {
 		s.merge()
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {
@@ -191,7 +192,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 	}
 	links := l.aliases()
 	l.own.keepUsed(l.main.result.Applications)
-	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets()}
+	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), SBOMPackages: bills, Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets()}
 	if err := g.post.PostHandle(ctx, l.main.result, &a.Main); err != nil {
 		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}

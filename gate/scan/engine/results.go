@@ -50,6 +50,27 @@ func (s *layerScan) merge() {
 	s.results, s.byName = nil, nil
 }
 
+// packages lists the packages that were found in each file.
+func (s *layerScan) packages() map[string][]string {
+	found := map[string][]string{}
+	for name, r := range s.byName {
+		if r.found == nil {
+			continue
+		}
+		for _, info := range r.found.PackageInfos {
+			for i := range info.Packages {
+				found[name] = append(found[name], packageKey("", &info.Packages[i]))
+			}
+		}
+		for _, app := range r.found.Applications {
+			for i := range app.Packages {
+				found[name] = append(found[name], packageKey(app.Type, &app.Packages[i]))
+			}
+		}
+	}
+	return found
+}
+
 // forget drops what was found in a file that a later entry of the layer replaces.
 func (s *layerScan) forget(name string) {
 	r := s.byName[name]

@@ -38,8 +38,10 @@ type session struct {
 	gone     []ftypes.Secret // in files that a later entry of their layer replaces
 	// skipped are files named package.json that describe no package.
 	skipped []string
-	jars    int
-	logs    []wire.Log
+	// bills are the packages in the bills of materials, by path.
+	bills map[string][]string
+	jars  int
+	logs  []wire.Log
 }
 
 // read takes the analyses of the image's layers from the parent and returns the
@@ -104,6 +106,9 @@ func (s *session) layer(head wire.Layer) error {
 	}
 	for _, l := range a.Links {
 		put(&s.links, l.Name, l.Target)
+	}
+	for path, packages := range a.SBOMPackages {
+		put(&s.bills, path, packages)
 	}
 	s.gaps, s.skipped = append(s.gaps, a.Gaps...), append(s.skipped, a.Skipped...)
 	s.own = append(s.own, ownLayer{a.Own, a.Main.OpaqueDirs, a.Main.WhiteoutFiles})

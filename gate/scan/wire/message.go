@@ -149,6 +149,9 @@ type Report struct {
 	Jars int `json:"jars"`
 	// Logs are Trivy's warnings and errors that may mean something was missed.
 	Logs []Log `json:"logs,omitempty"`
+	// SBOMsRepeating are the bills of materials in the image that list only packages
+	// that are also known from elsewhere.
+	SBOMsRepeating []string `json:"sbomsRepeating,omitempty"`
 	// Gaps and Notes are what the worker itself has to say.
 	Gaps  []evidence.Gap `json:"gaps,omitempty"`
 	Notes []string       `json:"notes,omitempty"`
