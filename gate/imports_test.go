@@ -38,7 +38,8 @@ func allowedImports() map[string][]string {
 		"policy/forecast":      {"policy", "policy/evidence"},
 		"policy/ignorefile":    {"policy"},
 		"policy/policytest":    append([]string{"policy"}, facts...),
-		"policy":               append([]string{"policy/version"}, facts...),
+		"policy/expression":    facts,
+		"policy":               append([]string{"policy/version", "policy/expression"}, facts...),
 		"gate":                 append([]string{"policy", "policy/plan"}, facts...),
 		"gate/layer/inflate":   nil,
 		"gate/layer":           with("gate/layer/inflate"),
@@ -154,7 +155,7 @@ func TestImportsOfPolicyArePure(t *testing.T) {
 	thirdParty := []string{
 		"gopkg.in/yaml.v3", "github.com/package-url/packageurl-go", "github.com/bmatcuk/doublestar/v4", "github.com/Masterminds/semver/v3",
 		"github.com/aquasecurity/go-", "github.com/knqyf263/", "github.com/masahiro331/go-mvn-version", // orders of versions
-		"github.com/dustin/go-humanize", "github.com/agnivade/levenshtein",
+		"github.com/dustin/go-humanize", "github.com/agnivade/levenshtein", "github.com/google/cel-go",
 	}
 	for _, pkg := range goList(t, "-json=ImportPath,Imports", "./policy/...") {
 		for _, path := range pkg.Imports {

@@ -8,8 +8,6 @@ package gate
 
 import (
 	_ "github.com/gocsaf/csaf/v3/csaf"
-	_ "github.com/google/cel-go/cel"
-	_ "github.com/google/cel-go/ext"
 	_ "github.com/openvex/go-vex/pkg/vex"
 	_ "github.com/sigstore/sigstore-go/pkg/tuf"
 )
