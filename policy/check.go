@@ -18,6 +18,7 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 		return
 	}
 	d.checkEffect(p, root)
+	d.checkExceptedRules(p)
 	d.checkVulnerabilities(p, seen["vulnerabilities"])
 	d.checkLevels(p)
 	d.checkProof(p)
@@ -108,6 +109,15 @@ func (d *decoder) checkExceptions(p *Policy) {
 				d.failPos(e.Position, "add it: exception-limits.require at "+p.limits.require.pos.String()+" asks for it",
 					"exception %d has no %q", i+1, key)
 			}
+		}
+	}
+}
+
+// checkExceptedRules reports exceptions for rules that the policy does not have.
+func (d *decoder) checkExceptedRules(p *Policy) {
+	for i, e := range p.exceptions {
+		if IsCustom(e.Rule) && p.lang.lookup(e.Rule) == nil {
+			d.failPos(e.Position, "name a rule that the policy has under rules, or remove the exception", "exception %d is for %s, and the policy has no such rule", i+1, clip(e.Rule))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/expression"
 )
 
 // owned is a finding that every question of the table of classes takes, given
@@ -150,4 +151,32 @@ func TestDocumentedClassesAreCurrent(t *testing.T) {
 		fmt.Fprintf(&b, "%d. **%s**, when %s;\n", i+1, s.Class, s.When)
 	}
 	golden(t, docFile, head+classesBegin+strings.TrimSuffix(b.String(), ";\n")+".\n"+classesEnd+tail)
+}
+
+const (
+	variablesBegin = "<!-- variables: written by UPDATE=1 go test ./policy -->\n"
+	variablesEnd   = "<!-- end of variables -->\n"
+)
+
+// docs/policy.md holds the tables of what expressions can look at.
+func TestDocumentedVariablesAreCurrent(t *testing.T) {
+	src, err := os.ReadFile(docFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok1 := strings.Cut(string(src), variablesBegin)
+	_, tail, ok2 := strings.Cut(rest, variablesEnd)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no place for the variables", docFile)
+	}
+	var b strings.Builder
+	b.WriteString("| Variable | Type | What it is |\n|---|---|---|\n")
+	for _, r := range expression.Variables() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Name, r.Type, r.Doc)
+	}
+	b.WriteString("\n| Field | Type | What it is |\n|---|---|---|\n")
+	for _, r := range expression.Fields() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Name, r.Type, r.Doc)
+	}
+	golden(t, docFile, head+variablesBegin+b.String()+variablesEnd+tail)
 }

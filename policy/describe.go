@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,11 +56,29 @@ type Override struct {
 func (p *Policy) Settings() []Setting {
 	var out []Setting
 	for _, l := range p.lang.leaves {
-		if s := p.describe(l, &p.base); s.Value != notSet {
+		s := p.describe(l, &p.base)
+		switch {
+		case s.Value == notSet:
+		case s.Key == ruleCustom:
+			out = append(out, p.describeCustom(s)...)
+		default:
 			out = append(out, s)
 		}
 	}
 	return append(out, p.limitSettings()...)
+}
+
+// describeCustom describes each rule of the policy's own.
+func (p *Policy) describeCustom(all Setting) []Setting {
+	var out []Setting
+	for _, r := range customKey.value(&p.base) {
+		s := all
+		s.Key, s.Position, s.Origin = customPrefix+r.id, r.pos, p.origin(r.pos, true)
+		s.Value = r.level + ", where " + oneLine(r.expression.Source())
+		s.Control = cmp.Or(r.control, all.Control)
+		out = append(out, s)
+	}
+	return out
 }
 
 // Unset lists the keys that have no value, and so ask for nothing.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/expression"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -63,6 +64,7 @@ type judge struct {
 	// ofRelease is true when documents are judged: exceptions that name a workload
 	// are for those, and all others are for images.
 	ofRelease bool
+	facts     *expression.Facts // nil until a rule of the policy's own is asked
 	// osPackages holds the names of the OS packages; nil until asked for.
 	osPackages map[string]bool
 	// days are those on which values come into force that are not in force yet.
@@ -164,7 +166,7 @@ func (j *judge) apply(r *Rule) RuleResult {
 	if !r.always || len(r.keys) > 0 {
 		res.Position, set = r.asked(j.s)
 	}
-	level := j.s.level(r.ID)
+	level := r.levelIn(j.s)
 	var a answer
 	switch {
 	case j.decision != nil && r.ID == ruleDecision:
@@ -173,6 +175,8 @@ func (j *judge) apply(r *Rule) RuleResult {
 		a = off("the signed decision answers for it")
 	case !set && !r.always:
 		a = off("the policy does not ask")
+	case level == levelOff && r.level != nil:
+		a = off("its level is off")
 	case level == levelOff:
 		a = off("levels.%s is off", r.ID)
 		res.Position = j.s.levelOption(r.ID).pos

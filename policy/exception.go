@@ -49,8 +49,12 @@ func subjectFields() []field[*exception] {
 			},
 		},
 		{
-			key: exceptRule, doc: "The rule it is for.", schema: enum(exceptableRules()...),
+			key: exceptRule, doc: "The rule it is for.", schema: object{"anyOf": []any{enum(exceptableRules()...), pattern(`^rules\.` + strings.TrimPrefix(customIDForm.String(), "^"))}},
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
+				if IsCustom(n.Value) && n.Kind == yaml.ScalarNode {
+					e.Rule, _ = d.text(n, name) // the policy may have it: checkExceptions
+					return
+				}
 				e.Rule, _ = d.choice(n, name, exceptableRules())
 			},
 		},

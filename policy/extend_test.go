@@ -142,7 +142,7 @@ func TestExamplesChangeOnlyTheirKeys(t *testing.T) {
 		for _, s := range p.Settings() {
 			_, last := splitPath(s.Key)
 			line := s.Key + "=" + s.Value + "/" + s.Before
-			if !slices.Contains(byDefault, line) && !strings.Contains(src, last+":") {
+			if !slices.Contains(byDefault, line) && !strings.Contains(src, last+":") && !strings.HasPrefix(s.Key, rule.ID+".") {
 				t.Errorf("the example of %s changes %s", rule.ID, line)
 			}
 		}
@@ -374,7 +374,7 @@ func TestFileChangesOnlyItsKeys(t *testing.T) {
 			}
 			for _, line := range settingTexts(p) {
 				key, _, _ := strings.Cut(line, "=")
-				named := key == l.keyPath() || strings.Contains(v.with, key[strings.LastIndex(key, ".")+1:]+":")
+				named := key == l.keyPath() || strings.HasPrefix(key, l.keyPath()+".") || strings.Contains(v.with, key[strings.LastIndex(key, ".")+1:]+":")
 				if !named && !slices.Contains(byDefault, line) {
 					t.Errorf("%s: %s changes %s", l.keyPath(), value, line)
 				}

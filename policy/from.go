@@ -250,6 +250,11 @@ func (j *judge) controlOf(r *Rule) string {
 			}
 		}
 	}
+	if r.control != nil {
+		if c := r.control(j.s); c != "" && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
 	if m, _ := j.policy.lang.levelMark(j.s, r.ID); m.control != "" && !slices.Contains(out, m.control) {
 		out = append(out, m.control)
 	}

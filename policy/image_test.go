@@ -35,6 +35,7 @@ func goodImage() *evidence.Image {
 			Labels: map[string]string{
 				"org.opencontainers.image.source":   "https://git.example.no/shop/app",
 				"org.opencontainers.image.revision": "3f2a9bc",
+				"team":                              "shop",
 			},
 			Healthcheck: true, Created: ptr(noon().AddDate(0, 0, -3)), Size: 50e6,
 			Layers: []evidence.Layer{{Digest: digestA, DiffID: digestB, Size: 50e6, CreatedBy: "COPY app /app # buildkit"}},

@@ -37,6 +37,7 @@ func sections() []section {
 		packagesSection(),
 		filesSection(),
 		coverageSection(),
+		{rules: []*Rule{customRulesRule()}},
 		{rules: []*Rule{trustRule()}},
 		signaturesSection(),
 		{rules: []*Rule{approvalsRule(), provenanceRule(), baseImageRule(), decisionRule()}},
@@ -244,6 +245,9 @@ func (k *levelsKey) decode(d *decoder, n *yaml.Node, name string, s *settings) {
 
 // cure says what to write for the level of a rule that has none here.
 func (k *levelsKey) cure(id string, ids []string) string {
+	if strings.HasPrefix(id, customPrefix) {
+		return "set it at the rule: {id: " + strings.TrimPrefix(id, customPrefix) + ", ..., level: " + levelWarn + "}"
+	}
 	i := slices.IndexFunc(k.all, func(r *Rule) bool { return r.ID == id })
 	if i < 0 {
 		return words.DidYouMean(id, ids)

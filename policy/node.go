@@ -22,6 +22,7 @@ type decoder struct {
 	diags    []Diagnostic
 	bad      map[*yaml.Node]bool // already reported: be silent
 	elements int
+	lines    []string // of the file
 }
 
 // at reports a mistake at a line and column.

@@ -70,6 +70,7 @@ func parse(file string, src []byte, load Loader, depth int) (p *Policy, err erro
 	if root := d.load(src); root != nil {
 		seen := d.read(root, p)
 		d.extend(p, src, load, depth)
+		p.addCustomRules()
 		p.prepareOverrides()
 		if len(d.diags) == 0 {
 			d.check(p, root, seen)
@@ -198,7 +199,7 @@ func (p *Policy) Needs() evidence.Need {
 	all := p.everySettings()
 	for _, r := range p.lang.rules {
 		asked := slices.ContainsFunc(all, func(s *settings) bool { _, asked := r.asked(s); return asked })
-		on := slices.ContainsFunc(all, func(s *settings) bool { return s.level(r.ID) != levelOff })
+		on := slices.ContainsFunc(all, func(s *settings) bool { return r.levelIn(s) != levelOff })
 		if r.needs == nil || !asked || !on {
 			continue
 		}

@@ -49,6 +49,17 @@ type Rule struct {
 	// both.
 	release  func(j *releaseJudge) answer
 	workload func(j *releaseJudge, w *evidence.Workload) answer
+	// level returns the level of a rule that has it beside its value; nil means that
+	// the levels section has it. control is likewise for the requirement.
+	level, control func(s *settings) string
+}
+
+// levelIn returns what not being met means.
+func (r *Rule) levelIn(s *settings) string {
+	if r.level != nil {
+		return r.level(s)
+	}
+	return s.level(r.ID)
 }
 
 // ofRelease reports whether the rule is about documents and not about an image.
@@ -72,7 +83,7 @@ func (r *Rule) asksAnything(s *settings) bool {
 // active reports whether the rule can keep an image from passing.
 func (r *Rule) active(s *settings) bool {
 	_, asked := r.asked(s)
-	return asked && s.level(r.ID) != levelOff
+	return asked && r.levelIn(s) != levelOff
 }
 
 // Lookup returns the rule with this id, or nil.

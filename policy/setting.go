@@ -24,6 +24,8 @@ type setting[V any] struct {
 	// global keys are for a whole policy: an override may not have them.
 	global bool
 	read   func(d *decoder, n *yaml.Node, name string) (V, bool)
+	// brief values are printed by their String method and not as the file has them.
+	brief bool
 	// order compares the value of a policy with the value of its base.
 	order order[V]
 	// compare takes the place of order where the answer depends on other keys.
@@ -113,6 +115,8 @@ func (k *setting[V]) position(s *settings) (Position, bool) {
 func (k *setting[V]) text(s *settings) string {
 	o := k.of(s)
 	switch {
+	case o.set && k.brief:
+		return spelledValue(o.value)
 	case o.set:
 		return o.text()
 	case k.unset != nil && !reflect.ValueOf(*k.unset).IsZero():
@@ -128,8 +132,11 @@ const notSet = "not set"
 // nothing.
 func (k *setting[V]) textBefore(s *settings) string {
 	o := k.of(s)
-	if o.before == nil {
+	switch {
+	case o.before == nil:
 		return ""
+	case k.brief:
+		return spelledValue(o.before.value)
 	}
 	return o.before.text()
 }

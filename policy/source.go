@@ -31,6 +31,7 @@ func (d *decoder) load(src []byte) *yaml.Node {
 	if !d.plainText(src) {
 		return nil
 	}
+	d.lines = strings.Split(string(src), "\n")
 	dec := yaml.NewDecoder(bytes.NewReader(src))
 	doc, err := readDocument(dec)
 	switch {

@@ -95,6 +95,14 @@ func keyValues() map[string]values {
 		ruleIgnoreKinds:              {base: "[a.example/A, b.example/B]", loose: []string{"[c.example/C]"}, strict: []string{"[b.example/B]"}},
 		ruleBundledSBOMs:             {base: levelFail, loose: []string{levelWarn, "ignore"}, strict: []string{levelFail}},
 	}
+	out[ruleCustom] = values{
+		base: `[{id: tag, deny: image.tag == "x", message: m, level: warn}, {id: size, deny: config.size > 3, message: m}]`,
+		loose: []string{
+			`[{id: size, deny: config.size > 4, message: m}]`, `[{id: size, deny: config.size > 3, message: m, level: warn}]`,
+			`[{id: tag, deny: image.tag == "x", message: m, level: "off"}]`, `[{id: tag, deny: image.tag == "x", message: other}]`,
+		},
+		strict: []string{`[{id: new, deny: config.size > 4, message: m}]`, `[{id: tag, deny: image.tag == "x", message: m}]`},
+	}
 	for _, rule := range []string{ruleCapabilities, ruleWorldWritable} {
 		out[rule+".max"], out[rule+".allow"] = out[ruleSetuid+".max"], out[ruleSetuid+".allow"]
 	}

@@ -38,7 +38,8 @@ func policyCommand(p *program) *cli.Command {
 				Name:        "explain",
 				Usage:       "tell what a rule checks, why, and how to satisfy it",
 				ArgsUsage:   "[RULE]",
-				Description: "Without RULE it lists all rules.",
+				Description: "Without RULE it lists all rules. Of a rule that a policy has under rules, it prints\nthe expression; the policy is the one that imagegate check would use.",
+				Flags:       []cli.Flag{&cli.StringFlag{Name: "policy", Aliases: []string{"p"}, Usage: "explain a rule of the policy in `FILE`"}},
 				Action:      p.action(policyExplain),
 			},
 			{
@@ -120,6 +121,9 @@ func policyExplain(p *program, c *cli.Context) error {
 		return usagef("imagegate policy explain takes one rule, but %d were given", c.Args().Len())
 	}
 	id := c.Args().First()
+	if policy.IsCustom(id) {
+		return explainCustom(p, c, id)
+	}
 	rule := policy.Lookup(id)
 	if rule == nil {
 		err := usagef("unknown rule %q", id)
@@ -129,6 +133,28 @@ func policyExplain(p *program, c *cli.Context) error {
 		return err.WithHint("imagegate policy explain lists all rules")
 	}
 	return p.print("%s", explanation(rule))
+}
+
+// explainCustom tells about a rule of the policy's own.
+func explainCustom(p *program, c *cli.Context, id string) error {
+	pol, source, err := choosePolicy(p, c, c.String("policy"), demands{})
+	if err != nil {
+		return err
+	}
+	rule := pol.CustomRule(id)
+	if rule == nil {
+		return usagef("%s has no rule %q", source.Path, id).WithHint("imagegate policy show prints the rules of a policy")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: a rule of the policy's own, %s\n\nIt denies an image where this is true, or a list of texts that is not empty:\n", terminal(id), terminal(rule.Position.String()))
+	for line := range strings.Lines(strings.Trim(rule.Deny, "\n")) {
+		b.WriteString("  " + terminal(strings.TrimRight(line, "\n")) + "\n")
+	}
+	fmt.Fprintf(&b, "\nThe report then says:\n  %s\n\nLevel:\n  %s\n", terminal(rule.Message), rule.Level)
+	if rule.Control != "" {
+		fmt.Fprintf(&b, "\nRequirement:\n  %s\n", terminal(rule.Control))
+	}
+	return p.print("%s", b.String())
 }
 
 func listRules(p *program) error {
