@@ -21,6 +21,9 @@ type Run struct {
 	// Saved is true when the images were judged by evidence from files, which
 	// can have been edited.
 	Saved bool
+	// SealedBy is the trusted signer who sealed those files, "" when not all of them
+	// are sealed. What is sealed was not edited.
+	SealedBy string
 	// Hypothetical is true when Started is not the time of the clock but one that
 	// the user asked about. What such a run says holds for no image today.
 	Hypothetical bool

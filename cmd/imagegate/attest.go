@@ -30,7 +30,7 @@ const keptEvidence = "imagegate-evidence.json"
 // attestFlags say whether and where a decision is signed.
 func attestFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
-		&cli.BoolFlag{Name: "attest", Usage: "sign the decision about every image, and attach it"},
+		&cli.BoolFlag{Name: "attest", Usage: "sign the decision about every image, and attach it"}, sealFlag(),
 	}, attachFlags(), signFlags())
 }
 
@@ -46,6 +46,8 @@ func attachFlags() []cli.Flag {
 
 // attester signs decisions and attaches them.
 type attester struct {
+	attests  bool // decisions
+	seals    bool // evidence
 	open     func(context.Context) (*prove.Signing, error)
 	client   repositories
 	places   prove.Places
@@ -75,12 +77,19 @@ func (r registry) Repository(ref string) (promote.Target, error) { return r.clie
 // newAttester reads the flags of attestFlags. It returns nil when nothing is to be
 // signed.
 func newAttester(p *program, c *cli.Context, s *setup, conn *connection) (*attester, error) {
-	if !c.Bool("attest") {
-		for _, f := range slices.Concat(attachFlags(), signFlags()) {
-			if name := f.Names()[0]; c.IsSet(name) && c.Command.Name != "attest" {
-				return nil, usagef("flag --%s needs --attest", name)
-			}
+	needAttest, need := attachFlags(), "--attest"
+	if !c.Bool("seal") {
+		needAttest, need = slices.Concat(needAttest, signFlags()), "--attest or --seal"
+	}
+	for _, f := range needAttest {
+		if name := f.Names()[0]; c.IsSet(name) && !c.Bool("attest") {
+			return nil, usagef("flag --%s needs %s", name, need)
 		}
+	}
+	switch {
+	case c.Bool("seal") && s.evidence == "":
+		return nil, usagef("flag --seal needs the evidence to seal").WithHint("name its file with --evidence FILE")
+	case !c.Bool("attest") && !c.Bool("seal"):
 		return nil, nil
 	}
 	return attesterOf(p, c, s, conn)
@@ -88,7 +97,7 @@ func newAttester(p *program, c *cli.Context, s *setup, conn *connection) (*attes
 
 func attesterOf(p *program, c *cli.Context, s *setup, conn *connection) (*attester, error) {
 	a := &attester{
-		client: registry{conn}, file: c.String("attest-file"), failed: c.Bool("attest-failed"),
+		attests: c.Bool("attest") || c.Command.Name == "attest", seals: c.Bool("seal"), client: registry{conn}, file: c.String("attest-file"), failed: c.Bool("attest-failed"),
 		verifier: c.String("verifier-id"), evidence: s.evidence,
 	}
 	if err := a.readPlaces(c.StringSlice("attach")); err != nil {
@@ -136,7 +145,7 @@ func (a *attester) readPlaces(list []string) error {
 
 // checkRefs refuses images about which nothing could be signed, before any work.
 func (a *attester) checkRefs(refs []string) error {
-	if a == nil {
+	if a == nil || !a.attests {
 		return nil
 	}
 	for _, text := range refs {
@@ -406,18 +415,17 @@ func writeFile(path string, write func(io.Writer) error) error {
 // takes back a pass: whoever asked for it relies on it. A denial stays. The evidence
 // is kept, so that imagegate attest can sign it without another scan.
 func (a *attester) finish(ctx context.Context, s *setup, run *gate.Run, repository string) {
-	if a == nil {
-		return
+	if a != nil && a.attests {
+		a.settle(s, run, a.run(ctx, run, repository))
 	}
-	err := a.run(ctx, run, repository)
-	a.settle(s, run, err)
+	a.seal(ctx, s, run)
 }
 
 // before returns what signs the decisions at the target of a promotion, before its
 // tags are set: whoever asks for the tag must find the decision. It is nil when
 // nothing is to be signed.
 func (a *attester) before(run *gate.Run) func(ctx context.Context, repository string) error {
-	if a == nil {
+	if a == nil || !a.attests {
 		return nil
 	}
 	return func(ctx context.Context, repository string) error { return a.run(ctx, run, repository) }

@@ -20,7 +20,7 @@ func attestCommand(p *program) *cli.Command {
 service or registry was away, or for a machine that has the key and no scanner. The
 policy is applied again, as of now. The decision names the evidence by its hash, so
 that a reader can tell it from one that was made right after the scan.`,
-		Flags:  slices.Concat(policyFlags(), attachFlags(), signFlags(), []cli.Flag{timeoutFlag()}, reportFlags(), networkFlags()),
+		Flags:  slices.Concat(policyFlags(), attachFlags(), signFlags(), []cli.Flag{timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags(), networkFlags()),
 		Action: p.action(runAttest),
 	}
 }
@@ -43,7 +43,11 @@ func runAttest(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all, files, err := readHashed(c.Context, c.Args().Slice())
+	sealed, err := readSeals(c, trustedSealers(run.policy), c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	all, files, err := sealed.images(c.Context, c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func runAttest(p *program, c *cli.Context) error {
 	}
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
 	out := &gate.Run{
-		Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, Engine: used.engine(), Database: used.database(),
+		Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, SealedBy: sealed.by, Engine: used.engine(), Database: used.database(),
 		Results: append(g.Judge(c.Context, images), missing...),
 	}
 	attester.finish(c.Context, run, out, "")

@@ -20,9 +20,12 @@ use. Exceptions, grace periods and ages count from now, not from the day of the
 scan; advisories that came out since are not known. Each EVIDENCE is a file that
 may hold many images.
 
+Evidence that was sealed (check --evidence --seal) is compared with its seal, FILE.sigstore.json. A
+seal of a trusted signer says that the file is what a check collected.
+
 With --at the images are judged as if it were another day. Every report says that
 this is hypothetical, and nothing is published to the CI system.`,
-		Flags:  slices.Concat(policyFlags(), momentFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, reportFlags()),
+		Flags:  slices.Concat(policyFlags(), momentFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags()),
 		Action: p.action(runEval),
 	}
 }
@@ -39,10 +42,20 @@ func runEval(p *program, c *cli.Context) error {
 	}
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
 	out := &gate.Run{Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, Hypothetical: run.hypothetical}
-	if streams(run) {
-		return evalStream(c.Context, p, g, out, c.Args().Slice())
+	sealed, err := readSeals(c, trustedSealers(run.policy), c.Args().Slice())
+	if err != nil {
+		return err
 	}
-	all, err := readAllSaved(c.Context, c.Args().Slice(), run.shard)
+	out.SealedBy = sealed.by
+	var all []savedImage
+	switch {
+	case sealed.any():
+		all, _, err = sealed.images(c.Context, c.Args().Slice())
+	case streams(run):
+		return evalStream(c.Context, p, g, out, c.Args().Slice())
+	default:
+		all, err = readAllSaved(c.Context, c.Args().Slice(), run.shard)
+	}
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,7 @@ func runPromote(p *program, c *cli.Context) error {
 		w.promote(c.Context)
 	}
 	w.attest(c.Context)
+	attester.seal(c.Context, run, finished)
 	return p.report(c.Context, run, finished)
 }
 

@@ -247,7 +247,7 @@ func (w *promoter) copy(ctx context.Context) {
 // gets the decision that it fails.
 func (w *promoter) attest(ctx context.Context) {
 	switch {
-	case w.attester == nil:
+	case w.attester == nil || !w.attester.attests:
 	case w.tried:
 		w.attester.settle(w.setup, w.run, nil)
 	case w.run.Outcome() == policy.Denied && !w.dry:

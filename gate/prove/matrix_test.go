@@ -119,14 +119,14 @@ func distribution(t *testing.T) string {
 // programs that are not ours, for every pair of registries: with a key and with an
 // identity, as referrer and under the tag of cosign. Each refuses the wrong ones.
 func TestMatrix(t *testing.T) {
-	if os.Getenv(requireMatrix) == "" && testing.Short() {
-		t.Skip("short")
-	}
 	hosts := registries(t)
 	s := provetest.NewSigstore(t)
 	kinds := []string{"ggcr", "ggcr-referrers", "docker-registry"}
 	for _, from := range kinds {
 		for _, to := range kinds {
+			if os.Getenv(requireMatrix) == "" && from != to {
+				continue // all pairs take a minute, and without the programs they add little
+			}
 			m := matrix{t, from + " -> " + to}
 			if hosts[from] == "" || hosts[to] == "" {
 				m.skip("all cells", "docker-registry is not installed")

@@ -223,6 +223,8 @@ func advice(run *gate.Run) string {
 	switch outcome := run.Outcome(); {
 	case run.Hypothetical:
 		return "Hypothetical: this is the verdict for " + run.Started.UTC().Format(time.DateOnly) + " and not for today."
+	case outcome == policy.Passed && run.SealedBy != "":
+		return "The sealed evidence passes. Advisories that came out since are not known: use imagegate check to decide what ships today."
 	case outcome == policy.Passed && run.Saved:
 		return "The saved evidence passes. It is not sealed, so this does not say that an image may ship: use imagegate check for that."
 	case outcome == policy.Passed && len(namesOf(run, policy.ResultWarn)) > 0:

@@ -27,8 +27,13 @@ func age(then, now time.Time) string { return words.Age(now.Sub(then)) }
 
 // savedNote is what every report says about a verdict that evidence from files
 // led to.
-const savedNote = "judged by saved evidence: it is not sealed, so anyone who can write the file can change the verdict; " +
-	"advisories that came out since it was collected are not known"
+func savedNote(run *gate.Run) string {
+	trust := "it is not sealed, so anyone who can write the file can change the verdict"
+	if run.SealedBy != "" {
+		trust = "it is sealed by " + run.SealedBy
+	}
+	return "judged by saved evidence: " + trust + "; advisories that came out since it was collected are not known"
+}
 
 // remarksOf returns the remarks at the beginning of every report. They say what was
 // promoted, and what the verdict is not based on.
@@ -41,7 +46,7 @@ func remarksOf(run *gate.Run) []string {
 		out = append(out, "the policy does not ask about "+words.Or(unasked))
 	}
 	if run.Saved {
-		out = append(out, savedNote)
+		out = append(out, savedNote(run))
 	}
 	return out
 }
