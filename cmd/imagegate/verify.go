@@ -219,8 +219,9 @@ func (w *verification) image(ctx context.Context, ref evidence.Reference) verifi
 	switch {
 	case decision == nil:
 		out.err = prove.Why(found, out.refused)
-	case decision.Expired:
-		out.err = fmt.Errorf("the newest decision that counts is of %s, older than %s", decision.Summary.TimeVerified.UTC().Format(time.RFC3339), demand.MaxAge)
+	case decision.Refused != nil:
+		out.err = fmt.Errorf("the newest decision decides nothing: %w", decision.Refused)
+		out.refused = append(out.refused, *decision.Refused)
 	}
 	return out
 }

@@ -67,7 +67,6 @@ type verifyResult struct {
 type decisionInfo struct {
 	Result       string           `json:"result"` // PASSED or FAILED
 	TimeVerified time.Time        `json:"timeVerified"`
-	Expired      bool             `json:"expired"`
 	Signers      []string         `json:"signers"` // names of trusted signers that it is from
 	SignedBy     string           `json:"signedBy"`
 	Issuer       string           `json:"issuer"`   // "" for a key
@@ -92,12 +91,12 @@ type skippedPlace struct {
 }
 
 func decisionInfoOf(d *prove.Decision) *decisionInfo {
-	if d == nil {
+	if d == nil || d.Summary.Result == "" {
 		return nil
 	}
 	s := d.Summary
 	info := &decisionInfo{
-		Result: s.Result, TimeVerified: s.TimeVerified.UTC(), Expired: d.Expired, Signers: d.Signers, SignedBy: d.By, Issuer: d.Issuer,
+		Result: s.Result, TimeVerified: s.TimeVerified.UTC(), Signers: d.Signers, SignedBy: d.By, Issuer: d.Issuer,
 		Verifier: s.Party, ResourceURI: s.ResourceURI, Policy: s.Policy, Inputs: orEmpty(s.InputAttestations), Levels: orEmpty(s.Levels), Place: d.Attachment.Place,
 	}
 	if !d.Signed.IsZero() {
@@ -165,7 +164,7 @@ func (v *verified) text(b *strings.Builder) {
 			line("hint", "%s", hint)
 		}
 	}
-	if d := v.decision; d != nil {
+	if d := v.decision; d != nil && d.Summary.Result != "" {
 		line("decided", "%s: %s, by %s", d.Summary.Result, d.Summary.TimeVerified.UTC().Format(time.RFC3339), d.Summary.Party.ID)
 		line("policy", "%s (sha256:%s)", d.Summary.Policy.URI, d.Summary.Policy.Digest["sha256"])
 		line("signed", "%s; %s", trustText(&d.Verified), signedText(d.Signed))

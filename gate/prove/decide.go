@@ -14,6 +14,7 @@ const (
 	ReasonResource Reason = "other-resource" // it is about another repository
 	ReasonPolicy   Reason = "other-policy"   // another policy decided
 	ReasonTime     Reason = "wrong-time"     // it says that it was made later than it can have been
+	ReasonAge      Reason = "expired"        // it is older than it may be
 )
 
 // skew is how far clocks may be apart.
@@ -29,7 +30,7 @@ type Demand struct {
 	// Resources are what the decision may be about, see [Resource.URI]: the
 	// repositories under which the image is known.
 	Resources []string
-	// Policy is the digest of all that was applied, sha256:HEX.
+	// Policy is the digest over all that was applied, sha256:HEX.
 	Policy string
 	// BasePolicy is the digest of a policy file that was applied, as the policy or as
 	// a base that it names by its digest, sha256:HEX.
@@ -43,19 +44,23 @@ type Demand struct {
 // Decision is what the newest decision that counts says.
 type Decision struct {
 	Verified
+	// Summary is empty when it cannot be read.
 	Summary *Summary
-	// Expired is true when it is older than it may be, and so decides nothing.
+	// Expired is true when it passed and is older than it may be.
 	Expired bool
+	// Refused is why it decides nothing although it is the newest, nil when it does.
+	// A denial is never refused: no policy and no age makes it a pass.
+	Refused *Refusal
 }
 
 // Passed reports whether the image may be used.
 func (d *Decision) Passed() bool {
-	return d != nil && !d.Expired && d.Summary.Result == ResultPassed
+	return d != nil && d.Refused == nil && d.Summary.Result == ResultPassed
 }
 
 // Failed reports whether the image was judged and denied.
 func (d *Decision) Failed() bool {
-	return d != nil && !d.Expired && d.Summary.Result == ResultFailed
+	return d != nil && d.Refused == nil && d.Summary.Result == ResultFailed
 }
 
 // InputBase is the name of a policy among the inputs of a decision.
@@ -63,7 +68,9 @@ const InputBase = "policy"
 
 // Decide returns the newest of the decisions that count, nil if there is none, and
 // why the others do not count. A newer FAILED so beats an older PASSED. Of two that
-// were made in the same second, the one that failed counts.
+// were made in the same second, the one that failed counts. What is asked of the
+// policy and of the age is asked of the newest alone: an older decision never answers
+// for a newer one.
 func Decide(verified []Verified, d Demand) (*Decision, []Refusal) {
 	var newest *Decision
 	var refused []Refusal
@@ -71,21 +78,29 @@ func Decide(verified []Verified, d Demand) (*Decision, []Refusal) {
 		if v.Statement == nil || v.Statement.PredicateType != PredicateSummary {
 			continue
 		}
-		s, err := v.Statement.Summary()
-		reason := ReasonMalformed
-		if err == nil {
-			reason, err = d.check(&v, s)
+		refuse := func(reason Reason, err error) *Refusal {
+			return &Refusal{Place: v.Attachment.Place, Reason: reason, Err: err}
 		}
+		if d.Signers != nil && !slices.ContainsFunc(v.Signers, func(name string) bool { return slices.Contains(d.Signers, name) }) {
+			refused = append(refused, *refuse(ReasonSigner, fmt.Errorf("%s signed it, whose decisions do not count", strings.Join(v.Signers, ", "))))
+			continue
+		}
+		s, err := v.Statement.Summary()
 		if err != nil {
-			refused = append(refused, Refusal{Place: v.Attachment.Place, Reason: reason, Err: err})
+			// It may be the newest, and may deny the image.
+			return &Decision{Verified: v, Summary: &Summary{}, Refused: refuse(ReasonMalformed, err)}, refused
+		}
+		if reason, err := d.check(&v, s); err != nil {
+			refused = append(refused, *refuse(reason, err))
 			continue
 		}
 		if one := (&Decision{Verified: v, Summary: s}); newest == nil || one.newer(newest) {
 			newest = one
 		}
 	}
-	if newest != nil && d.MaxAge > 0 && d.Now.Sub(newest.Summary.TimeVerified) > d.MaxAge {
-		newest.Expired = true
+	if newest.Passed() {
+		newest.Refused = d.checkNewest(newest)
+		newest.Expired = newest.Refused != nil && newest.Refused.Reason == ReasonAge
 	}
 	return newest, refused
 }
@@ -101,16 +116,10 @@ func (d *Decision) newer(other *Decision) bool {
 // check says why a decision does not count.
 func (d *Demand) check(v *Verified, s *Summary) (Reason, error) {
 	switch {
-	case d.Signers != nil && !slices.ContainsFunc(v.Signers, func(name string) bool { return slices.Contains(d.Signers, name) }):
-		return ReasonSigner, fmt.Errorf("%s signed it, whose decisions do not count", strings.Join(v.Signers, ", "))
 	case d.Verifier != "" && s.Party.ID != d.Verifier:
 		return ReasonVerifier, fmt.Errorf("%q decided, not %s", s.Party.ID, d.Verifier)
 	case len(d.Resources) > 0 && !slices.Contains(d.Resources, s.ResourceURI):
 		return ReasonResource, fmt.Errorf("it is about %q, not %s", s.ResourceURI, strings.Join(d.Resources, " or "))
-	case d.Policy != "" && !sameDigest(s.Policy, d.Policy):
-		return ReasonPolicy, fmt.Errorf("another policy decided: %s", digests(s.Policy))
-	case d.BasePolicy != "" && !slices.ContainsFunc(s.InputAttestations, func(r Resource) bool { return r.Name == InputBase && sameDigest(r, d.BasePolicy) }):
-		return ReasonPolicy, fmt.Errorf("the policy that decided does not build on %s", d.BasePolicy)
 	case s.TimeVerified.After(d.Now.Add(skew)):
 		// It would be the newest for ever.
 		return ReasonTime, fmt.Errorf("it says that it was made at %s, which has not come yet", s.TimeVerified.UTC().Format(time.RFC3339))
@@ -118,6 +127,28 @@ func (d *Demand) check(v *Verified, s *Summary) (Reason, error) {
 		return ReasonTime, fmt.Errorf("it says that it was made at %s, but was signed before, at %s", s.TimeVerified.UTC().Format(time.RFC3339), v.Signed.Format(time.RFC3339))
 	}
 	return "", nil
+}
+
+// checkNewest says why the newest decision decides nothing, nil when it does.
+func (d *Demand) checkNewest(n *Decision) *Refusal {
+	s := n.Summary
+	refuse := func(reason Reason, format string, args ...any) *Refusal {
+		return &Refusal{Place: n.Attachment.Place, Reason: reason, Err: fmt.Errorf(format, args...)}
+	}
+	switch {
+	case d.Policy != "" && !sameDigest(s.Policy, d.Policy):
+		return refuse(ReasonPolicy, "another policy decided: %s", digests(s.Policy))
+	case d.BasePolicy != "" && !s.appliedBase(d.BasePolicy):
+		return refuse(ReasonPolicy, "the policy that decided does not build on %s", d.BasePolicy)
+	case d.MaxAge > 0 && d.Now.Sub(s.TimeVerified) > d.MaxAge:
+		return refuse(ReasonAge, "it was made at %s, and may be %s old at most", s.TimeVerified.UTC().Format(time.RFC3339), d.MaxAge)
+	}
+	return nil
+}
+
+// appliedBase reports whether the policy file with the digest was applied.
+func (v *Summary) appliedBase(digest string) bool {
+	return slices.ContainsFunc(v.InputAttestations, func(r Resource) bool { return r.Name == InputBase && sameDigest(r, digest) })
 }
 
 // sameDigest reports whether the resource has the digest, sha256:HEX.

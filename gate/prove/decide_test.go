@@ -98,11 +98,13 @@ func TestDemands(t *testing.T) {
 		change func(*prove.Summary)
 		reason prove.Reason
 	}{
-		"another role":              {func(d *prove.Demand) { d.Signers = []string{"release"} }, nil, prove.ReasonSigner},
-		"no role":                   {func(d *prove.Demand) { d.Signers = []string{} }, nil, prove.ReasonSigner},
-		"another verifier":          {nil, func(v *prove.Summary) { v.Party.ID = "https://example.com/other" }, prove.ReasonVerifier},
-		"another repository":        {nil, func(v *prove.Summary) { v.ResourceURI = "oci://registry.example.no/test/app" }, prove.ReasonResource},
-		"another policy":            {nil, func(v *prove.Summary) { v.Policy.Digest["sha256"] = strings.Repeat("e", 64) }, prove.ReasonPolicy},
+		"another role":       {func(d *prove.Demand) { d.Signers = []string{"release"} }, nil, prove.ReasonSigner},
+		"no role":            {func(d *prove.Demand) { d.Signers = []string{} }, nil, prove.ReasonSigner},
+		"another verifier":   {nil, func(v *prove.Summary) { v.Party.ID = "https://example.com/other" }, prove.ReasonVerifier},
+		"another repository": {nil, func(v *prove.Summary) { v.ResourceURI = "oci://registry.example.no/test/app" }, prove.ReasonResource},
+		"another policy": {nil, func(v *prove.Summary) {
+			v.Policy.Digest = map[string]string{"sha256": strings.Repeat("e", 64)}
+		}, prove.ReasonPolicy},
 		"no policy":                 {nil, func(v *prove.Summary) { v.Policy = prove.Resource{} }, prove.ReasonPolicy},
 		"another base":              {nil, func(v *prove.Summary) { v.InputAttestations[0].Digest["sha256"] = strings.Repeat("e", 64) }, prove.ReasonPolicy},
 		"an input, not a base":      {nil, func(v *prove.Summary) { v.InputAttestations[0].Name = "evidence" }, prove.ReasonPolicy},
@@ -114,14 +116,56 @@ func TestDemands(t *testing.T) {
 			c.demand(&demand)
 		}
 		got, refused := decide(t, attached(t, k, c.change), verifier(t, k), demand)
-		if got.Passed() || got != nil || len(refused) != 1 || refused[0].Reason != c.reason {
+		if got.Passed() || got.Failed() || c.reason != reasonOf(got, refused) {
 			t.Errorf("%s: %+v, refused %v, want %s", name, got, refused, c.reason)
+		}
+		if c.change == nil {
+			continue
+		}
+		// An older decision that would be accepted does not answer for one by another
+		// policy. It does for one that is not about the image at this place.
+		demand.Now = noon.Add(time.Minute)
+		older := passed(noon.Add(-time.Minute))
+		got, _ = decide(t, attached(t, k, older, c.change), verifier(t, k), demand)
+		if newest := c.reason == prove.ReasonPolicy; got.Passed() == newest {
+			t.Errorf("%s, with an older decision: %+v", name, got)
 		}
 	}
 	late := met
 	late.Now = noon.Add(time.Hour + time.Second)
-	if got, _ := decide(t, attached(t, k, nil), verifier(t, k), late); got == nil || !got.Expired || got.Passed() || got.Failed() {
+	if got, refused := decide(t, attached(t, k, nil), verifier(t, k), late); reasonOf(got, refused) != prove.ReasonAge || got.Passed() || got.Failed() {
 		t.Errorf("an old decision: %+v", got)
+	}
+	late.Policy = ""
+	if got, _ := decide(t, attached(t, k, failed(noon)), verifier(t, k), late); !got.Failed() {
+		t.Errorf("an old denial: %+v", got)
+	}
+}
+
+// reasonOf is why there is no decision.
+func reasonOf(d *prove.Decision, refused []prove.Refusal) prove.Reason {
+	switch {
+	case d != nil && d.Refused != nil:
+		return d.Refused.Reason
+	case len(refused) > 0:
+		return refused[0].Reason
+	}
+	return ""
+}
+
+// A decision of a trusted signer that cannot be read may be the newest, and may deny
+// the image.
+func TestDecisionThatCannotBeRead(t *testing.T) {
+	k := provetest.NewKey(t)
+	repo := attached(t, k, nil)
+	s := decision(t, image, prove.ResultPassed, noon)
+	for _, predicate := range []string{`{}`, `{"verificationResult":"PASSED"}`, `[]`} {
+		s.Predicate = []byte(predicate)
+		repo.Push(image, provetest.Bundle(sign(t, k, s)))
+	}
+	got, _ := decide(t, repo, verifier(t, k), prove.Demand{Now: noon.Add(time.Minute)})
+	if got.Passed() || got.Failed() || reasonOf(got, nil) != prove.ReasonMalformed {
+		t.Errorf("%+v", got)
 	}
 }
 
