@@ -179,14 +179,14 @@ func (r *reader) namespaced(o *object) bool {
 
 var (
 	namespaceForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	nameForm      = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	nameForm      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
 )
 
 // IsNamespace reports whether a text is the name of a namespace.
 func IsNamespace(s string) bool { return namespaceForm.MatchString(s) }
 
-// checkName asks for the names that the API server takes, because exceptions are
-// written for them. Roles and the like have names with colons.
+// checkName refuses names that no exception could be written for, and those of
+// templates. Roles and the like have names with colons.
 func (r *reader) checkName(o *object) bool {
 	meta := o.value.field("metadata")
 	at, what, generated := meta.field("name"), "metadata.name", ""
