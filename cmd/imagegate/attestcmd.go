@@ -47,7 +47,7 @@ func runAttest(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all, files, err := sealed.images(c.Context, c.Args().Slice())
+	all, files, err := sealed.images(c.Context, c.Args().Slice(), nil) // a decision is about an image by itself
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,10 @@ func runAttest(p *program, c *cli.Context) error {
 	var refs []string
 	var used used
 	for i := range images {
+		if r := &images[i].Reference; r.JudgedFrom != "" {
+			return usagef("%s was judged from %s: a decision cannot be signed about an image that was not where its name says", r.Asked, r.JudgedFrom).
+				WithHint("push the image, check it by its name, and sign that")
+		}
 		refs = append(refs, images[i].Reference.Asked)
 		used.add(images[i].Scan)
 	}

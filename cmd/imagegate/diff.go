@@ -98,7 +98,7 @@ func readSides(p *program, c *cli.Context, run *setup, args []string) ([]side, e
 			refs = append(refs, arg)
 			continue
 		}
-		all, err := readAllSaved(c.Context, []string{arg}, shard{})
+		all, err := readAllSaved(c.Context, []string{arg}, shard{}, nil)
 		if err != nil {
 			return nil, err
 		}

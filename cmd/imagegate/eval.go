@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -42,19 +44,30 @@ func runEval(p *program, c *cli.Context) error {
 	}
 	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
 	out := &gate.Run{Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, Hypothetical: run.hypothetical}
-	sealed, err := readSeals(c, trustedSealers(run.policy), c.Args().Slice())
+	paths := c.Args().Slice()
+	sealed, err := readSeals(c, trustedSealers(run.policy), paths)
 	if err != nil {
 		return err
 	}
 	out.SealedBy = sealed.by
+	var release *saved.Release
+	onRelease := func(path string) func(*saved.Release) error {
+		return func(r *saved.Release) error {
+			if len(paths) > 1 || run.shard.count > 0 {
+				return errMixed(path)
+			}
+			release = r
+			return nil
+		}
+	}
 	var all []savedImage
 	switch {
 	case sealed.any():
-		all, _, err = sealed.images(c.Context, c.Args().Slice())
+		all, _, err = sealed.images(c.Context, paths, onRelease)
 	case streams(run):
-		return evalStream(c.Context, p, g, out, c.Args().Slice())
+		return evalStream(c.Context, p, g, out, paths)
 	default:
-		all, err = readAllSaved(c.Context, c.Args().Slice(), run.shard)
+		all, err = readAllSaved(c.Context, paths, run.shard, onRelease)
 	}
 	if err != nil {
 		return err
@@ -68,7 +81,16 @@ func runEval(p *program, c *cli.Context) error {
 	}
 	out.Engine, out.Database = used.engine(), used.database()
 	out.Results = append(g.Judge(c.Context, images), missing...)
+	out.Release = judgeSaved(c.Context, g, release, out.Results)
 	return p.report(c.Context, run, out)
+}
+
+// judgeSaved judges the documents of a file with its images, which are in results.
+func judgeSaved(ctx context.Context, g *gate.Gate, r *saved.Release, results []gate.Result) *gate.Release {
+	if r == nil {
+		return nil
+	}
+	return g.JudgeRelease(ctx, &r.Documents, r.Alone, results)
 }
 
 // used collects the scanners and databases that images were scanned with.

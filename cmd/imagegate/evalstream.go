@@ -90,9 +90,21 @@ func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*ga
 	return func(yield func(*gate.Result) bool) {
 		reader := saved.NewReader()
 		var missing []gate.Result
+		var release *saved.Release
+		var together []evidence.Image // with documents, that are judged with all of them
 		for _, path := range paths {
+			reader.OnRelease = func(r *saved.Release) error {
+				if release = r; len(paths) > 1 {
+					return errMixed(path)
+				}
+				return nil
+			}
 			lost, err := visitSaved(ctx, path, reader, func(img *evidence.Image) error {
 				e.used.add(img.Scan)
+				if release != nil {
+					together = append(together, *img)
+					return nil
+				}
 				r := e.gate.Judge(ctx, []evidence.Image{*img})[0]
 				e.keep(&r)
 				if !yield(&r) {
@@ -106,6 +118,9 @@ func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*ga
 			}
 			missing = append(missing, lost...)
 		}
+		judged := e.gate.Judge(ctx, together)
+		missing = append(judged, missing...)
+		e.run.Release = judgeSaved(ctx, e.gate, release, missing)
 		for i := range missing {
 			e.keep(&missing[i])
 			if !yield(&missing[i]) {
@@ -118,7 +133,7 @@ func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*ga
 
 // keep keeps what decides the verdict of the run.
 func (e *evalStreamer) keep(r *gate.Result) {
-	e.run.Results = append(e.run.Results, gate.Result{Ref: r.Ref, Err: r.Err, Verdict: policy.Verdict{Decision: r.Verdict.Decision}})
+	e.run.Results = append(e.run.Results, gate.Result{Ref: r.Ref, Err: r.Err, Verdict: policy.Verdict{Decision: r.Judged().Decision}})
 }
 
 // errorKeeper keeps the first error of a writer, and writes nothing after it.

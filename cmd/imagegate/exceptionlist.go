@@ -75,7 +75,7 @@ func exceptionList(p *program, c *cli.Context) error {
 	}
 	var images []evidence.Image
 	if files := c.StringSlice("evidence"); len(files) > 0 {
-		all, err := readAllSaved(c.Context, files, shard{})
+		all, err := readAllSaved(c.Context, files, shard{}, nil)
 		if err != nil {
 			return err
 		}

@@ -140,7 +140,7 @@ func judgedLater(p *program, c *cli.Context, paths []string) (*policy.Policy, ga
 	if err != nil {
 		return nil, source, nil, nil, err
 	}
-	all, err := readAllSaved(c.Context, paths, shard{})
+	all, err := readAllSaved(c.Context, paths, shard{}, nil)
 	if err != nil {
 		return nil, source, nil, nil, err
 	}

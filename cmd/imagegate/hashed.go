@@ -11,11 +11,15 @@ import (
 )
 
 // readHashed reads files of saved evidence and returns the digest of each. What is
-// hashed is what is judged: the file is read once.
-func readHashed(ctx context.Context, paths []string) (images []savedImage, digests []string, err error) {
+// hashed is what is judged: the file is read once. onRelease returns what is called
+// with the documents of a file; it may be nil.
+func readHashed(ctx context.Context, paths []string, onRelease func(string) func(*saved.Release) error) (images []savedImage, digests []string, err error) {
 	reader := saved.NewReader()
 	for _, path := range paths {
 		sum := sha256.New()
+		if onRelease != nil {
+			reader.OnRelease = onRelease(path)
+		}
 		missing, err := visitThrough(ctx, path, reader, func(img *evidence.Image) error {
 			images = append(images, savedImage{ref: img.Reference.Asked, image: img})
 			return nil

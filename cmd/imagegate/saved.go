@@ -30,7 +30,11 @@ type savedImage struct {
 
 // savedFiles reads files of saved evidence on all processors.
 type savedFiles struct {
-	paths  []string
+	paths []string
+	// onRelease returns what is called with the documents of a file, nil for what
+	// looks at images alone.
+	onRelease func(path string) func(*saved.Release) error
+
 	shard  shard
 	next   atomic.Int64
 	failed atomic.Bool
@@ -41,9 +45,9 @@ type savedFiles struct {
 // readAllSaved returns the images of all files in the order given. Of images
 // that s does not hold, nothing but the name is kept. The error is that of the
 // first file that has one.
-func readAllSaved(ctx context.Context, paths []string, s shard) ([]savedImage, error) {
+func readAllSaved(ctx context.Context, paths []string, s shard, onRelease func(string) func(*saved.Release) error) ([]savedImage, error) {
 	f := &savedFiles{
-		paths: paths, shard: s, images: make([][]savedImage, len(paths)), errs: make([]error, len(paths)),
+		paths: paths, onRelease: onRelease, shard: s, images: make([][]savedImage, len(paths)), errs: make([]error, len(paths)),
 	}
 	var wg sync.WaitGroup
 	for range min(len(paths), runtime.GOMAXPROCS(0)) {
@@ -66,6 +70,9 @@ func readAllSaved(ctx context.Context, paths []string, s shard) ([]savedImage, e
 func (f *savedFiles) work(ctx context.Context) {
 	reader := saved.NewReader()
 	for i := int(f.next.Add(1)) - 1; i < len(f.paths) && !f.failed.Load(); i = int(f.next.Add(1)) - 1 {
+		if f.onRelease != nil {
+			reader.OnRelease = f.onRelease(f.paths[i])
+		}
 		images, err := readSaved(ctx, f.paths[i], reader)
 		if err != nil {
 			f.errs[i] = err
@@ -74,6 +81,11 @@ func (f *savedFiles) work(ctx context.Context) {
 		}
 		f.images[i] = f.keep(images)
 	}
+}
+
+// errMixed says that documents were saved in one of several files.
+func errMixed(path string) error {
+	return usagef("%s holds documents and the images that they name, which are judged together", path).WithHint("give the file by itself, without others and without --shard")
 }
 
 // readSaved reads one file.

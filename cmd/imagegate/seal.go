@@ -176,8 +176,8 @@ func (s *seals) any() bool { return len(s.digests) > 0 }
 
 // images reads files of which some are sealed, and compares what it read with what
 // was sealed.
-func (s *seals) images(ctx context.Context, paths []string) ([]savedImage, []string, error) {
-	all, digests, err := readHashed(ctx, paths)
+func (s *seals) images(ctx context.Context, paths []string, onRelease func(string) func(*saved.Release) error) ([]savedImage, []string, error) {
+	all, digests, err := readHashed(ctx, paths, onRelease)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,9 +43,10 @@ func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
 	for i := range run.Results {
 		issues = append(issues, qualityIssues(&run.Results[i], o, ids)...)
 	}
-	if len(run.Results) == 0 {
+	if len(run.Results) == 0 && run.Release == nil {
 		issues = append(issues, qualityIssues(&gate.Result{}, o, ids)...)
 	}
+	issues = append(issues, releaseQuality(run, o, ids)...)
 	for _, remark := range remarksOf(run) {
 		issues = append(issues, qualityIssue{
 			Description: remark, Check: "remark", Severity: "info",

@@ -82,3 +82,17 @@ func day(e *policy.Exception) string {
 	}
 	return e.Expires.UTC().Format("2006-01-02")
 }
+
+// allExceptions returns what became of every exception, over all images and the
+// documents.
+func allExceptions(run *gate.Run) []policy.ExceptionUse {
+	return exceptionsOf(append(slices.Clone(run.Results), releaseUses(run)))
+}
+
+// releaseUses is a result with what became of the exceptions for workloads.
+func releaseUses(run *gate.Run) gate.Result {
+	if run.Release == nil || run.Release.Err != nil {
+		return gate.Result{}
+	}
+	return gate.Result{Verdict: policy.Verdict{Exceptions: run.Release.Verdict.Exceptions}}
+}

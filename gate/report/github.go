@@ -91,9 +91,10 @@ func annotations(run *gate.Run, o Options) []*annotation {
 			out[i].on = append(out[i].on, on)
 		}
 	}
-	if len(run.Results) == 0 {
+	if len(run.Results) == 0 && run.Release == nil {
 		add("", annotation{level: "error", title: "imagegate: no verdict", text: noImage})
 	}
+	releaseAnnotations(run, o, add)
 	for i := range run.Results {
 		r := &run.Results[i]
 		label := imageOf(r).label()

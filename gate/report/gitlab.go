@@ -169,9 +169,10 @@ func newGitLabScan(run *gate.Run, o Options) gitlabScan {
 	for _, remark := range remarksOf(run) {
 		s.add("warn", remark)
 	}
-	if len(run.Results) == 0 {
+	if len(run.Results) == 0 && run.Release == nil {
 		s.add("fatal", noImage)
 	}
+	s.releaseMessages(run)
 	for i := range run.Results {
 		s.addResult(&run.Results[i])
 	}

@@ -36,15 +36,16 @@ func renderHTML(run *gate.Run, o Options) ([]byte, error) {
 		Verdict: outcome.String(), Word: word(outcome) + excuse(run), Advice: advice(run), Title: pageTitle(run),
 		Tool: run.Tool, When: run.Started.UTC().Format("2006-01-02 15:04 UTC"), Notes: notesOf(run), Basis: pageBasis(run),
 	}
-	if len(run.Results) == 1 {
+	if len(run.Results) == 1 && run.Release == nil {
 		img := imageOf(&run.Results[0])
 		d.Only = &page.Subject{DigestName: "digest", Digest: img.digest, Platform: img.platform}
 		if img.id != "" {
 			d.Only.DigestName, d.Only.Digest = "image ID", img.id
 		}
 	}
+	pageRelease(d, run)
 	shown := pageOrder(run)
-	if len(run.Results) > 1 {
+	if len(run.Results) > 1 || run.Release != nil && len(run.Results) > 0 {
 		pageFleet(d, run, shown)
 	}
 	for _, i := range shown {
@@ -59,6 +60,9 @@ func renderHTML(run *gate.Run, o Options) ([]byte, error) {
 }
 
 func pageTitle(run *gate.Run) string {
+	if run.Release != nil {
+		return workloadTally(run.Release)
+	}
 	images := groups(run.Results)
 	switch len(images) {
 	case 0:
@@ -111,7 +115,7 @@ func pageBasis(run *gate.Run) []page.Fact {
 func pageExceptions(d *page.Document, run *gate.Run) {
 	const days, pixels = 90, 180
 	d.Timeline = fmt.Sprintf("Next %d days", days)
-	for _, use := range exceptionsOf(run.Results) {
+	for _, use := range allExceptions(run) {
 		e := use.Exception
 		x := page.Exception{
 			ID: strings.TrimSpace(e.Name() + " " + e.Package), Owner: e.Owner, Ends: day(e), Reason: e.Reason,

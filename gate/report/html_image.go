@@ -24,6 +24,12 @@ func pageImage(run *gate.Run, i int, o Options) page.Image {
 	if f := failureOf(r); f != nil {
 		out.Error = &page.Failure{Message: f.message, Hint: f.hint}
 	}
+	if img.from != "" {
+		out.Summary += " Judged from " + img.from + ", and not from where its name says."
+	}
+	if r.InRelease != nil && r.Err == nil {
+		out.Summary += " By itself the image has the verdict " + verdictText(r.Verdict.Decision) + ": this release runs it as another user."
+	}
 	for _, rule := range stopping(r) {
 		out.Reasons = append(out.Reasons, pageRule(rule, o))
 	}

@@ -66,7 +66,7 @@ func WriteJSON(w io.Writer, run *gate.Run, results iter.Seq[*gate.Result]) error
 	if err != nil {
 		return err
 	}
-	if err := list.end(documentOf(run, all.Verdict.Exceptions)); err != nil {
+	if err := list.end(documentOf(run, exceptionsOf([]gate.Result{all, releaseUses(run)}))); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -119,6 +119,7 @@ func documentOf(run *gate.Run, exceptions []policy.ExceptionUse) *Document {
 		Shard:         (*ShardInfo)(run.Shard),
 		Promotion:     promotionInfo(run.Promotion),
 		Results:       []ImageResult{},
+		Release:       releaseInfo(run),
 		Exceptions:    exceptionResults(exceptions),
 		Notes:         notesOf(run),
 	}
@@ -136,7 +137,7 @@ func policyInfo(p gate.PolicySource) PolicyInfo {
 func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 	img := imageOf(r)
 	out := ImageResult{
-		Reference: img.ref, Name: img.name, Digest: img.digest, ImageID: img.id, IndexDigest: img.index, Platform: img.platform,
+		Reference: img.ref, JudgedFrom: img.from, Name: img.name, Digest: img.digest, ImageID: img.id, IndexDigest: img.index, Platform: img.platform,
 		Verdict:  r.Decision().String(),
 		Rules:    []RuleInfo{},
 		Findings: []FindingInfo{},
@@ -149,7 +150,8 @@ func imageResult(r *gate.Result) (ImageResult, []*policy.Judged) {
 		out.Error = &ErrorInfo{Phase: string(f.phase), Message: f.message, Hint: f.hint}
 		return out, nil
 	}
-	out.Rules = convert(r.Verdict.Rules, ruleInfo)
+	out.Rules = convert(r.Judged().Rules, ruleInfo)
+	out.OwnVerdict = r.Verdict.Decision.String()
 	out.Counts = countsOf(&r.Verdict)
 	out.Fixes = fixesOf(r)
 	out.Overrides = convert(r.Verdict.Overrides, overrideInfo)
@@ -256,7 +258,7 @@ func exceptionPointer(e *policy.Exception) *ExceptionInfo {
 	}
 	info := &ExceptionInfo{
 		ID: e.ID, Secret: e.Secret, License: e.License, Gap: e.Gap, Rule: e.Rule,
-		Package: e.Package, Images: list(e.Images), Paths: list(e.Paths), Path: e.Path, Content: e.Content, Cause: e.Cause,
+		Package: e.Package, Images: list(e.Images), Paths: list(e.Paths), Path: e.Path, Content: e.Content, Cause: e.Cause, Workload: e.Workload,
 		Reason: e.Reason, Owner: e.Owner, Ticket: e.Ticket, ApprovedBy: e.ApprovedBy, Justification: e.Justification,
 		Position: Position(e.Position),
 	}

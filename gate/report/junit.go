@@ -76,6 +76,9 @@ func renderJUnit(run *gate.Run, o Options) ([]byte, error) {
 	for i := range run.Results {
 		doc.Suites = append(doc.Suites, newSuite(run, &run.Results[i], i, &budget))
 	}
+	if run.Release != nil {
+		doc.Suites = append(doc.Suites, releaseSuite(run, len(run.Results)))
+	}
 	if len(doc.Suites) == 0 {
 		doc.Suites = append(doc.Suites, newSuite(run, &gate.Result{}, 0, &budget))
 	}

@@ -58,6 +58,7 @@ func markdownOf(run *gate.Run, limit int) []byte {
 	for _, remark := range remarksOf(run) {
 		d.text("Note: " + safe.Markdown(remark) + ".\n\n")
 	}
+	markdownRelease(d, run)
 	d.table("image", []string{"Verdict", "Image", "Platform", "Digest"}, summaryRows(run))
 	for i := range run.Results {
 		markdownResult(d, &run.Results[i])
@@ -80,10 +81,10 @@ func summaryRows(run *gate.Run) [][]string {
 	for i := range run.Results {
 		img := imageOf(&run.Results[i])
 		rows = append(rows, []string{
-			"**" + word(run.Results[i].Decision()) + "**", safe.MarkdownCode(clip(img.ref, 3*cellRunes)), code(img.platform), markdownDigest(img),
+			"**" + word(run.Results[i].Decision()) + "**", safe.MarkdownCode(clip(img.ref, 3*cellRunes)) + safe.Markdown(clip(img.source(), 3*cellRunes)), code(img.platform), markdownDigest(img),
 		})
 	}
-	if len(rows) == 0 {
+	if len(rows) == 0 && run.Release == nil {
 		rows = append(rows, []string{"**" + word(policy.Undecided) + "**", noImage, "-", "-"})
 	}
 	return rows
@@ -176,7 +177,7 @@ func markdownFindings(d *markdownDocument, findings []*policy.Judged) {
 func markdownExceptions(d *markdownDocument, run *gate.Run) {
 	var rows [][]string
 	quiet := 0
-	for _, use := range exceptionsOf(run.Results) {
+	for _, use := range allExceptions(run) {
 		if use.Status == policy.ExceptionUsed && !use.EndsSoon {
 			quiet++
 			continue

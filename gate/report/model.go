@@ -29,6 +29,7 @@ type Document struct {
 	Shard    *ShardInfo         `json:"shard"`    // null when the whole list was judged
 	// Promotion is what was copied, null when nothing was to be copied.
 	Promotion *PromotionInfo `json:"promotion"`
+	Release   *ReleaseInfo   `json:"release"` // null when no documents were given
 	// Exceptions tells what became of every exception over all results.
 	Exceptions []ExceptionResult `json:"exceptions"`
 	Notes      []string          `json:"notes"`
@@ -70,6 +71,11 @@ type ImageResult struct {
 	IndexDigest string `json:"indexDigest"`
 	Platform    string `json:"platform"`
 	Verdict     string `json:"verdict"`
+	// OwnVerdict is that of the image by itself, "" without one. It differs from Verdict
+	// where the documents say as whom the image runs.
+	OwnVerdict string `json:"ownVerdict"`
+	// JudgedFrom is the reference that the image was read from instead, "" for none.
+	JudgedFrom string `json:"judgedFrom"`
 	// Error is why there is no verdict, null when the policy was evaluated.
 	Error    *ErrorInfo     `json:"error"`
 	OS       *evidence.OS   `json:"os"`
@@ -288,6 +294,7 @@ type ExceptionInfo struct {
 	Path          string   `json:"path"`
 	Content       string   `json:"content"`
 	Cause         string   `json:"cause"`
+	Workload      string   `json:"workload"` // that a rule is excepted for, "" for none
 	Reason        string   `json:"reason"`
 	Owner         string   `json:"owner"`
 	Ticket        string   `json:"ticket"`

@@ -25,6 +25,7 @@ func samples() map[string]*gate.Run {
 		"hostile":    hostileRun("evil"),
 		"empty":      newRun(),
 		"promoted":   promotedRun(),
+		"release":    releaseRun(),
 		"emergency":  emergencyRun(),
 	}
 }
@@ -134,6 +135,55 @@ func finding(id string, s evidence.Severity, pkg, version, fixed string, c polic
 		j.Rule, j.Reason = "vulnerabilities.max", "over the maximum for "+string(s)
 	}
 	return j
+}
+
+// releaseRun is a run with documents: a service that is privileged, one whose image
+// was read from elsewhere, and an image that passes in this release only.
+func releaseRun() *gate.Run {
+	at := func(line, column int) evidence.Place {
+		return evidence.Place{File: "deploy/compose.yaml", Line: line, Column: column}
+	}
+	named := func(ref string, line int) evidence.ImageName {
+		return evidence.ImageName{Image: ref, Ref: ref, At: at(line, 12)}
+	}
+	const web, db = "registry.example.no/shop/web:1.4.2", "registry.example.no/shop/db:16.2.1"
+	docs := &evidence.Release{
+		SchemaVersion: 1,
+		Documents: []evidence.Document{
+			{File: "deploy/compose.yaml", Kind: evidence.DocumentCompose, SHA256: digestA[7:], Objects: map[string]int{"service": 2}},
+			{File: "Dockerfile", Kind: evidence.DocumentDockerfile, SHA256: digestB[7:], Objects: map[string]int{"stage": 1}},
+		},
+		Workloads: []evidence.Workload{
+			{Object: evidence.Object{Kind: "service", Name: "db", At: at(9, 3)}, Document: evidence.DocumentCompose,
+				Containers: []evidence.Container{{Name: "db", Kind: evidence.ContainerService, At: at(9, 3), Image: named(db, 10)}}},
+			{Object: evidence.Object{Kind: "service", Name: "web", At: at(2, 3)}, Document: evidence.DocumentCompose,
+				Containers: []evidence.Container{{Name: "web", Kind: evidence.ContainerService, At: at(2, 3), Image: named(web, 3)}}},
+		},
+	}
+	docs.Workloads[1].Containers[0].Image.Source = "oci:build"
+	privileged := failedRule("workload.deny-privileged", 6, "container web is privileged", "no privileged container", "remove privileged: true")
+	privileged.Problems = []policy.Problem{{Result: policy.ResultFail, Workload: "service/web", Container: "web", At: at(4, 5), Message: "is privileged", Cure: "remove privileged: true"}}
+	user := failedRule("dockerfile.user", 8, "the built image runs as root: USER 0", "a user that is not root", "end the last stage with USER 10001")
+	user.Problems = []policy.Problem{{Result: policy.ResultFail, At: evidence.Place{File: "Dockerfile", Line: 4, Column: 6}, Message: "the built image runs as root: USER 0"}}
+	tmp := rule("workload.read-only-root", policy.ResultWarn, 7, "container db has no writable /tmp")
+	tmp.Problems = []policy.Problem{{Result: policy.ResultWarn, Workload: "service/db", Container: "db", At: at(9, 3), Message: "has no writable /tmp", Cure: "mount a tmpfs at /tmp"}}
+	documents := rule("workload.documents", policy.ResultPass, 0, "2 documents, 2 workloads and 2 images, all read and judged")
+	asRoot := failedRule("config.user", 9, "runs as root: USER is not set", "any user but root", "end the Dockerfile with USER 10001")
+	one, two := newImage(db, "registry.example.no/shop/db", digestA, "linux/amd64"), newImage(web, "registry.example.no/shop/web", digestB, "linux/amd64")
+	two.Reference.JudgedFrom = "oci:build"
+	run := newRun(
+		gate.Result{Ref: db, Evidence: one, Verdict: policy.Verdict{Decision: policy.Denied, Rules: []policy.RuleResult{asRoot}},
+			InRelease: &policy.Verdict{Decision: policy.Passed, Rules: []policy.RuleResult{rule("config.user", policy.ResultPass, 9, "the one container of this release runs it as uid 10001")}}},
+		gate.Result{Ref: web, Evidence: two, Verdict: policy.Verdict{Decision: policy.Passed, Rules: []policy.RuleResult{rule("config.user", policy.ResultPass, 9, "runs as uid 65532")}}},
+	)
+	run.Release = &gate.Release{Evidence: docs, Verdict: policy.ReleaseVerdict{
+		Decision: policy.Denied, Rules: []policy.RuleResult{documents, user},
+		Workloads: []policy.WorkloadVerdict{
+			{Decision: policy.Passed, Rules: []policy.RuleResult{tmp}},
+			{Decision: policy.Denied, Rules: []policy.RuleResult{privileged}},
+		},
+	}}
+	return run
 }
 
 func passRun() *gate.Run {

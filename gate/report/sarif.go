@@ -89,15 +89,20 @@ func (n *countingWriter) Write(p []byte) (int, error) {
 func sarifReport(run *gate.Run, o Options, limit int) (*sarif.Report, sarifCut) {
 	report := sarif.NewReport()
 	report.Schema = sarifSchema
-	results, cut := worstResults(run.Results, sarifRuns)
-	left := sarifCut{images: cut}
+	runs := sarifRuns
 	ids := &identity{}
+	if run.Release != nil {
+		report.AddRun(releaseSARIF(run, o, limit, ids))
+		runs--
+	}
+	results, cut := worstResults(run.Results, runs)
+	left := sarifCut{images: cut}
 	for _, r := range results {
 		s := &sarifRun{run: run, o: o, r: r, img: imageOf(r), limit: limit, rules: map[string]int{}}
 		report.AddRun(s.build(ids))
 		left.findings += s.cut
 	}
-	if len(results) == 0 {
+	if len(report.Runs) == 0 {
 		s := &sarifRun{run: run, o: o, r: &gate.Result{}, limit: limit, rules: map[string]int{}}
 		report.AddRun(s.build(ids))
 	}
@@ -197,6 +202,9 @@ func (s *sarifRun) facts() *sarif.PropertyBag {
 		Add("policySHA256", s.run.Policy.SHA256)
 	if s.img.id != "" {
 		p.Add("imageID", s.img.id)
+	}
+	if s.img.from != "" {
+		p.Add("judgedFrom", s.img.from)
 	}
 	if s.run.Database != nil {
 		p.Add("databaseUpdatedAt", s.run.Database.UpdatedAt.UTC().Format(time.RFC3339)).

@@ -31,12 +31,13 @@ func renderText(run *gate.Run, o Options) ([]byte, error) {
 	t := &textReport{&textWriter{color: o.Color, width: o.Width}, run, o}
 	images := groups(run.Results)
 	t.headline(images)
+	t.release()
 	if len(run.Results) > 1 {
 		t.summary()
 	}
 	for _, g := range images {
 		for _, r := range g {
-			t.result(r, len(run.Results) > 1)
+			t.result(r, len(run.Results) > 1 || run.Release != nil)
 		}
 	}
 	t.exceptions()
@@ -89,10 +90,12 @@ func decisionTint(d policy.Decision) tint {
 func (t *textReport) headline(images [][]*gate.Result) {
 	outcome := t.run.Outcome()
 	verdict := t.paint(decisionTint(outcome), word(outcome)+excuse(t.run))
-	switch len(images) {
-	case 0:
+	switch {
+	case t.run.Release != nil:
+		t.line(verdict, "  ", safe.Terminal(workloadTally(t.run.Release)))
+	case len(images) == 0:
 		t.line(verdict, "  ", noImage)
-	case 1:
+	case len(images) == 1:
 		t.line(verdict, "  ", safe.Terminal(groupPinned(images[0])), "  ", safe.Terminal(platforms(images[0])))
 	default:
 		t.line(verdict, "  ", tally(images))
@@ -173,6 +176,12 @@ func (t *textReport) result(r *gate.Result, several bool) {
 	t.passed(r)
 	if id := imageOf(r).id; id != "" {
 		t.entry(2, "image ID", dim, id)
+	}
+	if from := imageOf(r).from; from != "" {
+		t.entry(2, "judged from", yellow, from+", and not from where its name says")
+	}
+	if r.InRelease != nil {
+		t.entry(2, "by itself", decisionTint(r.Verdict.Decision), verdictText(r.Verdict.Decision)+": the release runs it as another user")
 	}
 	if e := r.Evidence; e != nil && e.Reference.Endpoint != "" {
 		t.entry(2, "read from", dim, "the engine at "+e.Reference.Endpoint)

@@ -70,7 +70,7 @@ func packagesText(packages []evidence.Package) string {
 
 // exceptions tells what became of every exception of the policy.
 func (t *textReport) exceptions() {
-	uses := exceptionsOf(t.run.Results)
+	uses := allExceptions(t.run)
 	if len(uses) == 0 {
 		return
 	}
@@ -219,7 +219,7 @@ func databaseText(db *evidence.Database) string {
 // advice tells in one sentence what to do next.
 func advice(run *gate.Run) string {
 	failing, undecided := namesOf(run, policy.ResultFail), namesOf(run, policy.ResultUndecided)
-	broken := slices.ContainsFunc(run.Results, func(r gate.Result) bool { return r.Err != nil })
+	broken := slices.ContainsFunc(run.Results, func(r gate.Result) bool { return r.Err != nil }) || releaseFailure(run.Release) != nil
 	switch outcome := run.Outcome(); {
 	case run.Hypothetical:
 		return "Hypothetical: this is the verdict for " + run.Started.UTC().Format(time.DateOnly) + " and not for today."
@@ -257,6 +257,11 @@ func deployAdvice(run *gate.Run) string {
 // namesOf lists the rules with that result in any image, each once.
 func namesOf(run *gate.Run, result policy.Result) []string {
 	var names []string
+	for _, o := range objections(run.Release) {
+		if o.problem.Result == result && !slices.Contains(names, o.rule.Rule) {
+			names = append(names, o.rule.Rule)
+		}
+	}
 	for i := range run.Results {
 		for _, rule := range rulesOf(&run.Results[i], result) {
 			if !slices.Contains(names, rule.Rule) {

@@ -27,12 +27,13 @@ type image struct {
 	id       string // image ID of an image without a digest
 	index    string
 	platform string
+	from     string // the reference that it was read from instead, "" for none
 }
 
 func imageOf(r *gate.Result) image {
 	img := image{ref: r.Ref, name: bareName(r.Ref)}
 	if e := r.Evidence; e != nil {
-		img.digest, img.id, img.index, img.platform = e.Digest, e.ImageID, e.IndexDigest, e.Platform
+		img.digest, img.id, img.index, img.platform, img.from = e.Digest, e.ImageID, e.IndexDigest, e.Platform, e.Reference.JudgedFrom
 		if e.Reference.Name != "" {
 			img.name = e.Reference.Name
 		}
@@ -61,13 +62,17 @@ func (img image) pinned() string {
 	return ref + "@" + img.digest
 }
 
-// label names the image and its platform in one string.
+// label names the image, its platform and where it was read from in one string.
 func (img image) label() string {
 	if img.platform == "" {
-		return img.ref
+		return img.ref + img.source()
 	}
-	return img.ref + " (" + img.platform + ")"
+	return img.ref + " (" + img.platform + ")" + img.source()
 }
+
+// source says that the image was read from another place than its name says, "" when
+// it was not.
+func (img image) source() string { return prefixed(", judged from ", img.from) }
 
 // failure is why a result has no verdict.
 type failure struct {
@@ -103,7 +108,7 @@ func rulesOf(r *gate.Result, want ...policy.Result) []policy.RuleResult {
 	if r.Err != nil {
 		return nil
 	}
-	for _, rule := range r.Verdict.Rules {
+	for _, rule := range r.Judged().Rules {
 		if slices.Contains(want, rule.Result) {
 			rules = append(rules, rule)
 		}
@@ -239,9 +244,10 @@ func place(p policy.Position) string {
 
 // ruleOf returns the rule that blocks a finding.
 func ruleOf(r *gate.Result, id string) *policy.RuleResult {
-	for i := range r.Verdict.Rules {
-		if r.Verdict.Rules[i].Rule == id {
-			return &r.Verdict.Rules[i]
+	rules := r.Judged().Rules
+	for i := range rules {
+		if rules[i].Rule == id {
+			return &rules[i]
 		}
 	}
 	return nil

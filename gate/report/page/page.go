@@ -22,6 +22,7 @@ type Document struct {
 	Tool, When                   string
 	Warnings                     []string // what a limit left out
 	Only                         *Subject // the one image, nil for several
+	Release                      *Release // the documents, nil for none
 	Fleet                        []Row    // a row for each of several images
 	Tallies                      []Tally
 	Common                       []Common
@@ -43,6 +44,21 @@ type Part struct{ ID, Name string }
 type Row struct {
 	Class, Word, Ref, Platform, Reason, Anchor string
 	Blocking                                   int
+}
+
+// Release is what became of the documents.
+type Release struct {
+	Class, Word, Summary string
+	Error                *Failure
+	Documents            []Fact
+	Workloads            []Workload
+	Reasons              []Rule
+}
+
+// Workload is one workload and the verdicts of its images.
+type Workload struct {
+	Class, Word, Name, At, Reason string
+	Images                        []string
 }
 
 // Tally is how many images have a verdict.
@@ -154,6 +170,9 @@ type view struct {
 // Parts returns the table of contents.
 func (v view) Parts() []Part {
 	var parts []Part
+	if v.Release != nil {
+		parts = append(parts, Part{"release", "Release"})
+	}
 	if len(v.Fleet) > 0 {
 		parts = append(parts, Part{"images", "Images"})
 	}

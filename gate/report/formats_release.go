@@ -1,0 +1,208 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/report/safe"
+	"github.com/imagegate/imagegate/policy"
+)
+
+// releaseName is what formats call the documents where they have a name for each
+// image.
+const releaseName = "release"
+
+// releaseSubject is the place of what is about the documents in formats that have a
+// place in an image for everything.
+func releaseSubject() image { return image{ref: "the documents", name: releaseName} }
+
+// releaseAnnotations are the annotations of GitHub: each at its line in a document.
+func releaseAnnotations(run *gate.Run, o Options, add func(on string, a annotation)) {
+	if f := releaseFailure(run.Release); f != nil {
+		add("", annotation{level: "error", title: "imagegate: no verdict", text: failureText(f)})
+	}
+	for _, x := range objections(run.Release) {
+		a := annotation{level: "error", title: "imagegate: " + x.rule.Rule + ": " + x.problem.Result.String()}
+		if x.problem.Result == policy.ResultWarn {
+			a.level = "warning"
+		}
+		at := ""
+		if a.file, a.line = positionOf(x.position(), o); a.file == "" {
+			at = x.at()
+		}
+		a.text = paragraph(x.text(), labelled("at", at), labelled("allowed", x.rule.Allowed), labelled("to pass", x.cure()))
+		add(x.workload, a)
+	}
+}
+
+// releaseQuality are the issues of Code Quality about documents.
+func releaseQuality(run *gate.Run, o Options, ids *identity) []qualityIssue {
+	var issues []qualityIssue
+	add := func(check, level, text string, at policy.Position, parts ...string) {
+		file, line := positionOf(at, o)
+		if file == "" {
+			file, line = imagePath(releaseSubject(), ""), 1
+		}
+		issues = append(issues, qualityIssue{
+			Description: clip(safe.Terminal(text), 2000), Check: token(check), Severity: level,
+			Fingerprint: strings.ReplaceAll(ids.fingerprint(parts...), ":", "-"),
+			Location:    qualityLocation{Path: file, Lines: qualityLines{line}},
+		})
+	}
+	if f := releaseFailure(run.Release); f != nil {
+		add(noVerdictRule, "blocker", "the documents: no verdict: "+f.line()+" "+f.hint, policy.Position{}, releaseName, noVerdictRule)
+	}
+	for _, x := range objections(run.Release) {
+		text := x.rule.Rule + ": " + x.line()
+		if cure := x.cure(); cure != "" {
+			text += "; to pass: " + cure
+		}
+		add(x.rule.Rule, ruleQuality(x.problem.Result), text, x.position(), releaseName, x.rule.Rule, x.workload, x.problem.Container, x.problem.Message)
+	}
+	return issues
+}
+
+// releaseMessages are the messages of GitLab's container scanning about documents:
+// the report has no other place for them.
+func (s *gitlabScan) releaseMessages(run *gate.Run) {
+	if f := releaseFailure(run.Release); f != nil {
+		s.add("fatal", "the documents: no verdict: "+f.line()+" "+f.hint)
+	}
+	for _, x := range objections(run.Release) {
+		level := "warn"
+		if x.problem.Result == policy.ResultUndecided {
+			level = "fatal"
+		}
+		s.add(level, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s", x.at(), x.rule.Rule, x.problem.Result, x.line())))
+	}
+}
+
+// releaseSARIF is the run about the documents. Its results are at the lines of the
+// documents.
+func releaseSARIF(run *gate.Run, o Options, limit int, ids *identity) *sarif.Run {
+	s := &sarifRun{run: run, o: o, r: &gate.Result{}, img: releaseSubject(), limit: limit, rules: map[string]int{}}
+	name, version := toolName(run.Tool, "imagegate")
+	s.driver = sarif.NewToolComponent().WithName(name).WithVersion(version).WithInformationURI(informationURI)
+	invocation := sarif.NewInvocation().WithExecutionSuccessful(run.Release.Decision() != policy.Undecided).
+		WithStartTimeUtc(run.Started.UTC().Format(time.RFC3339))
+	if f := releaseFailure(run.Release); f != nil {
+		invocation.AddToolExecutionNotification(notification(sarif.LevelError, "No verdict on the documents: "+f.line()))
+		s.addReleaseResult(noVerdictRule, sarif.LevelError, "No verdict on the documents: "+f.line()+" "+f.hint, policy.Position{}, noVerdictRule)
+	}
+	for _, x := range objections(run.Release) {
+		if len(s.results) >= limit {
+			s.cut++
+			continue
+		}
+		level := sarif.LevelError
+		if x.problem.Result == policy.ResultWarn {
+			level = sarif.LevelWarning
+		}
+		text := strings.TrimSuffix(x.line(), ".") + "."
+		for _, part := range [][2]string{{"Allowed", x.rule.Allowed}, {"To pass", x.cure()}} {
+			if part[1] != "" {
+				text += fmt.Sprintf(" %s: %s.", part[0], strings.TrimSuffix(part[1], "."))
+			}
+		}
+		r := s.addReleaseResult(x.rule.Rule, level, text, x.position(), x.rule.Rule, x.workload, x.problem.Container, x.problem.Message)
+		r.Properties = sarif.NewPropertyBag().Add("result", x.problem.Result.String()).Add("workload", x.workload).Add("container", x.problem.Container)
+	}
+	out := sarif.NewRun()
+	out.Tool = sarif.NewTool().WithDriver(s.driver)
+	out.Results = append(out.Results, s.results...)
+	facts := sarif.NewPropertyBag().Add("verdict", run.Release.Decision().String()).Add("documents", documentNames(run.Release)).
+		Add("policy", run.Policy.Path).Add("policySHA256", run.Policy.SHA256)
+	return out.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID(s.category(ids))).
+		WithInvocations([]*sarif.Invocation{invocation}).WithColumnKind("utf16CodeUnits").WithProperties(facts)
+}
+
+func (s *sarifRun) addReleaseResult(rule, level, text string, at policy.Position, parts ...string) *sarif.Result {
+	index := s.rule(rule, func() *sarif.ReportingDescriptor {
+		d := descriptor(rule, pascal(rule), "Policy rule "+rule, "The policy has a rule "+rule+" that the documents do not meet.", informationURI, level)
+		d.Properties.WithTags([]string{"policy", "container"})
+		return d
+	})
+	file, line := positionOf(at, s.o)
+	return s.addResult(index, rule, level, text, s.location(file, line, ""), append([]string{releaseName}, parts...))
+}
+
+// releaseSuite is the JUnit suite about the documents: a case for each rule of each
+// workload.
+func releaseSuite(run *gate.Run, id int) junitSuite {
+	r := run.Release
+	s := junitSuite{
+		ID: id, Package: releaseName, Name: releaseName + ": " + token(sample(documentNames(r))), Hostname: "localhost",
+		Time: "0", Timestamp: run.Started.UTC().Format("2006-01-02T15:04:05"),
+	}
+	for _, p := range [][2]string{{"verdict", r.Decision().String()}, {"policy", run.Policy.Path}, {"policy.sha256", run.Policy.SHA256}, {"tool", run.Tool}} {
+		s.Properties = append(s.Properties, junitProp{p[0], safe.Terminal(p[1])})
+	}
+	if f := releaseFailure(r); f != nil {
+		s.Cases = []junitCase{{Class: "imagegate", Name: "verdict", Time: "0", Error: note("error", f.message, append(safe.Lines(f.message), f.hint)...)}}
+		s.number()
+		return s
+	}
+	s.releaseCases("", r.Verdict.Rules)
+	for i := range r.Verdict.Workloads {
+		s.releaseCases(workloadID(r, i), r.Verdict.Workloads[i].Rules)
+	}
+	s.number()
+	return s
+}
+
+func (s *junitSuite) releaseCases(workload string, rules []policy.RuleResult) {
+	for i := range rules {
+		rule := &rules[i]
+		if rule.Result == policy.ResultOff {
+			continue
+		}
+		c := junitCase{Class: rulesClass, Name: token(strings.TrimSpace(rule.Rule + " " + workload)), Time: "0"}
+		var lines []string
+		all := objectionsOf(workload, rule)
+		for k := range all {
+			lines = append(lines, all[k].text(), labelled("at", all[k].at()), labelled("to pass", all[k].cure()))
+		}
+		lines = append(lines, labelled("policy", place(rule.Position)))
+		switch rule.Result {
+		case policy.ResultFail:
+			c.Failure = note("fail", rule.Message, lines...)
+		case policy.ResultUndecided:
+			c.Error = note("undecided", rule.Message, lines...)
+		case policy.ResultWarn:
+			s.Out += safe.Terminal("warning: "+rule.Rule+": "+rule.Message) + "\n"
+		}
+		s.Cases = append(s.Cases, c)
+	}
+}
+
+// markdownRelease writes the workloads and what the rules have against them.
+func markdownRelease(d *markdownDocument, run *gate.Run) {
+	r := run.Release
+	if r == nil {
+		return
+	}
+	d.text("### " + word(r.Decision()) + ": " + safe.Markdown(clip(workloadTally(r), 3*cellRunes)) + "\n\n")
+	if f := releaseFailure(r); f != nil {
+		d.text("No verdict: " + safe.Markdown(clip(f.line(), 2000)) + "\n\n")
+		return
+	}
+	var rows [][]string
+	for i := range r.Verdict.Workloads {
+		at, images := "", ""
+		if i < len(r.Evidence.Workloads) {
+			w := &r.Evidence.Workloads[i]
+			at, images = w.At.String(), strings.Join(imagesOfWorkload(run, w), "; ")
+		}
+		rows = append(rows, []string{"**" + word(r.Verdict.Workloads[i].Decision) + "**", code(workloadID(r, i)), code(at), cell(images)})
+	}
+	d.table("workload", []string{"Verdict", "Workload", "At", "Images"}, rows)
+	rows = nil
+	for _, x := range objections(r) {
+		rows = append(rows, []string{x.problem.Result.String(), code(x.rule.Rule), cell(x.line()), code(x.at()), cell(x.cure()), code(place(x.rule.Position))})
+	}
+	d.table("problem", []string{"Result", "Rule", "Found", "At", "To pass", "Policy"}, rows)
+}
