@@ -122,7 +122,7 @@ func (v *Summary) check() error {
 		return fmt.Errorf("the verificationResult is %q, neither %s nor %s", v.Result, ResultPassed, ResultFailed)
 	case v.Party.ID == "":
 		return errors.New("the verification summary does not say who decided: verifier.id is empty")
-	case v.TimeVerified.IsZero():
+	case v.TimeVerified.Unix() <= 0:
 		return errors.New("the verification summary has no timeVerified")
 	case v.ResourceURI == "":
 		return errors.New("the verification summary has no resourceUri")
