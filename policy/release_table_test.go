@@ -129,13 +129,15 @@ func TestDocumentsTable(t *testing.T) {
 	problem := evidence.DocumentProblem{At: evidence.Place{File: "k8s.yaml", Line: 7, Column: 5}, Field: "spec.x", Message: "unknown field", Cure: "remove it"}
 	digest := "sha256:" + strings.Repeat("d", 64)
 	runReleaseCases(t, map[string]releaseCase{
-		"all read":         {"", nil, ruleDocuments, ResultPass, "1 document, 1 workload and 1 image"},
-		"a problem":        {"", release(func(r *evidence.Release) { r.Documents[0].Problems = []evidence.DocumentProblem{problem} }), ruleDocuments, ResultUndecided, "spec.x: unknown field"},
-		"never read":       {"", release(func(r *evidence.Release) { r.Documents[0].SHA256 = "" }), ruleDocuments, ResultUndecided, "was not read"},
-		"no documents":     {"", release(func(r *evidence.Release) { r.Documents = nil }), ruleDocuments, ResultUndecided, "no document"},
-		"no workload":      {"", release(func(r *evidence.Release) { r.Workloads = nil }), ruleDocuments, ResultUndecided, "no workload was found in k8s.yaml"},
-		"another version":  {"", release(func(r *evidence.Release) { r.SchemaVersion = 9 }), ruleDocuments, ResultUndecided, "schema version 9"},
-		"image not judged": {"", func(_ *evidence.Release, img *evidence.Image) { img.Reference.Asked = "other" }, ruleDocuments, ResultUndecided, "was not judged"},
+		"all read":               {"", nil, ruleDocuments, ResultPass, "1 document, 1 workload and 1 image"},
+		"a problem":              {"", release(func(r *evidence.Release) { r.Documents[0].Problems = []evidence.DocumentProblem{problem} }), ruleDocuments, ResultUndecided, "spec.x: unknown field"},
+		"never read":             {"", release(func(r *evidence.Release) { r.Documents[0].SHA256 = "" }), ruleDocuments, ResultUndecided, "was not read"},
+		"no documents":           {"", release(func(r *evidence.Release) { r.Documents = nil }), ruleDocuments, ResultUndecided, "no document"},
+		"no workload":            {"", release(func(r *evidence.Release) { r.Workloads = nil }), ruleDocuments, ResultUndecided, "no workload was found in k8s.yaml"},
+		"written twice":          {"", release(func(r *evidence.Release) { r.Workloads = append(r.Workloads, r.Workloads[0]) }), ruleDocuments, ResultUndecided, "is written twice"},
+		"a policy written twice": {"", release(func(r *evidence.Release) { r.NetworkPolicies = append(r.NetworkPolicies, r.NetworkPolicies[0]) }), ruleDocuments, ResultUndecided, "is written twice"},
+		"another version":        {"", release(func(r *evidence.Release) { r.SchemaVersion = 9 }), ruleDocuments, ResultUndecided, "schema version 9"},
+		"image not judged":       {"", func(_ *evidence.Release, img *evidence.Image) { img.Reference.Asked = "other" }, ruleDocuments, ResultUndecided, "was not judged"},
 		"image has no name": {"", container(func(c *evidence.Container) {
 			c.Image = evidence.ImageName{Image: "<x>", Problem: "it is a placeholder"}
 		}),
@@ -372,7 +374,7 @@ func TestNetworkPolicyTable(t *testing.T) {
 		return release(func(r *evidence.Release) {
 			r.NetworkPolicies = nil
 			for _, n := range list {
-				n.Kind, n.Name = "NetworkPolicy", "p"
+				n.Kind, n.Name = "NetworkPolicy", "p"+itoa(len(r.NetworkPolicies))
 				r.NetworkPolicies = append(r.NetworkPolicies, n)
 			}
 		})

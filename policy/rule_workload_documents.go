@@ -58,6 +58,7 @@ func checkDocuments(j *releaseJudge) answer {
 	for i := range r.Unknown {
 		j.checkUnknown(&r.Unknown[i])
 	}
+	j.checkDuplicates()
 	if len(r.Documents) > 0 && len(r.Workloads)+len(r.Dockerfiles)+len(j.found) == 0 {
 		j.misses(spot{cure: "name the files that hold Deployments, Jobs or other workloads"}, "no workload was found in %s", words.And(documentNames(r)))
 	}
@@ -75,6 +76,46 @@ func checkDocuments(j *releaseJudge) answer {
 	a := passing("%s, %s and %s, all read and judged", words.Plural(len(r.Documents), "document"), words.Plural(len(r.Workloads), "workload"), words.Plural(len(images), "image"))
 	a.allowed = "documents that were read to the end"
 	return a
+}
+
+// checkDuplicates refuses an object that is written twice: a cluster keeps the last
+// one, and a policy or a volume that the first one defines is then not there.
+func (j *releaseJudge) checkDuplicates() {
+	first := map[string]*evidence.Object{}
+	add := func(o *evidence.Object) {
+		if o.Name == "" || strings.HasSuffix(o.Name, "-") { // a generated name
+			return
+		}
+		group, _, _ := strings.Cut(o.APIVersion, "/")
+		key := group + " " + o.ID()
+		if other := first[key]; other != nil {
+			j.misses(spot{workload: o.ID(), at: o.At, cure: "keep one of them; judge the rendered manifests of one environment at a time"},
+				"%s is written twice, first at %s, and the cluster keeps only the one that is applied last", o.ID(), other.At)
+			return
+		}
+		first[key] = o
+	}
+	r := j.release
+	for i := range r.Workloads {
+		if !isService(&r.Workloads[i]) {
+			add(&r.Workloads[i].Object)
+		}
+	}
+	for i := range r.NetworkPolicies {
+		add(&r.NetworkPolicies[i].Object)
+	}
+	for i := range r.RuntimeClasses {
+		add(&r.RuntimeClasses[i].Object)
+	}
+	for i := range r.Services {
+		add(&r.Services[i].Object)
+	}
+	for i := range r.PersistentVolumes {
+		add(&r.PersistentVolumes[i].Object)
+	}
+	for i := range r.VolumeClaims {
+		add(&r.VolumeClaims[i].Object)
+	}
 }
 
 func documentNames(r *evidence.Release) []string {

@@ -65,7 +65,9 @@ func FuzzAsKubectl(f *testing.F) {
 	f.Add([]byte(oneContainer("    securityContext: {privileged: yes}\n")))
 	f.Fuzz(func(t *testing.T, document []byte) {
 		got, understood := asHere(document)
-		if !understood || len(got) != 1 || strings.Contains(string(document), "---") {
+		// The tag ! alone is not to be seen in what the parser returns. It makes text
+		// of a scalar, so that the API server refuses it where it is no text.
+		if !understood || len(got) != 1 || strings.Contains(string(document), "---") || strings.Contains(string(document), "!") {
 			return
 		}
 		want, err := asKubectl(document)

@@ -155,6 +155,9 @@ func (c *converter) convert(n *yaml.Node, depth int) *value {
 		defer delete(c.open, n)
 	}
 	var v *value
+	if n.Kind == yaml.MappingNode && n.ShortTag() != "!!map" || n.Kind == yaml.SequenceNode && n.ShortTag() != "!!seq" {
+		return c.wrong(n, "write the value without a tag", "the tag %s has no meaning in a manifest", clip(n.Tag))
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		v = c.mapping(n, depth)
