@@ -9,5 +9,4 @@ package gate
 import (
 	_ "github.com/gocsaf/csaf/v3/csaf"
 	_ "github.com/openvex/go-vex/pkg/vex"
-	_ "github.com/sigstore/sigstore-go/pkg/tuf"
 )

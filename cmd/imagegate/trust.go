@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/prove"
 	"github.com/imagegate/imagegate/policy"
@@ -27,7 +29,7 @@ func trustFlags() []cli.Flag {
 }
 
 func trustedRootFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "trusted-root", Usage: "believe the certificate authorities, logs and timestamp authorities of `FILE` (trusted_root.json); needs no network"}
+	return &cli.StringSliceFlag{Name: "trusted-root", Usage: "believe the certificate authorities, logs and timestamp authorities of `FILE` (trusted_root.json), and ask no network\nfor those of the public Sigstore"}
 }
 
 // signersOf reads the flags of trustFlags.
@@ -68,6 +70,15 @@ func rootsOf(c *cli.Context) ([]*prove.Root, error) {
 			return nil, usagef("flag --trusted-root: %s: %w", path, err)
 		}
 		roots = append(roots, some...)
+	}
+	return roots, nil
+}
+
+// fetchRoots fetches the trusted root of the public instance of Sigstore.
+func fetchRoots(ctx context.Context, conn *connection) ([]*prove.Root, error) {
+	roots, err := prove.FetchRoots(ctx, prove.Mirror{Transport: conn.client.Direct()})
+	if err != nil {
+		return nil, &gate.Fault{Err: err, Hint: "without a network, or with an instance of your own, name a file: --trusted-root FILE"}
 	}
 	return roots, nil
 }

@@ -150,9 +150,6 @@ func verificationOf(p *program, c *cli.Context) (*verification, error) {
 	if w.verifier, err = verifierOf(signers, roots); err != nil {
 		return nil, err
 	}
-	if w.verifier.NeedsRoot() {
-		return nil, usagef("an identity needs a trusted root").WithHint("name one with --trusted-root FILE")
-	}
 	if err := w.readDemand(c); err != nil {
 		return nil, err
 	}
@@ -162,6 +159,15 @@ func verificationOf(p *program, c *cli.Context) (*verification, error) {
 	w.offline = c.IsSet("bundle")
 	if w.conn, err = connect(p, c, progress.New(p.stderr, false, p.env.get)); err != nil {
 		return nil, err
+	}
+	if w.verifier.NeedsRoot() {
+		roots, err := fetchRoots(c.Context, w.conn)
+		if err != nil {
+			return nil, err
+		}
+		if w.verifier, err = verifierOf(signers, roots); err != nil {
+			return nil, err
+		}
 	}
 	w.sources = local.Sources(local.Options{
 		Limits: w.conn.imageLimits, Stdin: p.stdin, Getenv: p.env.get,
