@@ -20,6 +20,7 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 	d.checkEffect(p, root)
 	d.checkExceptedRules(p)
 	d.checkVulnerabilities(p, seen["vulnerabilities"])
+	d.checkExploited(p)
 	d.checkLevels(p)
 	d.checkProof(p)
 }

@@ -52,6 +52,8 @@ type ClassStep struct {
 func ClassSteps() []ClassStep {
 	return []ClassStep{
 		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied, (*judge).notDenied},
+		{ClassBlocking, ruleKEV, "`exploited.kev` is `fail`, and the catalogue of exploited vulnerabilities lists it", false, (*judge).isListed, (*judge).notListed},
+		{ClassBlocking, ruleEPSS, "its probability of exploitation reaches a limit of `exploited.epss`", false, (*judge).isLikely, (*judge).notLikely},
 		{ClassExcepted, ruleExceptions, "an exception covers it", true, (*judge).isExcepted, (*judge).notExcepted},
 		{ClassIgnoredType, ruleTypes, "`vulnerabilities.types` does not list the type of its package", true, (*judge).isIgnoredType, (*judge).notIgnoredType},
 		{ClassDistroOwned, ruleDistroOwned, "it is about a language package that the distribution installed, and `vulnerabilities.distro-owned` is `warn` or `ignore`", true, (*judge).isDistroOwned, (*judge).notDistroOwned},
@@ -82,6 +84,7 @@ func (j *judge) classify() {
 		for i := range j.img.Scan.Findings {
 			f := Judged{Finding: &j.img.Scan.Findings[i]}
 			f.Severity = j.severity(f.Finding)
+			j.mark(&f)
 			j.place(&f)
 			if f.Class == "" {
 				counts[f.Severity]++

@@ -33,6 +33,8 @@ func TestClassesInOrder(t *testing.T) {
 		notDistroOwned bool
 	}{
 		{ClassBlocking, ruleDeny, "deny: [GHSA-aaaa-bbbb-cccc], types: [os], unfixed: warn, grace: {high: 7d}", exception, false},
+		{ClassBlocking, ruleKEV, "types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: fail, epss: {probability: 0.5}", exception, false},
+		{ClassBlocking, ruleEPSS, "types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: warn, epss: {probability: 0.5}", exception, false},
 		{ClassExcepted, "", "types: [os], unfixed: warn, grace: {high: 7d}", exception, false},
 		{ClassIgnoredType, "", "types: [os], unfixed: warn, grace: {high: 7d}", "", false},
 		{ClassDistroOwned, "", "unfixed: warn, grace: {high: 7d}", "", false},
@@ -53,6 +55,9 @@ func TestClassesInOrder(t *testing.T) {
 		}
 		img := goodImage()
 		with(f)(img)
+		img.Scan.Exploited.Known = []evidence.Exploitation{
+			{ID: "CVE-2026-0001", EPSS: &evidence.EPSSScore{Probability: 0.5, Percentile: 0.9}}, {ID: "GHSA-AAAA-BBBB-CCCC", KEV: &evidence.KEVEntry{Added: noon(), Due: noon()}},
+		}
 		got := p.Evaluate(img, noon()).Findings[0]
 		if got.Class != step.class || got.Rule != step.rule || got.Reason == "" {
 			t.Errorf("step %d: %s by %q (%q), want %s by %q", i+1, got.Class, got.Rule, got.Reason, step.class, step.rule)

@@ -43,7 +43,7 @@ func (p *Policy) Explain(img *evidence.Image, now time.Time) (Verdict, []Explana
 	out := make([]Explanation, len(v.Findings))
 	for i := range v.Findings {
 		f := &v.Findings[i]
-		out[i] = Explanation{Judged: f, Steps: append(j.steps[f.Finding], j.lastSteps(f, len(j.steps[f.Finding]))...)}
+		out[i] = Explanation{Judged: f, Steps: append(j.steps[f.Finding], j.lastSteps(f)...)}
 	}
 	return v, out
 }
@@ -67,8 +67,8 @@ func (j *judge) explain(s *ClassStep, f *Judged, e ExplainedStep) {
 
 // lastSteps are the rows that count what is left, for a finding that asked rows
 // before them did not take.
-func (j *judge) lastSteps(f *Judged, asked int) []ExplainedStep {
-	if asked < len(classSteps) || f.Class != ClassBlocking && f.Class != ClassBelowThreshold || f.Rule == ruleDeny {
+func (j *judge) lastSteps(f *Judged) []ExplainedStep {
+	if asked := j.steps[f.Finding]; asked[len(asked)-1].Taken {
 		return nil
 	}
 	var out []ExplainedStep

@@ -82,6 +82,9 @@ func (j *judge) refusal(e *exception, f *Judged) string {
 	if id := j.deniedID(f.Finding); id != "" && j.s.level(ruleDeny) == levelFail {
 		return id + " is denied by vulnerabilities.deny"
 	}
+	if why := j.exploitedRefusal(f); why != "" {
+		return why
+	}
 	return j.beyondLimits(e, f.ID, f.Severity)
 }
 

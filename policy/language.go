@@ -32,6 +32,7 @@ func sections() []section {
 		}},
 		{rules: []*Rule{platformsRule()}},
 		vulnerabilitySection(),
+		exploitedSection(),
 		secretSection(),
 		licenseSection(),
 		packagesSection(),

@@ -133,6 +133,16 @@ func randomImage(r *rand.Rand) *evidence.Image {
 		f.VendorSeverity = map[string]evidence.Severity{"nvd": evidence.Severity(pick("critical", "low"))}
 		img.Scan.Findings = append(img.Scan.Findings, f)
 	}
+	for i := range 6 {
+		x := evidence.Exploitation{ID: fmt.Sprintf("CVE-2026-%04d", i)}
+		if r.IntN(3) == 0 {
+			x.KEV = &evidence.KEVEntry{Added: noon().AddDate(0, 0, -r.IntN(50)), Due: noon().AddDate(0, 0, 20-r.IntN(40))}
+		}
+		if r.IntN(3) == 0 {
+			x.EPSS = &evidence.EPSSScore{Probability: r.Float64(), Percentile: r.Float64()}
+		}
+		img.Scan.Exploited.Known = append(img.Scan.Exploited.Known, x)
+	}
 	for range r.IntN(2) {
 		gap(allGapKinds()[r.IntN(len(allGapKinds()))])(img)
 	}
@@ -160,6 +170,8 @@ func shapers(t testing.TB) []*Policy {
 		"max: {critical: 0, high: 2}, unfixed: warn, grace: {high: 40d}, types: [os]",
 		"max: {critical: 1, high: 1, medium: 1, low: 1, unknown: 1}, severity-source: highest, deny: [CVE-2026-0004]",
 		"max: {medium: 0}, unfixed: ignore, severity-source: [nvd]",
+		"max: {high: 0}, unfixed: ignore, grace: {high: 40d}}\nexploited: {kev: fail, epss: {probability: 0.5}, exceptions: true",
+		"max: {high: 9}, types: [os]}\nexploited: {kev: warn, epss: {percentile: 0.5}",
 	} {
 		out = append(out, mustParse(t, "version: 1\nvulnerabilities: {"+section+"}\nexception-limits: {max-days: 90, never: {severity: critical}}\n"+exceptions))
 	}
@@ -181,6 +193,7 @@ func TestProperties(t *testing.T) {
 			classesAddUp(t, name, img, v)
 			gapsOnlyHurt(t, name, p, img, v)
 			exceptionsOnlyHelp(t, name, p, img, v)
+			exploitationOnlyHurts(t, name, p, img, v)
 		}
 	}
 }
@@ -229,6 +242,33 @@ func gapsOnlyHurt(t *testing.T, name string, p *Policy, img *evidence.Image, v V
 		worse.Scan = &sc
 		if img.Scan.Coverage.Gaps != nil && p.Evaluate(&worse, noon()).Decision == Passed {
 			t.Errorf("%s: passes once there is a gap %s", name, k)
+		}
+	}
+}
+
+// exploitationOnlyHurts adds everything to the feeds, and takes the feeds away.
+func exploitationOnlyHurts(t *testing.T, name string, p *Policy, img *evidence.Image, v Verdict) {
+	t.Helper()
+	worse := *img
+	sc := *img.Scan
+	worse.Scan = &sc
+	feeds := exploitedFeeds()
+	for i := range 6 {
+		feeds.Known = append(feeds.Known, evidence.Exploitation{
+			ID: fmt.Sprintf("CVE-2026-%04d", i), KEV: &evidence.KEVEntry{Added: noon(), Due: noon()}, EPSS: &evidence.EPSSScore{Probability: 1, Percentile: 1},
+		})
+	}
+	for what, feeds := range map[string]*evidence.Exploited{"listed": feeds, "unread": nil, "empty": {}} {
+		sc.Exploited = feeds
+		w := p.Evaluate(&worse, noon())
+		if w.Decision == Passed && v.Decision != Passed && what == "listed" {
+			t.Errorf("%s: passes once its findings are exploited", name)
+		}
+		if _, asked := p.base.set(kevKey, epssProbabilityKey, epssPercentileKey); asked && what != "listed" && w.Decision == Passed {
+			t.Errorf("%s: passes without feeds", name)
+		}
+		if what == "listed" && w.Count(ClassBlocking) < v.Count(ClassBlocking) {
+			t.Errorf("%s: fewer findings block once all are exploited", name)
 		}
 	}
 }

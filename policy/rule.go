@@ -97,6 +97,9 @@ func Rules() []*Rule { return newLanguage().rules }
 func Suggest(id string) string {
 	var all []string
 	rules := Rules()
+	if Lookup(id) != nil {
+		return id
+	}
 	for _, r := range rules {
 		if _, last := splitPath(r.ID); last == flattenKey(id) {
 			return r.ID

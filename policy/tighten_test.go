@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,7 @@ func keyValues() map[string]values {
 		ruleIgnoreKinds:              {base: "[a.example/A, b.example/B]", loose: []string{"[c.example/C]"}, strict: []string{"[b.example/B]"}},
 		ruleBundledSBOMs:             {base: levelFail, loose: []string{levelWarn, "ignore"}, strict: []string{levelFail}},
 	}
+	maps.Copy(out, exploitedValues())
 	out[ruleCustom] = values{
 		base: `[{id: tag, deny: image.tag == "x", message: m, level: warn}, {id: size, deny: config.size > 3, message: m}]`,
 		loose: []string{

@@ -92,6 +92,13 @@ type Judged struct {
 	Exception *Exception
 	// GraceUntil is when the grace period ends; zero when there is none.
 	GraceUntil time.Time
+	// KEV and EPSS are what is known of the exploitation of the vulnerability, nil for
+	// nothing. Mark says it in words, "" for nothing.
+	KEV  *evidence.KEVEntry
+	EPSS *evidence.EPSSScore
+	Mark string
+	// DuePassed is true when the day has passed by which the catalogue wants it fixed.
+	DuePassed bool
 }
 
 // Verdict is a policy's answer for one image.

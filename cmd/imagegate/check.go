@@ -34,7 +34,7 @@ func checkCommand(p *program) *cli.Command {
 		evidenceFlag(),
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
 	}
-	flags = slices.Concat(policyFlags(), flags, documentFlags(), attestFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, documentFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images, and the documents of a release with theirs",
@@ -93,7 +93,7 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, docs *d
 		return nil, err
 	}
 	collectOften()
-	scanner := &lazyScanner{open: sync.OnceValues(func() (*scan.Scanner, error) {
+	scanner := &lazyScanner{feeds: run.feeds, open: sync.OnceValues(func() (*scan.Scanner, error) {
 		return openScanner(p, o, report.SBOMFormats(run.outputs))
 	})}
 	if !docs.needs(run.policy).Layers() {

@@ -27,7 +27,7 @@ seal of a trusted signer says that the file is what a check collected.
 
 With --at the images are judged as if it were another day. Every report says that
 this is hypothetical, and nothing is published to the CI system.`,
-		Flags:  slices.Concat(policyFlags(), momentFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags()),
+		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags()),
 		Action: p.action(runEval),
 	}
 }
@@ -65,7 +65,7 @@ func runEval(p *program, c *cli.Context) error {
 	case sealed.any():
 		all, _, err = sealed.images(c.Context, paths, onRelease)
 	case streams(run):
-		return evalStream(c.Context, p, g, out, paths)
+		return evalStream(c.Context, p, g, out, run.feeds, paths)
 	default:
 		all, err = readAllSaved(c.Context, paths, run.shard, onRelease)
 	}
@@ -78,6 +78,7 @@ func runEval(p *program, c *cli.Context) error {
 	var used used
 	for i := range images {
 		used.add(images[i].Scan)
+		annotate(run.feeds, &images[i])
 	}
 	out.Engine, out.Database = used.engine(), used.database()
 	out.Results = append(g.Judge(c.Context, images), missing...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/ci"
+	"github.com/imagegate/imagegate/gate/exploited"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
@@ -27,7 +28,7 @@ func streams(s *setup) bool {
 // does not grow with the images but for a few words about each. The report is a
 // temporary file until all files are read: one of them can turn out to be broken
 // at its end.
-func evalStream(ctx context.Context, p *program, g *gate.Gate, run *gate.Run, paths []string) error {
+func evalStream(ctx context.Context, p *program, g *gate.Gate, run *gate.Run, feeds *exploited.Feeds, paths []string) error {
 	dir, err := p.tmp.Path("")
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func evalStream(ctx context.Context, p *program, g *gate.Gate, run *gate.Run, pa
 	defer f.Close()
 	// A report that cannot be written must not hide a denial: the judging goes on.
 	kept := &errorKeeper{w: f}
-	e := &evalStreamer{gate: g, run: run}
+	e := &evalStreamer{gate: g, run: run, feeds: feeds}
 	err = report.WriteJSON(kept, run, e.results(ctx, paths))
 	if e.err != nil {
 		return e.err
@@ -78,10 +79,11 @@ var errStopped = errors.New("internal error: the writer of the report has stoppe
 
 // evalStreamer judges images and keeps what the end of the report says of them.
 type evalStreamer struct {
-	gate *gate.Gate
-	run  *gate.Run
-	used used
-	err  error // why no more images can be read
+	gate  *gate.Gate
+	run   *gate.Run
+	feeds *exploited.Feeds
+	used  used
+	err   error // why no more images can be read
 }
 
 // results judges the images of the files. The images that were never seen come
@@ -101,6 +103,7 @@ func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*ga
 			}
 			lost, err := visitSaved(ctx, path, reader, func(img *evidence.Image) error {
 				e.used.add(img.Scan)
+				annotate(e.feeds, img)
 				if release != nil {
 					together = append(together, *img)
 					return nil

@@ -32,7 +32,7 @@ grows too old, or a value of the policy comes into force. New advisories are not
 known. The exit code is 0 when every image could be judged, whatever the verdict.`,
 		Flags: slices.Concat(policyFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, formatFlag(), timeoutFlag(),
-		}),
+		}, exploitedFlags()),
 		Action: p.action(runForecast),
 	}
 }
@@ -144,7 +144,14 @@ func judgedLater(p *program, c *cli.Context, paths []string) (*policy.Policy, ga
 	if err != nil {
 		return nil, source, nil, nil, err
 	}
+	feeds, err := readFeeds(c)
+	if err != nil {
+		return nil, source, nil, nil, err
+	}
 	images, lost := splitSaved(all)
+	for i := range images {
+		annotate(feeds, &images[i])
+	}
 	missing := []forecastMissing{}
 	for i := range lost {
 		missing = append(missing, forecastMissing{lost[i].Ref, lost[i].Err.Error()})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/imagegate/imagegate/cmd/imagegate/ahead"
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/exploited"
 	"github.com/imagegate/imagegate/gate/scan"
 	"github.com/imagegate/imagegate/gate/scan/engine"
 	"github.com/imagegate/imagegate/gate/scan/process"
@@ -60,6 +61,8 @@ func buildID(self string) string {
 // alone needs none.
 type lazyScanner struct {
 	open func() (*scan.Scanner, error)
+	// feeds tell which findings are exploited.
+	feeds *exploited.Feeds
 
 	mu     sync.Mutex
 	opened *scan.Scanner
@@ -72,7 +75,9 @@ func (l *lazyScanner) Scan(ctx context.Context, t *gate.Target, need evidence.Ne
 	if err != nil {
 		return nil, err
 	}
-	return s.Scan(ctx, t, need)
+	found, err := s.Scan(ctx, t, need)
+	l.feeds.Annotate(found)
+	return found, err
 }
 
 func (l *lazyScanner) get() (*scan.Scanner, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/ci"
+	"github.com/imagegate/imagegate/gate/exploited"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/policy"
@@ -35,6 +36,8 @@ type setup struct {
 	share    *gate.Shard // what that held, nil for everything
 	// hypothetical is true when started is the moment of --at.
 	hypothetical bool
+	// feeds are those of exploited vulnerabilities, without those that nobody named.
+	feeds *exploited.Feeds
 }
 
 // prepare reads the policy and the flags about reports. inputs are the other
@@ -74,11 +77,14 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs = append([]string{path}, inputs...)
+	inputs = append([]string{path, c.String("kev"), c.String("epss")}, inputs...)
 	if err := checkReadOnce(p, inputs...); err != nil {
 		return nil, err
 	}
 	if err := checkNotRead(s.places(), append(inputs, c.StringSlice("ca-cert")...)); err != nil {
+		return nil, err
+	}
+	if s.feeds, err = readFeeds(c); err != nil {
 		return nil, err
 	}
 	s.policy, s.source, err = choosePolicy(p, c, c.String("policy"), demands{c.String("require-policy-digest"), c.String("require-base-policy")})

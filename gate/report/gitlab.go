@@ -292,7 +292,7 @@ func links(f *policy.Judged) []gitlabLink {
 func details(img image, f *policy.Judged) map[string]gitlabDetail {
 	out := map[string]gitlabDetail{}
 	for _, d := range [][3]string{
-		{"class", "Verdict", string(f.Class)}, {"rule", "Blocked by", f.Rule}, {"reason", "Reason", f.Reason},
+		{"class", "Verdict", string(f.Class)}, {"rule", "Blocked by", f.Rule}, {"reason", "Reason", f.Reason}, {"exploited", "Exploitation", f.Mark},
 		{"digest", "Image digest", img.digest}, {"image-id", "Image ID", img.id}, {"platform", "Platform", img.platform},
 		{"path", "Path", f.Package.Path}, {"purl", "Package URL", f.Package.PURL},
 	} {

@@ -205,7 +205,7 @@ func caseName(f *policy.Judged) string {
 }
 
 func findingLine(f *policy.Judged) string {
-	return fmt.Sprintf("%s %s: %s (%s), %s", f.Package.Name, f.Package.Version, f.ID, severity(f.Severity), fixText(f))
+	return fmt.Sprintf("%s %s: %s (%s), %s", f.Package.Name, f.Package.Version, f.ID, severity(f.Severity), fixText(f)) + prefixed(", ", f.Mark)
 }
 
 func fixText(f *policy.Judged) string {
@@ -216,7 +216,7 @@ func fixText(f *policy.Judged) string {
 }
 
 func findingDetail(r *gate.Result, f *policy.Judged) []string {
-	lines := []string{f.Title, f.Reason, f.URL, labelled("layer", origin(r, &f.Package))}
+	lines := []string{f.Title, reasonOf(f), f.URL, labelled("layer", origin(r, &f.Package))}
 	if rule := ruleOf(r, f.Rule); rule != nil {
 		lines = append(lines, labelled("policy", place(rule.Position)))
 	}

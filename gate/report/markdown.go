@@ -160,14 +160,32 @@ func markdownFindings(d *markdownDocument, findings []*policy.Judged) {
 	if len(blocking) > 0 {
 		d.text(fmt.Sprintf("Blocking: %s (%s)\n\n", words.Plural(len(blocking), "finding"), bySeverity(blocking)))
 	}
+	head := []string{"ID", "Severity", "Package", "Installed", "Fixed", "Path", "Rule"}
+	marked := slices.ContainsFunc(blocking, func(f *policy.Judged) bool { return f.Mark != "" })
+	if marked {
+		head = append(head, "Exploitation")
+	}
 	var rows [][]string
 	for _, f := range blocking {
-		rows = append(rows, []string{
+		row := []string{
 			code(f.ID), string(severity(f.Severity)), code(f.Package.Name), code(f.Package.Version), code(fixed(f)),
 			code(f.Package.Path), code(f.Rule),
-		})
+		}
+		if marked {
+			row = append(row, cell(f.Mark))
+		}
+		rows = append(rows, row)
 	}
-	d.table("finding", []string{"ID", "Severity", "Package", "Installed", "Fixed", "Path", "Rule"}, rows)
+	d.table("finding", head, rows)
+	var marks []string
+	for _, f := range exploitedOf(findings) {
+		if f.Class != policy.ClassBlocking {
+			marks = append(marks, exploitedLine(f))
+		}
+	}
+	if len(marks) > 0 {
+		d.text("Exploited, and not blocking: " + safe.Markdown(clip(sampleOf(marks, "; "), 2000)) + "\n\n")
+	}
 	if rest := notBlocking(findings); rest != "" {
 		d.text("Not blocking: " + safe.Markdown(rest) + "\n\n")
 	}

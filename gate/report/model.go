@@ -199,7 +199,23 @@ type FindingInfo struct {
 	Reason        string         `json:"reason"`
 	Exception     *ExceptionInfo `json:"exception"`
 	GraceUntil    *time.Time     `json:"graceUntil"`
+	KEV           *KEVInfo       `json:"kev"`  // null when CISA's catalogue does not list it, or was not read
+	EPSS          *EPSSInfo      `json:"epss"` // null without a score, or when the scores were not read
 	*AdvisoryInfo                // its members are members of the finding
+}
+
+// KEVInfo is what CISA's catalogue of exploited vulnerabilities says of a finding.
+type KEVInfo struct {
+	Added      string `json:"added"` // YYYY-MM-DD
+	Due        string `json:"due"`   // last day to fix it, YYYY-MM-DD
+	DuePassed  bool   `json:"duePassed"`
+	Ransomware bool   `json:"ransomware"`
+}
+
+// EPSSInfo is how likely the exploitation of a finding is within 30 days.
+type EPSSInfo struct {
+	Probability float64 `json:"probability"`
+	Percentile  float64 `json:"percentile"`
 }
 
 // AdvisoryInfo is what a finding says about the vulnerability. It does not

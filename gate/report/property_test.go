@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // Anyone who can write a file of evidence can change the verdict about it, and
@@ -30,6 +32,24 @@ func TestSavedEvidenceIsNamed(t *testing.T) {
 			text := string(write(t, f.Name, run, report.Options{Width: 1000}))
 			if !strings.Contains(text, "not sealed") || strings.Contains(text, "What was judged may ship") {
 				t.Errorf("%s: %s does not say that the evidence is not sealed:\n%s", name, f.Name, text)
+			}
+		}
+	}
+}
+
+// Every format says what is known of the exploitation of a finding that blocks: since
+// when, until when it has to be fixed, that this day has passed, and how likely it is.
+func TestExploitationIsInEveryFormat(t *testing.T) {
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
+	run := failRun()
+	f := &run.Results[0].Verdict.Findings[0]
+	f.KEV, f.EPSS, f.DuePassed = &evidence.KEVEntry{Added: day(1), Due: day(22)}, &evidence.EPSSScore{Probability: 0.9435, Percentile: 0.999}, true
+	f.Mark = "known to be exploited since 2026-11-01, due 2026-11-22, which has passed; EPSS 0.9435 (percentile 0.999)"
+	for _, format := range report.OwnFormats() {
+		text := string(write(t, format.Name, run, report.Options{Width: 1000}))
+		for _, want := range []string{"2026-11-01", "2026-11-22", "assed", "0.9435"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %s:\n%s", format.Name, want, text)
 			}
 		}
 	}

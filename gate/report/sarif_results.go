@@ -78,9 +78,7 @@ func (s *sarifRun) findingText(f *policy.Judged) string {
 	if f.Rule != "" {
 		text += ". Blocked by " + f.Rule
 	}
-	if f.Reason != "" {
-		text += ": " + f.Reason
-	}
+	text += prefixed(": ", reasonOf(f))
 	if step := stepFor(s.r, f); step != nil {
 		text += ". To do: " + stepText(step) + prefixed(": ", step.Command)
 	}

@@ -35,6 +35,7 @@ func (t *textReport) findings(r *gate.Result) {
 		t.gap()
 		t.entry(2, "not blocking", dim, rest)
 	}
+	t.exploited(all)
 	t.unfixedCriticals(all)
 	if t.o.All {
 		t.accepted(r, all)
@@ -145,9 +146,16 @@ func severityTint(s evidence.Severity) tint {
 
 func (t *textReport) oneByOne(r *gate.Result, findings []*policy.Judged) {
 	tab := &table{head: []string{"ID", "SEVERITY", "PACKAGE", "INSTALLED -> FIXED", "LAYER"}}
+	scores := slices.ContainsFunc(findings, scored)
+	if scores {
+		tab.head = append(tab.head, "EPSS")
+	}
 	for _, f := range findings {
-		tab.add(severityTint(f.Severity), f.ID, string(severity(f.Severity)), f.Package.Name,
-			f.Package.Version+" -> "+fixed(f), origin(r, &f.Package))
+		row := []string{f.ID, string(severity(f.Severity)), f.Package.Name, f.Package.Version + " -> " + fixed(f), origin(r, &f.Package)}
+		if scores {
+			row = append(row, scoreText(f))
+		}
+		tab.add(severityTint(f.Severity), row...)
 	}
 	tab.print(t.textWriter, 4)
 }

@@ -18,6 +18,9 @@ type Scan struct {
 
 	Database     *Database `json:"database,omitempty"`
 	JavaDatabase *Database `json:"javaDatabase,omitempty"` // nil when not needed
+	// Exploited is what is known of the exploitation of the findings; nil when no feed
+	// was read.
+	Exploited *Exploited `json:"exploited,omitempty"`
 
 	Coverage Coverage `json:"coverage"`
 }
