@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -77,6 +78,23 @@ func exceptableRules() []string {
 		ruleUser, ruleDenyPorts, ruleLabels, ruleMaxAge, ruleMaxSize, ruleMaxLayers, ruleDenyHistory, ruleHealthcheck, ruleDenyEnv,
 		rulePlatforms, ruleSetuid, ruleCapabilities, ruleWorldWritable,
 	)
+}
+
+// ExceptableGaps lists the kinds of gaps that an exception may cover.
+func ExceptableGaps() []string { return exceptableGaps() }
+
+// ExceptableRule reports whether an exception may be for a rule.
+func ExceptableRule(id string) bool { return slices.Contains(exceptableRules(), id) || IsCustom(id) }
+
+// Refuses says why exception-limits or vulnerabilities.deny of the policy keep an
+// exception from covering something of a severity, or "". The severity "" is one that
+// is not known.
+func (p *Policy) Refuses(e *Exception, severity evidence.Severity, now time.Time) string {
+	j := &judge{policy: p, s: &p.base, now: now}
+	if e.Kind() == exceptID && slices.ContainsFunc(denyKey.value(j.s), func(id string) bool { return strings.EqualFold(id, e.ID) }) {
+		return e.ID + " is denied by vulnerabilities.deny"
+	}
+	return j.beyondLimits(&exception{Exception: *e}, e.Name(), severity)
 }
 
 // exceptionSchema is the schema of one exception: exactly one key says what it

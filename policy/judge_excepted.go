@@ -64,7 +64,7 @@ func (e *exception) outOfScope() string {
 // exceptRule turns the answer of a rule that is not met into a warning, where
 // an exception covers it. The exception is for the rule and for named images.
 func (j *judge) exceptRule(id string, a *answer) {
-	if !slices.Contains(exceptableRules(), id) && !IsCustom(id) {
+	if !ExceptableRule(id) {
 		return
 	}
 	e := j.coveringOf(exceptRule, id, "", func(e *exception) bool { return e.Rule == id }, func(*exception) bool { return true })

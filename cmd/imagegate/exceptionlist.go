@@ -26,8 +26,8 @@ import (
 func exceptionCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "exception",
-		Usage: "look at the exceptions of policies",
-		Subcommands: []*cli.Command{{
+		Usage: "list, add, renew and remove the exceptions of policies",
+		Subcommands: []*cli.Command{exceptionAddCommand(p), exceptionRenewCommand(p), exceptionPruneCommand(p), {
 			Name:      "list",
 			Usage:     "list exceptions with owner, end, age and use",
 			ArgsUsage: "FILE|DIR...",
