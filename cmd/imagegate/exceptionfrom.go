@@ -49,7 +49,7 @@ func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string, 
 	}
 	run := &lastRun{file: file, uses: map[int]policy.ExceptionUse{}}
 	if !isReport(head) {
-		all, err := readAllSaved(ctx, []string{file}, shard{})
+		all, err := readAllSaved(ctx, []string{file}, shard{}, nil)
 		if err != nil {
 			return nil, err
 		}
