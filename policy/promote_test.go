@@ -238,9 +238,38 @@ func TestWhatAnEmergencyCovers(t *testing.T) {
 // promoteValues are the rows of the keys about promotions, see keyValues.
 func promoteValues() map[string]values {
 	return map[string]values{
-		rulePromoteTo:  {base: "['r.example.no/prod/**']", loose: []string{"['r.example.no/**']", "['r.example.no/prod/**', 'q.example.no/x']"}, strict: []string{"['r.example.no/prod/app']"}},
-		ruleFixedTags:  {base: "['*.*.*', 'v*']", loose: []string{"['*.*.*']", "['*.*.*', 'v1*']"}, strict: []string{"['V*', '*.*.*', x]"}},
-		ruleMovingTags: {base: "[stable, '1.*']", loose: []string{"[stable]", "[stable, '1.1*']"}, strict: []string{"['1.*', Stable, x]"}},
-		ruleEmergency:  {base: "{by: [anna, bo], max-days: 3}", loose: []string{"{by: [anna, cleo], max-days: 3}", "{by: [anna], max-days: 4}", "{by: [Anna], max-days: 3}"}, strict: []string{"{by: [bo], max-days: 3}", "{by: [bo, anna], max-days: 1}"}},
+		rulePromoteTo:      {base: "['r.example.no/prod/**']", loose: []string{"['r.example.no/**']", "['r.example.no/prod/**', 'q.example.no/x']"}, strict: []string{"['r.example.no/prod/app']"}},
+		rulePromoteRequire: {base: "[signature]", loose: []string{"[provenance]"}, strict: []string{"[provenance, signature]"}},
+		ruleFixedTags:      {base: "['*.*.*', 'v*']", loose: []string{"['*.*.*']", "['*.*.*', 'v1*']"}, strict: []string{"['V*', '*.*.*', x]"}},
+		ruleMovingTags:     {base: "[stable, '1.*']", loose: []string{"[stable]", "[stable, '1.1*']"}, strict: []string{"['1.*', Stable, x]"}},
+		ruleEmergency:      {base: "{by: [anna, bo], max-days: 3}", loose: []string{"{by: [anna, cleo], max-days: 3}", "{by: [anna], max-days: 4}", "{by: [Anna], max-days: 3}"}, strict: []string{"{by: [bo], max-days: 3}", "{by: [bo, anna], max-days: 1}"}},
 	}
+}
+
+// What a promotion needs is asked whatever the levels of the rules are, and a policy
+// that says nothing of signers is no answer.
+func TestPromotionNeedsProofs(t *testing.T) {
+	const signed = trusting + "signatures: {require: [a]}\n"
+	const need = "promote: {require: [signature]}\n"
+	proven := func(change func(*evidence.Proof)) func(*evidence.Image) {
+		return func(i *evidence.Image) {
+			promoted()(i)
+			if i.Proof = goodProof(); change != nil {
+				change(i.Proof)
+			}
+		}
+	}
+	unsigned := func(p *evidence.Proof) { p.Signatures = nil }
+	runRuleCases(t, map[string]ruleCase{
+		"nothing is promoted":         {signed + need, nil, rulePromoteRequire, ResultOff, ""},
+		"signed":                      {signed + need, proven(nil), rulePromoteRequire, ResultPass, "signature"},
+		"not signed":                  {signed + need, proven(unsigned), rulePromoteRequire, ResultFail, "not signed by a"},
+		"not signed, a warning":       {signed + "levels: {signatures.require: warn}\n" + need, proven(unsigned), rulePromoteRequire, ResultFail, "not signed by a"},
+		"not signed, off":             {signed + "config: {max-layers: 99}\nlevels: {signatures.require: off}\n" + need, proven(unsigned), rulePromoteRequire, ResultFail, ""},
+		"not looked at":               {signed + need, func(i *evidence.Image) { promoted()(i); i.Proof = nil }, rulePromoteRequire, ResultUndecided, ""},
+		"nobody says by whom":         {"config: {max-layers: 99}\n" + need, proven(nil), rulePromoteRequire, ResultUndecided, "does not ask rule signatures"},
+		"signed, provenance not said": {signed + "promote: {require: [signature, provenance]}\n", proven(nil), rulePromoteRequire, ResultUndecided, "rule provenance"},
+		"both": {trusting + "signatures: {require: [a]}\nprovenance: {signed-by: [c]}\npromote: {require: [signature, provenance]}\n",
+			proven(nil), rulePromoteRequire, ResultPass, "provenance"},
+	})
 }

@@ -44,7 +44,7 @@ var movingTagsKey = &setting[[]string]{
 
 func promoteSection() section {
 	return section{name: "promote", doc: "Where imagegate promote may copy an image, and which tags it may set there.", rules: []*Rule{
-		promoteToRule(), fixedTagsRule(), movingTagsRule(), emergencyRule(),
+		promoteToRule(), promoteRequireRule(), fixedTagsRule(), movingTagsRule(), emergencyRule(),
 	}}
 }
 
