@@ -183,6 +183,9 @@ func (p *Problem) text() string {
 	if p.Container == "" {
 		return p.Message
 	}
+	if strings.HasPrefix(p.Message, "the ") {
+		return "container " + p.Container + ": " + p.Message
+	}
 	return "container " + p.Container + " " + p.Message
 }
 

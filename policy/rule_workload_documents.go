@@ -169,6 +169,7 @@ func (j *releaseJudge) checkUse(u evidence.ImageUse) {
 	}
 	images := j.images[u.Ref]
 	if len(images) == 0 {
+		at.cure = "see why at the image itself; one that is not pushed yet is judged with --as " + u.Image + "=oci:DIR"
 		j.misses(at, "the image %s was not judged", u.Image)
 		return
 	}

@@ -63,6 +63,9 @@ func runCheck(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if run.pinned, err = newPinnedOutput(c, docs); err != nil {
+		return err
+	}
 	refs = run.takeShare(refs)
 	o, err := newScanOptions(p, c, run)
 	if err != nil {
@@ -79,6 +82,9 @@ func runCheck(p *program, c *cli.Context) error {
 	finished, err := judgeImages(p, c, run, o, docs, refs)
 	if err != nil {
 		return err
+	}
+	if err := o.writePinned(c, run, docs, finished); err != nil {
+		finished.Revoke(fmt.Errorf("the release passes, but its documents could not be pinned: %w", err))
 	}
 	attester.finish(c.Context, run, finished, "")
 	return p.report(c.Context, run, finished)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -39,6 +41,8 @@ func documentFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: flagDockerfile, Usage: "also judge the Dockerfile `FILE[#STAGE]`, and the names of its images; STAGE is the one that is built, without it the last one"},
 		&cli.StringSliceFlag{Name: flagAs, Usage: "read the image that a document calls REF from SOURCE, before it is pushed: `REF=SOURCE`, or service:NAME=SOURCE for a\n" +
 			"Compose service; SOURCE is oci:DIR[:TAG] or an image in a registry"},
+		&cli.StringFlag{Name: flagWritePinned, Usage: "write the documents to `OUT` with every image pinned to its judged digest, when all passed: a file for one document,\n" +
+			"a new directory for several"},
 	}
 }
 
@@ -47,6 +51,10 @@ type documents struct {
 	release *evidence.Release
 	sources map[string]string // where references are read from by --as
 	notes   []string
+	// stdin holds what was read from standard input, and directory is true when one was
+	// given instead of a file.
+	stdin     bytes.Buffer
+	directory bool
 }
 
 // documentFiles lists the files that flags name, for the checks of what is read and
@@ -113,13 +121,15 @@ func (d *documents) readManifests(p *program, c *cli.Context, policy *policy.Pol
 		return usagef("flag --%s: %q is no name of a namespace", flagNamespace, o.Namespace)
 	}
 	for _, name := range c.StringSlice(flagManifests) {
-		read, err := manifests.Read(c.Context, name, p.stdin, o)
+		read, err := manifests.Read(c.Context, name, io.TeeReader(p.stdin, &d.stdin), o)
 		if _, empty := errors.AsType[*manifests.EmptyDirectoryError](err); empty {
 			return usagef("flag --%s: %w", flagManifests, err)
 		}
 		if err != nil {
 			return documentError(flagManifests, err)
 		}
+		info, err := os.Stat(name)
+		d.directory = d.directory || err == nil && info.IsDir()
 		d.release.Append(read)
 	}
 	return nil

@@ -70,6 +70,10 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 		printed = append(printed, document{o.Format, doc})
 		fail(err)
 	}
+	defer s.pinned.discard()
+	if run.Outcome() == policy.Passed {
+		fail(s.pinned.stage(&files))
+	}
 	passed := run.Outcome() == policy.Passed || run.Excused() // the exit code will be 0
 	if passed && ctx.Err() != nil {
 		fail(fmt.Errorf("cancelled: %w", context.Cause(ctx)))
@@ -89,7 +93,11 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 	if err := p.lifetime.decide(); err != nil {
 		return append(failures, err)
 	}
-	return append(failures, files.Commit()...)
+	failures = append(failures, files.Commit()...)
+	if run.Outcome() == policy.Passed && len(failures) == 0 {
+		fail(s.pinned.commit())
+	}
+	return failures
 }
 
 // document is a report for standard output.

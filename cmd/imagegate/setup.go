@@ -32,8 +32,9 @@ type setup struct {
 	all      bool   // of --show
 	ci       ci.Environment
 	progress *progress.Printer
-	shard    shard       // of --shard
-	share    *gate.Shard // what that held, nil for everything
+	pinned   *pinnedOutput // of --write-pinned, nil without
+	shard    shard         // of --shard
+	share    *gate.Shard   // what that held, nil for everything
 	// hypothetical is true when started is the moment of --at.
 	hypothetical bool
 	// feeds are those of exploited vulnerabilities, without those that nobody named.

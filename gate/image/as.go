@@ -40,7 +40,8 @@ func ParseAs(text string) (As, error) {
 	if from.Source != evidence.SourceRegistry && from.Source != evidence.SourceOCI {
 		return a, fmt.Errorf("%s is neither an OCI image layout nor an image in a registry: only those have the digest that a push keeps", words.Quote(source))
 	}
-	if a.Service, ok = strings.CutPrefix(name, servicePrefix); ok && a.Service != "" {
+	if service, ok := strings.CutPrefix(name, servicePrefix); ok && service != "" {
+		a.Service = service
 		return a, nil
 	}
 	ref, err := NamedInDocument(name)

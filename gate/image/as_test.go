@@ -24,7 +24,10 @@ func TestParseAs(t *testing.T) {
 		{"Web:1=oci:x", "image reference"},
 		{"oci:./dir=oci:x", "image reference"},
 	} {
-		_, err := ParseAs(tc.text)
+		a, err := ParseAs(tc.text)
+		if err == nil && (a.Service == "") == (a.Ref == nil) {
+			t.Errorf("ParseAs(%q): service %q and reference %v", tc.text, a.Service, a.Ref)
+		}
 		if (err == nil) != (tc.wrong == "") || err != nil && !strings.Contains(err.Error(), tc.wrong) {
 			t.Errorf("ParseAs(%q): %v, want %q", tc.text, err, tc.wrong)
 		}

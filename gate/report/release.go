@@ -73,6 +73,9 @@ func (o *objection) text() string {
 	if o.problem.Container == "" {
 		return o.problem.Message
 	}
+	if strings.HasPrefix(o.problem.Message, "the ") {
+		return "container " + o.problem.Container + ": " + o.problem.Message
+	}
 	return "container " + o.problem.Container + " " + o.problem.Message
 }
 

@@ -85,6 +85,21 @@ func (e *entry) atItem(i, count int, path ...string) evidence.Place {
 	return f.place(key)
 }
 
+// atEntry returns where a field of a mapping in a list is written, the zero place
+// where it is not.
+func (e *entry) atEntry(i, count int, field string, path ...string) evidence.Place {
+	f, _, value := e.project.locate(e.section, e.name, path...)
+	value = target(value)
+	if value == nil || value.Kind != yaml.SequenceNode || len(value.Content) != count {
+		return evidence.Place{}
+	}
+	_, at := child(value.Content[i], field)
+	if at = target(at); at == nil {
+		return evidence.Place{}
+	}
+	return f.place(at)
+}
+
 // workload returns a service or a job.
 func (e *entry) workload(c *types.ContainerSpec, w *types.WorkloadSpec) evidence.Workload {
 	out := evidence.Workload{Object: e.object(), Document: evidence.DocumentCompose, Runtime: c.Runtime}
@@ -308,6 +323,9 @@ func (e *entry) problem(field, cure, format string, args ...any) {
 func (e *entry) hooks(s *types.ServiceConfig, w *evidence.Workload) {
 	for i := range s.PreStart {
 		c := e.container(&s.PreStart[i].ContainerSpec, w)
+		if own := e.atEntry(i, len(s.PreStart), "image", "pre_start"); own != (evidence.Place{}) {
+			c.Image.At = own
+		}
 		c.Name, c.Kind = fmt.Sprintf("%s.pre_start[%d]", e.name, i), evidence.ContainerInit
 		w.Containers = append(w.Containers, c)
 	}

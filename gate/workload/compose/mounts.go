@@ -29,7 +29,11 @@ func mount(w *evidence.Workload, c *evidence.Container, v evidence.Volume, m evi
 // mounts reads everything that a service sees of the host and of volumes.
 func (e *entry) mounts(c *types.ContainerSpec, w *evidence.Workload, out *evidence.Container) {
 	for i := range c.Volumes {
-		e.volume(&c.Volumes[i], e.atItem(i, len(c.Volumes), "volumes"), w, out)
+		at := e.atItem(i, len(c.Volumes), "volumes")
+		if source := e.atEntry(i, len(c.Volumes), "source", "volumes"); source != (evidence.Place{}) && c.Volumes[i].Type == types.VolumeTypeImage {
+			at = source
+		}
+		e.volume(&c.Volumes[i], at, w, out)
 	}
 	for i, text := range c.Tmpfs {
 		to, options, _ := strings.Cut(text, ":")

@@ -12,8 +12,11 @@ import (
 
 // Pin is one image of a document and the digest that was judged.
 type Pin struct {
-	At     evidence.Place // of its name
-	Digest string         // sha256:...
+	At evidence.Place // of its name
+	// Image is the name that is expected there; a variable of a Compose file or of a
+	// Dockerfile may stand for it. "" expects nothing.
+	Image  string
+	Digest string // sha256:...
 }
 
 // PlaceError says that a name cannot be pinned where it is written.
@@ -53,7 +56,7 @@ func unique(pins []Pin) ([]Pin, error) {
 		switch {
 		case i < 0:
 			out = append(out, p)
-		case out[i].Digest != p.Digest:
+		case out[i].Digest != p.Digest || out[i].Image != p.Image:
 			return nil, &PlaceError{p.At, fmt.Sprintf("it stands for %s and for %s", out[i].Digest, p.Digest)}
 		}
 	}

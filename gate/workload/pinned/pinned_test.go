@@ -29,7 +29,7 @@ func pinAll(t *testing.T, text string) ([]byte, error) {
 		for i, c := range n.Content {
 			if n.Kind == yaml.MappingNode && i%2 == 0 && c.Value == "image" {
 				v := n.Content[i+1]
-				pins = append(pins, Pin{evidence.Place{File: "f", Line: v.Line, Column: v.Column}, digest})
+				pins = append(pins, Pin{At: evidence.Place{File: "f", Line: v.Line, Column: v.Column}, Image: nameOf(v), Digest: digest})
 			}
 			walk(c)
 		}
@@ -38,6 +38,14 @@ func pinAll(t *testing.T, text string) ([]byte, error) {
 		walk(n)
 	}
 	return YAML([]byte(text), pins)
+}
+
+// nameOf is the text of a value, also behind an alias.
+func nameOf(n *yaml.Node) string {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return strings.TrimSpace(n.Value)
 }
 
 // A digest is inserted behind each name, and every other byte stays.
@@ -95,15 +103,18 @@ func TestYAMLRefuses(t *testing.T) {
 			}
 		})
 	}
-	_, err := YAML([]byte("image: a\n"), []Pin{{evidence.Place{Line: 1, Column: 8}, digest}, {evidence.Place{Line: 1, Column: 8}, other}})
+	_, err := YAML([]byte("image: a\n"), []Pin{{At: evidence.Place{Line: 1, Column: 8}, Digest: digest}, {At: evidence.Place{Line: 1, Column: 8}, Digest: other}})
 	if err == nil {
 		t.Error("two digests for one place")
 	}
-	_, err = YAML([]byte("a: &i x\nb: *i\n"), []Pin{{evidence.Place{Line: 1, Column: 4}, digest}, {evidence.Place{Line: 2, Column: 4}, other}})
+	_, err = YAML([]byte("a: &i x\nb: *i\n"), []Pin{{At: evidence.Place{Line: 1, Column: 4}, Digest: digest}, {At: evidence.Place{Line: 2, Column: 4}, Digest: other}})
 	if err == nil {
 		t.Error("two digests for one anchor")
 	}
-	if _, err = YAML([]byte("image: a\n"), []Pin{{evidence.Place{Line: 7, Column: 8}, digest}}); err == nil {
+	if _, err = YAML([]byte("image: a\n"), []Pin{{At: evidence.Place{Line: 1, Column: 8}, Image: "b", Digest: digest}}); err == nil {
+		t.Error("another name than the one that was judged")
+	}
+	if _, err = YAML([]byte("image: a\n"), []Pin{{At: evidence.Place{Line: 7, Column: 8}, Digest: digest}}); err == nil {
 		t.Error("a place that is not there")
 	}
 }
@@ -113,7 +124,7 @@ func TestDockerfile(t *testing.T) {
 	plain := []byte(strings.ReplaceAll(text, "♥", ""))
 	var pins []Pin
 	for _, n := range names("Dockerfile", plain) {
-		pins = append(pins, Pin{n.At, digest})
+		pins = append(pins, Pin{At: n.At, Digest: digest})
 	}
 	got, err := Dockerfile("Dockerfile", plain, pins)
 	if want := strings.ReplaceAll(text, "♥", "@"+digest); err != nil || string(got) != want {
@@ -126,7 +137,7 @@ func FuzzYAML(f *testing.F) {
 		f.Add([]byte(s), 1, 8)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, line, column int) {
-		out, err := YAML(data, []Pin{{evidence.Place{Line: line, Column: column}, digest}})
+		out, err := YAML(data, []Pin{{At: evidence.Place{Line: line, Column: column}, Digest: digest}})
 		if err != nil {
 			return
 		}

@@ -31,6 +31,9 @@ func YAML(data []byte, pins []Pin) ([]byte, error) {
 		if n == nil {
 			return nil, &PlaceError{p.At, "there is no text at this place"}
 		}
+		if p.Image != "" && strings.TrimSpace(n.Value) != p.Image && !strings.Contains(n.Value, "$") {
+			return nil, &PlaceError{p.At, "another text than " + p.Image + " is written there"}
+		}
 		if digests[n] != "" && digests[n] != p.Digest {
 			return nil, &PlaceError{p.At, "it stands for two digests"}
 		}
