@@ -78,11 +78,15 @@ func TestDockerfilePin(t *testing.T) {
 		return withDockerfile(func(d *evidence.Dockerfile, _ *evidence.Stage) { d.Stages[0].From.Tag = tag })
 	}
 	runReleaseCases(t, map[string]releaseCase{
-		"versions and digests": {p, withDockerfile(nil), ruleDockerfilePin, ResultPass, ""},
-		"latest":               {p, tag("latest"), ruleDockerfilePin, ResultFail, "latest"},
-		"no tag":               {p, tag(""), ruleDockerfilePin, ResultFail, "which means latest"},
-		"two numbers":          {p, tag("1.26"), ruleDockerfilePin, ResultFail, "1.26"},
-		"digest is asked for":  {"dockerfile: {pin: digest}", withDockerfile(nil), ruleDockerfilePin, ResultFail, "golang:1.26.8"},
+		"versions and digests":        {p, withDockerfile(nil), ruleDockerfilePin, ResultPass, ""},
+		"latest":                      {p, tag("latest"), ruleDockerfilePin, ResultFail, "latest"},
+		"no tag":                      {p, tag(""), ruleDockerfilePin, ResultFail, "which means latest"},
+		"latest where a tag will do":  {"dockerfile: {pin: tag}", tag("latest"), ruleDockerfilePin, ResultFail, "latest"},
+		"no tag where a tag will do":  {"dockerfile: {pin: tag}", tag(""), ruleDockerfilePin, ResultFail, "which means latest"},
+		"variant where a tag will do": {"dockerfile: {pin: tag}", tag("14-alpine"), ruleDockerfilePin, ResultPass, ""},
+		"moving word in a longer tag": {"dockerfile: {pin: tag}", tag("nightly-alpine"), ruleDockerfilePin, ResultFail, "nightly"},
+		"two numbers":                 {p, tag("1.26"), ruleDockerfilePin, ResultFail, "1.26"},
+		"digest is asked for":         {"dockerfile: {pin: digest}", withDockerfile(nil), ruleDockerfilePin, ResultFail, "golang:1.26.8"},
 		"copied": {p, withDockerfile(func(_ *evidence.Dockerfile, s *evidence.Stage) {
 			s.Copied = []evidence.ImageName{{Image: "x", Ref: "x", Name: "docker.io/library/x"}}
 		}), ruleDockerfilePin, ResultFail, "image x"},

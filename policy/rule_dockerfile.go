@@ -14,6 +14,10 @@ const (
 	ruleDockerfileImages = "dockerfile.images"
 )
 
+// pinTag asks that a Dockerfile names a tag which does not move from build to build by
+// its name.
+const pinTag = "tag"
+
 // The words for what becomes of the images that a Dockerfile names.
 const (
 	imagesJudge = "judge"
@@ -35,8 +39,8 @@ var (
 	}
 	dockerfilePinKey = &setting[string]{
 		path: ruleDockerfilePin, doc: "How exactly a Dockerfile must name the images that it begins with and copies from.",
-		schema: enum(pinDigest, pinVersion, wordAny), read: oneOf(pinDigest, pinVersion, wordAny),
-		order: strictest(pinDigest, pinVersion, wordAny), global: true,
+		schema: enum(pinDigest, pinVersion, pinTag, wordAny), read: oneOf(pinDigest, pinVersion, pinTag, wordAny),
+		order: strictest(pinDigest, pinVersion, pinTag, wordAny), global: true,
 	}
 	dockerfileImagesKey = &setting[string]{
 		path: ruleDockerfileImages, doc: "Whether the images that a Dockerfile names are judged like all others, or only their names.",
@@ -58,10 +62,11 @@ func dockerfileNamesRule() *Rule {
 func dockerfilePinRule() *Rule {
 	return &Rule{
 		ID: ruleDockerfilePin, Title: "Dockerfiles name images exactly enough.",
-		Why:      "FROM node:latest builds another image tomorrow, and no review sees the change.",
-		How:      "name the image by its digest: FROM node:22.1.0@sha256:HEX",
-		Settings: "digest, version, any: as reference.pin, for every image that a Dockerfile names. A default of ARG counts; an ARG without a default gives no verdict.",
-		Default:  "not asked", Example: "dockerfile: {pin: version}\n", Levels: true,
+		Why: "FROM node:latest builds another image tomorrow, and no review sees the change.",
+		How: "name the image by its digest: FROM node:22.1.0@sha256:HEX",
+		Settings: "digest and version (as reference.pin), tag (a digest, or a tag without a word such as latest or edge: node:22-alpine will do), any. It holds for every image that a Dockerfile names. " +
+			"A default of ARG counts; an ARG without a default gives no verdict.",
+		Default: "not asked", Example: "dockerfile: {pin: version}\n", Levels: true,
 		keys: []key{dockerfilePinKey}, on: func(s *settings) bool { return dockerfilePinKey.value(s) != wordAny }, release: checkDockerfilePin,
 	}
 }
@@ -180,6 +185,9 @@ func checkDockerfilePin(j *releaseJudge) answer {
 		ref := evidence.Reference{Source: evidence.SourceRegistry, Name: u.Name, Tag: u.Tag}
 		tag := effectiveTag(ref)
 		why := floating(tag, releaseTagsKey.value(j.s))
+		if want == pinTag && why != "" {
+			why = movingText(tag, nil)
+		}
 		switch {
 		case want == pinDigest:
 			j.fails(spot{at: u.At}, "the image %s: %s can be moved to another image", u.Image, tagText(ref, tag))
@@ -188,7 +196,7 @@ func checkDockerfilePin(j *releaseJudge) answer {
 		}
 	}
 	a := passing("%s, all of them named exactly enough", words.Plural(len(j.dockerfileUses()), "image"))
-	a.allowed = map[string]string{pinDigest: "a digest", pinVersion: "a full version or a digest"}[want]
+	a.allowed = map[string]string{pinDigest: "a digest", pinVersion: "a full version or a digest", pinTag: "a tag other than latest and its like, or a digest"}[want]
 	return a
 }
 

@@ -89,7 +89,7 @@ func keyValues() map[string]values {
 		ruleNetworkPolicy:            {base: "ingress", loose: []string{"any"}, strict: []string{"default-deny", "ingress"}},
 		ruleRuntimeClasses:           {base: "[kata, kata-qemu]", loose: []string{"[kata, runc]"}, strict: []string{"[kata-qemu]"}},
 		rulePullPolicy:               {base: "always", loose: []string{"any"}, strict: []string{"always"}},
-		ruleDockerfilePin:            {base: "version", loose: []string{"any"}, strict: []string{"version", "digest"}},
+		ruleDockerfilePin:            {base: "version", loose: []string{"any", "tag"}, strict: []string{"version", "digest"}},
 		ruleDockerfileUser:           {base: "non-root", loose: []string{"any"}, strict: []string{"non-root", "numeric"}},
 		ruleDockerfileImages:         {base: "judge", loose: []string{"name"}, strict: []string{"judge"}},
 		ruleTemplates:                {base: "{argoproj.io/Rollout: spec.template}", loose: []string{"{argoproj.io/Rollout: spec}", "{a.example/B: spec.template}"}, strict: []string{"{argoproj.io/Rollout: spec.template}"}},
