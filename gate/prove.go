@@ -23,21 +23,26 @@ func (r *run) prove(ctx context.Context, ref string, t *Target) (*evidence.Proof
 	defer release(r.network)
 	r.observe(Event{Image: ref, Platform: t.Image.Platform, Phase: PhaseProve})
 	var proof *evidence.Proof
-	var decision *policy.RuleResult
 	var err error
 	if need.Any() {
-		proof, err = r.gate.Prover.Prove(ctx, t, need)
+		if proof, err = r.gate.Prover.Prove(ctx, t, need); err == nil && proof == nil {
+			err = internal(PhaseProve, "neither a proof nor an error was returned")
+		}
 	}
-	if err == nil && r.gate.Decider != nil {
-		var d policy.RuleResult
-		d, err = r.gate.Decider.Decide(ctx, t)
-		decision = &d
+	if err != nil || r.gate.Decider == nil {
+		return proof, nil, r.unproven(ctx, err)
 	}
+	answer, decision, err := r.gate.Decider.Decide(ctx, t)
+	if proof == nil {
+		proof = &evidence.Proof{Repository: t.Image.Reference.Name}
+	}
+	proof.Decision = decision
+	return proof, &answer, r.unproven(ctx, err)
+}
+
+func (r *run) unproven(ctx context.Context, err error) error {
 	if err = stopped(ctx, err); err != nil {
-		return nil, nil, fault(ctx, PhaseProve, err)
+		return fault(ctx, PhaseProve, err)
 	}
-	if need.Any() && proof == nil {
-		return nil, nil, internal(PhaseProve, "neither a proof nor an error was returned")
-	}
-	return proof, decision, nil
+	return nil
 }

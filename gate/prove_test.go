@@ -21,9 +21,9 @@ func (f proverFunc) Prove(ctx context.Context, t *gate.Target, need evidence.Pro
 	return f(ctx, t, need)
 }
 
-type deciderFunc func(ctx context.Context, t *gate.Target) (policy.RuleResult, error)
+type deciderFunc func(ctx context.Context, t *gate.Target) (policy.RuleResult, *evidence.Decision, error)
 
-func (f deciderFunc) Decide(ctx context.Context, t *gate.Target) (policy.RuleResult, error) {
+func (f deciderFunc) Decide(ctx context.Context, t *gate.Target) (policy.RuleResult, *evidence.Decision, error) {
 	return f(ctx, t)
 }
 
@@ -89,12 +89,17 @@ func TestDecisionInsteadOfScan(t *testing.T) {
 				scanned++
 				return scanAs(1000)(ctx, tgt, need)
 			}),
-			Decider: deciderFunc(func(context.Context, *gate.Target) (policy.RuleResult, error) { return c.result, c.err }),
-			Now:     func() time.Time { return time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC) },
+			Decider: deciderFunc(func(context.Context, *gate.Target) (policy.RuleResult, *evidence.Decision, error) {
+				return c.result, &evidence.Decision{From: "x"}, c.err
+			}),
+			Now: func() time.Time { return time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC) },
 		}
 		for _, r := range g.Check(context.Background(), []string{"app:1"}) {
 			if r.Decision() != c.want || scanned > 0 {
 				t.Errorf("%s: %s, %d scans: %+v", name, r.Decision(), scanned, r)
+			}
+			if c.err == nil && (r.Evidence.Proof == nil || r.Evidence.Proof.Decision == nil) {
+				t.Errorf("%s: the evidence does not say that it rests on a decision", name)
 			}
 		}
 	}

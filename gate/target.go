@@ -62,9 +62,9 @@ type Prover interface {
 }
 
 // Decider finds the newest signed decision about a target, and says what it means for
-// the image.
+// the image. There is no decision where none counts.
 type Decider interface {
-	Decide(ctx context.Context, t *Target) (policy.RuleResult, error)
+	Decide(ctx context.Context, t *Target) (policy.RuleResult, *evidence.Decision, error)
 }
 
 // Event is one step of progress, for people to watch.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -362,10 +363,21 @@ func statement(run *gate.Run, s *subject, repository, verifier string, inputs []
 	algorithm, hash, _ := strings.Cut(s.digest, ":")
 	return prove.NewStatement(prove.Resource{Name: repository, Digest: map[string]string{algorithm: hash}}, prove.Summary{
 		Party:        prove.VerifierID{ID: verifier, Version: map[string]string{"imagegate": strings.TrimPrefix(run.Tool, "imagegate "), "engine": run.Engine}},
-		TimeVerified: run.Started, ResourceURI: prove.RepositoryURI(repository),
+		TimeVerified: s.decidedAt(run.Started), ResourceURI: prove.RepositoryURI(repository),
 		Policy:            prove.Resource{URI: run.Policy.Path, Digest: map[string]string{"sha256": strings.TrimPrefix(run.Policy.Digest, "sha256:")}},
 		InputAttestations: inputs, Result: s.result, Levels: levels,
 	})
+}
+
+// decidedAt is when the images were judged. A decision that rests on another one is
+// as old as that: otherwise copying an image would renew it.
+func (s *subject) decidedAt(now time.Time) time.Time {
+	for _, e := range s.images {
+		if e.Proof != nil && e.Proof.Decision != nil && e.Proof.Decision.Time.Before(now) {
+			now = e.Proof.Decision.Time
+		}
+	}
+	return now
 }
 
 // databases are the advisory databases that an image was scanned with.

@@ -34,7 +34,7 @@ func checkCommand(p *program) *cli.Command {
 		evidenceFlag(),
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
 	}
-	flags = slices.Concat(policyFlags(), flags, documentFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, documentFlags(), proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images, and the documents of a release with theirs",
@@ -108,6 +108,9 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, docs *d
 	g := &gate.Gate{
 		Policy: run.policy, Resolver: docs.resolver(resolver), Scanner: scanner, FailFast: c.Bool("fail-fast"),
 		Now: func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
+	}
+	if err := useProofs(c, run, o.connection, resolver, g); err != nil {
+		return nil, err
 	}
 	run.progress.Expect(len(refs) + docs.images(g, refs))
 	results, release := docs.check(c.Context, g, refs)

@@ -28,7 +28,7 @@ func promoteCommand(p *program) *cli.Command {
 		&cli.StringSliceFlag{Name: "platform", Hidden: true},
 		evidenceFlag(),
 	}
-	flags = slices.Concat(policyFlags(), flags, attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "promote",
 		Usage:     "judge an image and copy exactly what was judged",

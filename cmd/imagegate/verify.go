@@ -44,7 +44,7 @@ decides. It needs neither scanner nor advisory database.
   1  the newest decision of an image says FAILED
   2  an image has no decision that counts: none, of another signer, about another
      image or repository, by another policy, or too old`,
-		Flags:  slices.Concat(trustFlags(), flags, networkFlags()),
+		Flags:  slices.Concat([]cli.Flag{trustPolicyFlag()}, trustFlags(), flags, []cli.Flag{cacheFlags()[0]}, networkFlags()),
 		Action: p.action(runVerify),
 	}
 }
@@ -135,22 +135,29 @@ func verificationOf(p *program, c *cli.Context) (*verification, error) {
 	if w.demand.MaxAge < 0 {
 		return nil, usagef("flag --max-age: %s is negative", w.demand.MaxAge)
 	}
+	if err := w.readDemand(c); err != nil {
+		return nil, err
+	}
 	signers, err := signersOf(c)
 	if err != nil {
 		return nil, err
 	}
-	if len(signers) == 0 {
+	switch {
+	case c.IsSet("policy") && len(signers) > 0:
+		return nil, usagef("flag --policy says whose decisions count, and so do --key and --certificate-identity").WithHint("use one of them")
+	case c.IsSet("policy"):
+		if signers, err = w.byPolicy(p, c); err != nil {
+			return nil, err
+		}
+	case len(signers) == 0:
 		return nil, usagef("imagegate verify needs to know whose decisions count").
-			WithHint("name a public key with --key FILE, or an identity with --certificate-identity and --certificate-oidc-issuer")
+			WithHint("name a public key with --key FILE, an identity with --certificate-identity and --certificate-oidc-issuer, or a policy with --policy FILE")
 	}
 	roots, err := rootsOf(c)
 	if err != nil {
 		return nil, err
 	}
 	if w.verifier, err = verifierOf(signers, roots); err != nil {
-		return nil, err
-	}
-	if err := w.readDemand(c); err != nil {
 		return nil, err
 	}
 	if w.bundles, err = readBundles(c, c.StringSlice("bundle")); err != nil {

@@ -90,14 +90,11 @@ func (w *work) gap(from, format string, args ...any) {
 
 // attachments collects what is attached to the image and to its index.
 func (w *work) attachments(ctx context.Context, signers []evidence.AskedSigner) error {
-	from := w.img.Reference
-	if from.JudgedFrom != "" { // the attachments are where the image is
-		var err error
-		if from, err = image.ParseReference(from.JudgedFrom); err != nil {
-			return fmt.Errorf("attachments of %s: %w", w.img.Reference.JudgedFrom, err)
-		}
-		w.proof.Repository = from.Name
+	from, err := place(w.img.Reference)
+	if err != nil {
+		return err
 	}
+	w.proof.Repository = from.Name
 	if from.Source != evidence.SourceRegistry || w.img.Digest == "" {
 		w.gap(from.Name, "signatures and attestations are read from registries only: push the image, and check it there")
 		return nil
@@ -116,6 +113,18 @@ func (w *work) attachments(ctx context.Context, signers []evidence.AskedSigner) 
 	}
 	w.embedded(ctx)
 	return nil
+}
+
+// place is the reference that the image was read from: what is attached is there.
+func place(ref evidence.Reference) (evidence.Reference, error) {
+	if ref.JudgedFrom == "" {
+		return ref, nil
+	}
+	from, err := image.ParseReference(ref.JudgedFrom)
+	if err != nil {
+		return from, fmt.Errorf("attachments of %s: %w", ref.JudgedFrom, err)
+	}
+	return from, nil
 }
 
 // verifierOf returns what compares signatures with the signers.
@@ -186,6 +195,16 @@ const predicateSign = "https://sigstore.dev/cosign/sign/v1"
 
 // add adds a signature or a statement whose signer is known.
 func (w *work) add(v *prove.Verified, digest string) {
+	by := signerOf(v)
+	if v.Statement == nil || v.Statement.PredicateType == predicateSign {
+		w.proof.Signatures = append(w.proof.Signatures, evidence.Signature{Subject: digest, Signers: []evidence.Signer{by}, From: v.Attachment.Place})
+		return
+	}
+	w.statement(v.Statement, evidence.Statement{Subject: digest, Signers: []evidence.Signer{by}, From: v.Attachment.Place})
+}
+
+// signerOf is who made a signature.
+func signerOf(v *prove.Verified) evidence.Signer {
 	by := evidence.Signer{Identity: v.By, Issuer: v.Issuer}
 	if v.Issuer == "" {
 		by = evidence.Signer{Key: v.By}
@@ -193,9 +212,5 @@ func (w *work) add(v *prove.Verified, digest string) {
 	if !v.Signed.IsZero() {
 		by.Time = &v.Signed
 	}
-	if v.Statement == nil || v.Statement.PredicateType == predicateSign {
-		w.proof.Signatures = append(w.proof.Signatures, evidence.Signature{Subject: digest, Signers: []evidence.Signer{by}, From: v.Attachment.Place})
-		return
-	}
-	w.statement(v.Statement, evidence.Statement{Subject: digest, Signers: []evidence.Signer{by}, From: v.Attachment.Place})
+	return by
 }

@@ -27,6 +27,9 @@ type Proof struct {
 	// was looked for.
 	Gaps []Attachment `json:"gaps,omitempty"`
 
+	// Decision is the signed decision that the image was judged by instead of by its
+	// layers, nil where those were judged.
+	Decision *Decision `json:"decision,omitempty"`
 	// Base is what is known of the base image, nil when it was not looked for.
 	Base *BaseImage `json:"base,omitempty"`
 }
@@ -81,6 +84,14 @@ type Provenance struct {
 	// ".git" and ref: github.com/acme/app. Refs are the Git refs of it.
 	Sources []string `json:"sources,omitempty"`
 	Refs    []string `json:"refs,omitempty"`
+}
+
+// Decision is a signed decision that takes the place of a scan.
+type Decision struct {
+	Time    time.Time `json:"time"`    // as the verifier says
+	Signers []Signer  `json:"signers"` // verified
+	From    string    `json:"from"`    // where it was found
+	Policy  string    `json:"policy"`  // digest over all that applied, sha256:...
 }
 
 // Approval is the consent of a person to ship the image under a policy.
