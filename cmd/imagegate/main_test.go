@@ -83,6 +83,9 @@ func newWorld(t *testing.T) *world {
 			reg.MustPush(t, s.Image, s.Name+":1.0.0")
 		}
 		if s.Name == "alpine-clean" {
+			for _, repo := range []string{"signed/app", "provenance-only/app", "by-stranger/app", "judged/app"} {
+				reg.MustPush(t, s.Image, repo+":1.0.0")
+			}
 			saveLocally(t, local, s.Image)
 		}
 	}
@@ -96,6 +99,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.database = ref.Tagged
+	w.signSamples(t)
 	return w
 }
 
@@ -164,7 +168,7 @@ func (w *world) setup(env *testscript.Env) error {
 
 // writeKeys writes what scripts sign and verify with.
 func (w *world) writeKeys(dir string) error {
-	files := map[string][]byte{"root.json": w.sigstore.Root, "token": []byte(provetest.WorkflowToken())}
+	files := map[string][]byte{"root.json": w.sigstore.Root, "token": []byte(provetest.WorkflowToken()), "trust.yaml": w.trustSection()}
 	for name, k := range w.keys {
 		files[name+".key"], files[name+".pub"] = k.Private, k.Public
 	}

@@ -20,6 +20,9 @@ func saw(r *gate.Result) string {
 	if e == nil {
 		return "nothing"
 	}
+	if e.Proof != nil && e.Proof.Decision != nil {
+		return "manifest, config and the signed decision of " + e.Proof.Decision.Time.UTC().Format("2006-01-02 15:04 UTC") + " (no layer was read)"
+	}
 	if e.Scan == nil {
 		return "manifest and config only (the policy asks for nothing in the layers)"
 	}
