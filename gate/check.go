@@ -180,7 +180,7 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 // evaluate judges evidence. decision answers for the layers, nil where those are
 // judged.
 func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image, decision *policy.RuleResult) Result {
-	result := Result{Ref: ref, Evidence: img}
+	result := Result{Ref: ref, Evidence: img, ByDecision: decision}
 	var verdict policy.Verdict
 	if decision != nil {
 		verdict = r.gate.Policy.EvaluateByDecision(img, r.now, *decision)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -15,13 +16,14 @@ func (g *Gate) Judge(ctx context.Context, images []evidence.Image) []Result {
 	r := &run{gate: g, now: g.now()}
 	results := make([]Result, len(images))
 	inTurn(len(images), func(i int) {
-		results[i] = r.judge(ctx, &images[i])
+		results[i] = r.judge(ctx, &images[i], nil)
 	})
 	return withoutPasses(ctx, results)
 }
 
-// judge evaluates saved evidence.
-func (r *run) judge(ctx context.Context, img *evidence.Image) (result Result) {
+// judge evaluates evidence that was collected before. decision answers for the
+// layers, nil where those are judged.
+func (r *run) judge(ctx context.Context, img *evidence.Image, decision *policy.RuleResult) (result Result) {
 	ref := img.Reference.Asked
 	defer func() {
 		if p := recover(); p != nil {
@@ -31,7 +33,7 @@ func (r *run) judge(ctx context.Context, img *evidence.Image) (result Result) {
 	if r.gate.Policy == nil {
 		return Result{Ref: ref, Evidence: img, Err: internal(PhaseEvaluate, "the gate has no policy")}
 	}
-	return r.evaluate(ctx, ref, img, nil)
+	return r.evaluate(ctx, ref, img, decision)
 }
 
 // inTurn runs f for 0..n-1 on as many goroutines as there are processors, and

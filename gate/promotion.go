@@ -92,7 +92,7 @@ func (g *Gate) Rejudge(ctx context.Context, results []Result) []Result {
 		if results[i].Err != nil || results[i].Evidence == nil {
 			continue
 		}
-		out[i] = r.judge(ctx, results[i].Evidence)
+		out[i] = r.judge(ctx, results[i].Evidence, results[i].ByDecision)
 		out[i].Ref, out[i].Skipped = results[i].Ref, results[i].Skipped
 	}
 	return withoutPasses(ctx, out)

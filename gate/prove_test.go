@@ -94,7 +94,8 @@ func TestDecisionInsteadOfScan(t *testing.T) {
 			}),
 			Now: func() time.Time { return time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC) },
 		}
-		for _, r := range g.Check(context.Background(), []string{"app:1"}) {
+		results := g.Check(context.Background(), []string{"app:1"})
+		for _, r := range append(results, g.Rejudge(context.Background(), results)...) {
 			if r.Decision() != c.want || scanned > 0 {
 				t.Errorf("%s: %s, %d scans: %+v", name, r.Decision(), scanned, r)
 			}

@@ -24,6 +24,9 @@ type Result struct {
 	// Plan computes what would make a denied image pass, once. It is nil when no
 	// finding of a package blocks the image.
 	Plan func() *plan.Plan
+	// ByDecision is the answer of a signed decision that took the place of the layers,
+	// nil where those were judged.
+	ByDecision *policy.RuleResult
 	// Err is why there is no verdict, nil when the policy was evaluated.
 	Err error
 }

@@ -96,16 +96,21 @@ func judged(newest *prove.Decision, repository string, maxAge time.Duration) (po
 	if newest == nil {
 		return policy.ResultUndecided, "there is no decision that counts about this image in " + repository
 	}
-	by := fmt.Sprintf("%s decided on %s", words.And(newest.Signers), newest.Summary.TimeVerified.UTC().Format("2006-01-02 15:04 UTC"))
+	by := words.And(newest.Signers)
+	if at := newest.Summary.TimeVerified; !at.IsZero() {
+		by += " on " + at.UTC().Format("2006-01-02 15:04 UTC")
+	}
 	switch {
 	case newest.Expired:
-		return policy.ResultUndecided, by + ", which is longer ago than " + words.Duration(maxAge)
+		return policy.ResultUndecided, fmt.Sprintf("the newest decision, by %s, is longer ago than %s", by, words.Duration(maxAge))
+	case newest.Refused != nil:
+		return policy.ResultUndecided, fmt.Sprintf("the newest decision, by %s, does not count: %s", by, short(newest.Refused.Err.Error()))
 	case newest.Failed():
-		return policy.ResultFail, by + " that the image may not ship"
+		return policy.ResultFail, fmt.Sprintf("the newest decision, by %s, is that the image may not ship", by)
 	case newest.Passed():
-		return policy.ResultPass, by + " that the image may ship"
+		return policy.ResultPass, fmt.Sprintf("the newest decision, by %s, is that the image may ship", by)
 	}
-	return policy.ResultUndecided, by + ", and the decision cannot be read"
+	return policy.ResultUndecided, "the newest decision, by " + by + ", cannot be read"
 }
 
 // allowed says what is asked of a decision.

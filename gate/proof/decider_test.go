@@ -48,7 +48,7 @@ func TestDecisions(t *testing.T) {
 		want   policy.Result
 		say    string
 	}{
-		"about the image":                  {func(w *world) { w.decided(w.gate, w.image, nil) }, policy.ResultPass, "gate decided"},
+		"about the image":                  {func(w *world) { w.decided(w.gate, w.image, nil) }, policy.ResultPass, "by gate on"},
 		"about the index":                  {func(w *world) { w.decided(w.gate, w.index, nil) }, policy.ResultPass, ""},
 		"failed":                           {func(w *world) { w.decided(w.gate, w.image, failed) }, policy.ResultFail, "may not ship"},
 		"older PASSED behind newer FAILED": {func(w *world) { w.decided(w.gate, w.image, older(nil)); w.decided(w.gate, w.image, failed) }, policy.ResultFail, ""},
