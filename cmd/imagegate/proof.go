@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -31,8 +34,21 @@ func useProofs(c *cli.Context, run *setup, conn *connection, bases gate.Resolver
 	if err != nil {
 		return err
 	}
+	fetch := func(ctx context.Context) ([]*prove.Root, *evidence.TrustedRoot, error) {
+		switch {
+		case len(roots) > 0:
+			return roots, root, nil
+		case c.Bool("offline"):
+			return nil, nil, errors.New("it is not fetched with --offline: name a file with --trusted-root FILE")
+		}
+		fetched, err := fetchRoots(ctx, conn)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w; name a file with --trusted-root FILE", err)
+		}
+		return fetched, &evidence.TrustedRoot{Source: "the public instance of Sigstore"}, nil
+	}
 	repository := func(name string) (promote.Repository, error) { return conn.client.Repository(name) }
-	g.Prover = proof.New(proof.Options{Repository: repository, Resolver: bases, Roots: roots, Root: root})
+	g.Prover = proof.New(proof.Options{Repository: repository, Resolver: bases, Roots: fetch})
 	d, asked, err := run.decisions(c)
 	if err != nil || !asked {
 		return err
@@ -42,7 +58,12 @@ func useProofs(c *cli.Context, run *setup, conn *connection, bases gate.Resolver
 		return err
 	}
 	if v.NeedsRoot() {
-		return usagef("the policy trusts decisions of an identity, which needs a trusted root").WithHint("name one with --trusted-root FILE")
+		if roots, _, err = fetch(c.Context); err != nil {
+			return fmt.Errorf("the policy trusts decisions of an identity, which needs a trusted root: %w", err)
+		}
+		if v, err = verifierOf(proof.SignersOf(d.SignedBy), roots); err != nil {
+			return err
+		}
 	}
 	g.Decider = &proof.Decider{Repository: repository, Verifier: v, Demand: proof.DemandOf(d, run.started)}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/input"
+	"github.com/imagegate/imagegate/gate/proof"
 	"github.com/imagegate/imagegate/gate/prove"
 	"github.com/imagegate/imagegate/policy"
 )
@@ -92,23 +93,10 @@ func verifierOf(signers []prove.Signer, roots []*prove.Root) (*prove.Verifier, e
 	return v, nil
 }
 
-// trusted are the signers that the policy trusts for a purpose.
-func trusted(list []policy.Signer) []prove.Signer {
-	var out []prove.Signer
-	for _, s := range list {
-		one := prove.Signer{Name: s.Name, Identity: s.Identity, Issuer: s.Issuer}
-		if s.Key != "" {
-			one.Key = []byte(s.Key)
-		}
-		out = append(out, one)
-	}
-	return out
-}
-
 // trustedSealers are the signers whose seals on evidence count: those whose decisions
 // do.
 func trustedSealers(p *policy.Policy) []prove.Signer {
-	return trusted(p.Signers(policy.ForDecision))
+	return proof.SignersOf(p.Signers(policy.ForDecision))
 }
 
 // trustText says in one line who a signature is from.

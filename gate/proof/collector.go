@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/imagegate/imagegate/gate"
@@ -18,10 +19,9 @@ type Options struct {
 	Repository func(name string) (promote.Repository, error)
 	// Resolver finds base images.
 	Resolver gate.Resolver
-	// Roots confirm identities; none are needed for keys. Root says where they come
-	// from.
-	Roots []*prove.Root
-	Root  *evidence.TrustedRoot
+	// Roots returns what confirms identities, and where it comes from. It is asked
+	// once, when the policy names an identity.
+	Roots func(ctx context.Context) ([]*prove.Root, *evidence.TrustedRoot, error)
 }
 
 // Collector collects proofs. It implements [gate.Prover], and several goroutines may
@@ -32,6 +32,7 @@ type Collector struct {
 	mu      sync.Mutex
 	digests map[string]*attached // by repository and digest
 	bases   map[string]*resolved // by reference
+	roots   roots
 }
 
 var _ gate.Prover = (*Collector)(nil)
@@ -39,6 +40,22 @@ var _ gate.Prover = (*Collector)(nil)
 // New returns a collector.
 func New(o Options) *Collector {
 	return &Collector{o: o, digests: map[string]*attached{}, bases: map[string]*resolved{}}
+}
+
+// roots are the trusted roots of a run.
+type roots struct {
+	once
+	all  []*prove.Root
+	from *evidence.TrustedRoot
+}
+
+// trusted returns the trusted roots, none if no signer is an identity.
+func (c *Collector) trusted(ctx context.Context, signers []evidence.AskedSigner) ([]*prove.Root, *evidence.TrustedRoot, error) {
+	if c.o.Roots == nil || !slices.ContainsFunc(signers, func(s evidence.AskedSigner) bool { return s.Key == "" }) {
+		return nil, nil, nil
+	}
+	c.roots.Do(func() { c.roots.all, c.roots.from, c.roots.err = c.o.Roots(ctx) })
+	return c.roots.all, c.roots.from, c.roots.err
 }
 
 // once is work that several images share, such as reading what is attached to their
@@ -52,7 +69,7 @@ type once struct {
 // error: other attachments may be enough.
 func (c *Collector) Prove(ctx context.Context, t *gate.Target, need evidence.ProofNeed) (*evidence.Proof, error) {
 	img := &t.Image
-	p := &evidence.Proof{Repository: img.Reference.Name, Attached: need.Attached, Root: c.o.Root}
+	p := &evidence.Proof{Repository: img.Reference.Name, Attached: need.Attached}
 	for _, s := range need.Signers {
 		p.Asked = append(p.Asked, evidence.Signer{Key: s.Fingerprint, Identity: s.Identity, Issuer: s.Issuer})
 	}
@@ -99,7 +116,12 @@ func (w *work) attachments(ctx context.Context, signers []evidence.AskedSigner) 
 		w.gap(from.Name, "signatures and attestations are read from registries only: push the image, and check it there")
 		return nil
 	}
-	v, err := verifierOf(signers, w.o.Roots)
+	roots, root, err := w.trusted(ctx, signers)
+	if err != nil {
+		w.gap("trusted root", "it cannot be used: %v", err) // signatures with keys can
+	}
+	w.proof.Root = root
+	v, err := verifierOf(signers, roots)
 	if err != nil {
 		return fmt.Errorf("the signers of the policy cannot be used: %w", err)
 	}

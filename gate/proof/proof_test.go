@@ -40,6 +40,7 @@ type world struct {
 	gate, release provetest.Key
 	sigstore      *provetest.Sigstore
 	roots         []*prove.Root
+	rootErr       error
 	bases         map[string]*gate.Resolution
 	labels        map[string]string
 	layers        []evidence.Layer
@@ -180,10 +181,6 @@ func (w *world) target() *gate.Target {
 }
 
 func (w *world) collector() *Collector {
-	var root *evidence.TrustedRoot
-	if len(w.roots) > 0 {
-		root = &evidence.TrustedRoot{Source: "trusted_root.json"}
-	}
 	return New(Options{
 		Repository: func(name string) (promote.Repository, error) {
 			if name != repository {
@@ -191,7 +188,15 @@ func (w *world) collector() *Collector {
 			}
 			return w.repo, nil
 		},
-		Resolver: w, Roots: w.roots, Root: root,
+		Resolver: w, Roots: func(context.Context) ([]*prove.Root, *evidence.TrustedRoot, error) {
+			switch {
+			case w.rootErr != nil:
+				return nil, nil, w.rootErr
+			case len(w.roots) == 0:
+				return nil, nil, nil
+			}
+			return w.roots, &evidence.TrustedRoot{Source: "trusted_root.json"}, nil
+		},
 	})
 }
 
@@ -349,11 +354,12 @@ func TestIdentities(t *testing.T) {
 	sign := func(w *world) { w.repo.Push(w.image, w.keyless(statement(w.image, predicateSign, map[string]any{}))) }
 	const rules = "signatures: {require: [workflow]}"
 	runAttacks(t, rules, "signatures.require", map[string]attack{
-		"the workflow":           {sign, policy.ResultPass, "workflow signed the image"},
-		"without a trusted root": {func(w *world) { sign(w); w.roots = nil }, policy.ResultUndecided, "without a trusted root"},
-		"another root":           {func(w *world) { sign(w); w.roots = rootsOf(w.t, provetest.NewSigstore(w.t).Root) }, policy.ResultFail, "does not hold"},
-		"an expired root":        {func(w *world) { sign(w); w.roots = rootsOf(w.t, expired(w.t, w.sigstore.Root)) }, policy.ResultFail, "does not hold"},
-		"nothing, with a root":   {func(w *world) { w.keyless(statement(w.image, predicate, map[string]any{})) }, policy.ResultFail, "not signed by workflow"},
+		"the workflow":               {sign, policy.ResultPass, "workflow signed the image"},
+		"without a trusted root":     {func(w *world) { sign(w); w.roots = nil }, policy.ResultUndecided, "without a trusted root"},
+		"the root cannot be fetched": {func(w *world) { sign(w); w.rootErr = errors.New("no network") }, policy.ResultUndecided, "no network"},
+		"another root":               {func(w *world) { sign(w); w.roots = rootsOf(w.t, provetest.NewSigstore(w.t).Root) }, policy.ResultFail, "does not hold"},
+		"an expired root":            {func(w *world) { sign(w); w.roots = rootsOf(w.t, expired(w.t, w.sigstore.Root)) }, policy.ResultFail, "does not hold"},
+		"nothing, with a root":       {func(w *world) { w.keyless(statement(w.image, predicate, map[string]any{})) }, policy.ResultFail, "not signed by workflow"},
 	})
 	w := newWorld(t)
 	sign(w)
