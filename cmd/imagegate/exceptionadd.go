@@ -92,7 +92,7 @@ func exceptionAdd(p *program, c *cli.Context) error {
 	for _, s := range wanted {
 		add = append(add, newAddition(p, c, s, end))
 	}
-	return e.add(p, c, add)
+	return e.add(p, c, add, run)
 }
 
 // wantedSubjects returns what exceptions are to be added for, nil for nothing.
@@ -231,7 +231,7 @@ func newAddition(p *program, c *cli.Context, s *exceptable, end time.Time) addit
 }
 
 // add writes exceptions into the policy, unless its limits refuse one.
-func (e *editedPolicy) add(p *program, c *cli.Context, all []addition) error {
+func (e *editedPolicy) add(p *program, c *cli.Context, all []addition, run *lastRun) error {
 	var entries []edit.Entry
 	for _, a := range all {
 		entries = append(entries, a.entry)
@@ -246,13 +246,21 @@ func (e *editedPolicy) add(p *program, c *cli.Context, all []addition) error {
 	if len(added) != len(all) {
 		return fmt.Errorf("internal error: %d exceptions were added, not %d", len(added), len(all))
 	}
+	uses := run.becomes(p, e.path, pol)
 	for i, x := range added {
-		if why := pol.Refuses(x, all[i].severity, p.now()); why != "" {
+		why := pol.Refuses(x, all[i].severity, p.now())
+		if u := uses[x.Position.Line]; why == "" && u.Status == policy.ExceptionRefused {
+			why = u.Why
+		}
+		if why != "" {
 			return usagef("the exception for %s is refused and %s is as it was: %s", x.Name(), e.path, why)
 		}
 	}
 	for i, x := range added {
 		line := fmt.Sprintf("%s:%d: added %s", terminal(e.path), x.Position.Line, describeException(x))
+		if u, judged := uses[x.Position.Line]; judged && u.Status != policy.ExceptionUsed {
+			line += "; no image in " + terminal(run.file) + " is covered by it"
+		}
 		if all[i].severity == "" && (x.Kind() == "id" || x.Kind() == "secret") {
 			line += "; its severity is not known, so exception-limits.never may still refuse it (name a report with --from)"
 		}

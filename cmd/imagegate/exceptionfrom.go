@@ -38,6 +38,8 @@ type lastRun struct {
 	// uses tells what became of the exceptions, by line of the policy file; nil when
 	// the file does not tell.
 	uses map[int]policy.ExceptionUse
+	// images are those of saved evidence.
+	images []evidence.Image
 }
 
 // readLastRun reads a JSON report, or saved evidence, which it judges by the
@@ -82,6 +84,7 @@ func isReport(src []byte) bool {
 // judge takes what it needs from saved evidence.
 func (r *lastRun) judge(p *program, e *editedPolicy, images []evidence.Image) {
 	var all [][]policy.ExceptionUse
+	r.images = images
 	for i := range images {
 		img := &images[i]
 		v := e.policy.Evaluate(img, p.now())
@@ -103,7 +106,7 @@ func (r *lastRun) judge(p *program, e *editedPolicy, images []evidence.Image) {
 				r.license(name, x.Name, x.Package)
 			}
 			for _, g := range s.Coverage.Gaps {
-				r.gap(name, g, results["coverage."+string(g.Kind)])
+				r.gap(name, g, purlOf(s.Packages, g.Package), results["coverage."+string(g.Kind)])
 			}
 		}
 	}
@@ -139,7 +142,7 @@ func (r *lastRun) report(doc *report.Document) {
 		}
 		if res.Coverage != nil {
 			for _, g := range res.Coverage.Gaps {
-				r.gap(res.Name, g, results["coverage."+string(g.Kind)])
+				r.gap(res.Name, g, "", results["coverage."+string(g.Kind)])
 			}
 		}
 	}
@@ -180,14 +183,36 @@ func (r *lastRun) license(image, name, pkg string) {
 	}
 }
 
-func (r *lastRun) gap(image string, g evidence.Gap, blocks bool) {
-	path := cmp.Or(g.Path, g.Subject)
-	if g.Package != "" || !strings.Contains(path, "/") {
-		path = ""
+// gap notes a gap at a path, or about a package whose purl is known: a report does
+// not list the packages of an image.
+func (r *lastRun) gap(image string, g evidence.Gap, purl string, blocks bool) {
+	s := exceptable{kind: "gap", name: string(g.Kind), cause: causeOf(g.Detail), blocks: blocks}
+	switch path := cmp.Or(g.Path, g.Subject); {
+	case !slices.Contains(policy.ExceptableGaps(), s.name):
+		return
+	case purl != "":
+		s.pkg = purl
+	case g.Package == "" && strings.Contains(path, "/"):
+		s.path = path
+	default:
+		return
 	}
-	if slices.Contains(policy.ExceptableGaps(), string(g.Kind)) && path != "" {
-		r.add(image, exceptable{kind: "gap", name: string(g.Kind), path: path, cause: causeOf(g.Detail), blocks: blocks})
+	r.add(image, s)
+}
+
+// purlOf returns the purl, with its version, of a package that a gap names as NAME
+// VERSION, "" when it has none.
+func purlOf(packages []evidence.Package, name string) string {
+	i := slices.IndexFunc(packages, func(p evidence.Package) bool { return name != "" && p.Name+" "+p.Version == name })
+	if i < 0 {
+		return ""
 	}
+	purl, err := packageurl.FromString(packages[i].PURL)
+	if err != nil {
+		return ""
+	}
+	purl.Qualifiers, purl.Subpath = nil, ""
+	return purl.ToString()
 }
 
 // causeOf is the part of a gap's text that an exception names: one line of it.
@@ -235,6 +260,23 @@ func (r *lastRun) worst(x *policy.Exception) evidence.Severity {
 	for _, s := range r.find(x.Kind(), x.Subject()) {
 		if at := slices.Index(order, s.severity); at >= 0 && (out == "" || at < slices.Index(order, out)) {
 			out = s.severity
+		}
+	}
+	return out
+}
+
+// becomes says what becomes of the exceptions in the file of a changed policy when
+// the images are judged again, by line. It is empty where the images are not known.
+func (r *lastRun) becomes(p *program, file string, pol *policy.Policy) map[int]policy.ExceptionUse {
+	var all [][]policy.ExceptionUse
+	for i := range r.images {
+		v := pol.Evaluate(&r.images[i], p.now())
+		all = append(all, v.Exceptions)
+	}
+	out := map[int]policy.ExceptionUse{}
+	for _, u := range policy.MergeUses(all...) {
+		if u.Exception.Position.File == file {
+			out[u.Exception.Position.Line] = u
 		}
 	}
 	return out
