@@ -35,12 +35,12 @@ func TestExamplesParse(t *testing.T) {
 
 // The example of a base names its hash, and the policy above it is stricter.
 func TestExampleOfABase(t *testing.T) {
-	const dir = "../examples/policies/company/"
-	src, err := os.ReadFile(dir + "imagegate.yaml")
+	const dir = "../examples/policies/platform-base/"
+	src, err := os.ReadFile(dir + "team-above-base.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := ParseOn("imagegate.yaml", src, func(_ string, b Base) (string, []byte, error) {
+	p, err := ParseOn("team-above-base.yaml", src, func(_ string, b Base) (string, []byte, error) {
 		src, err := os.ReadFile(dir + b.File)
 		return b.File, src, err
 	})

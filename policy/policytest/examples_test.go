@@ -31,7 +31,10 @@ func TestExamplePolicies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := policy.Parse(tests.Policy, src)
+		p, err := policy.ParseOn(tests.Policy, src, func(from string, b policy.Base) (string, []byte, error) {
+			src, err := os.ReadFile(filepath.Join(dir, filepath.Dir(from), b.File))
+			return b.File, src, err
+		})
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
