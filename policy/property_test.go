@@ -96,7 +96,8 @@ func TestHollowEvidenceNeverPasses(t *testing.T) {
 func TestGoodImagePasses(t *testing.T) {
 	for name, p := range samplePolicies(t) {
 		switch name {
-		case ruleAllow, rulePlatforms, rulePackagesRequire, ruleApprovals, "all off by name": // approvals name the digest of the policy
+		case ruleAllow, rulePlatforms, rulePackagesRequire, ruleApprovals, "all off by name", // approvals name the digest of the policy
+			"../examples/policies/production-promotion.yaml": // its workflow has signed no sample
 			continue
 		}
 		img := goodImage()
