@@ -273,7 +273,7 @@ func TestReadOnlyRootTable(t *testing.T) {
 		"no /tmp":          {p, container(func(c *evidence.Container) { c.Mounts = nil }), ruleReadOnlyRoot, ResultWarn, "/tmp"},
 		"read-only /tmp":   {p, container(func(c *evidence.Container) { c.Mounts[0].ReadOnly = true }), ruleReadOnlyRoot, ResultWarn, "/tmp"},
 		"a secret at /tmp": {p, pod(func(w *evidence.Workload) { w.Volumes[0].Type = "secret" }), ruleReadOnlyRoot, ResultWarn, "/tmp"},
-		"a VOLUME":         {p, func(_ *evidence.Release, img *evidence.Image) { img.Config.Volumes = []string{"/data"} }, ruleReadOnlyRoot, ResultPass, "/data"},
+		"a VOLUME":         {p, func(_ *evidence.Release, img *evidence.Image) { img.Config.Volumes = []string{"/data"} }, ruleReadOnlyRoot, ResultWarn, "/data"},
 	})
 }
 

@@ -42,7 +42,7 @@ func checkReadOnlyRoot(j *releaseJudge, w *evidence.Workload) answer {
 			at := spot{container: c.Name, at: c.At, cure: "mount an emptyDir at /tmp, or see that the program writes nothing"}
 			j.warns(at, "has no writable /tmp")
 		}
-		j.remarkVolumes(w, c)
+		j.warnOfVolumes(w, c)
 	}
 	a := passing("%s, all of them with a read-only root file system", containersText(w))
 	a.allowed = "read-only root file systems"
@@ -68,9 +68,9 @@ func readOnlyVolume(w *evidence.Workload, name string) bool {
 	return i >= 0 && slices.Contains([]string{"configMap", "secret", "downwardAPI", "projected", "image"}, w.Volumes[i].Type)
 }
 
-// remarkVolumes names the volumes of the image that no mount covers: the runtime
+// warnOfVolumes names the volumes of the image that no mount covers: the runtime
 // gives each of them a writable directory.
-func (j *releaseJudge) remarkVolumes(w *evidence.Workload, c *evidence.Container) {
+func (j *releaseJudge) warnOfVolumes(w *evidence.Workload, c *evidence.Container) {
 	for _, img := range j.images[c.Image.Ref] {
 		if img.Config == nil {
 			j.misses(spot{container: c.Name, at: c.Image.At}, "may have volumes that stay writable: %s", noConfig)
@@ -83,7 +83,8 @@ func (j *releaseJudge) remarkVolumes(w *evidence.Workload, c *evidence.Container
 			}
 		}
 		if len(open) > 0 {
-			j.remark("container %s can still write to %s: a VOLUME of the image %s", c.Name, words.And(few(open)), c.Image.Image)
+			at := spot{container: c.Name, at: c.Image.At, cure: "mount a volume there, read-only if the program writes nothing"}
+			j.warns(at, "can still write to %s: a VOLUME of its image %s", words.And(few(open)), c.Image.Image)
 			return
 		}
 	}

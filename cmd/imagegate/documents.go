@@ -170,11 +170,18 @@ func (d *documents) readElsewhere(values []string, attest bool) error {
 		if err != nil {
 			return err
 		}
-		if !used {
+		if !used && d.understood() {
 			return usagef("flag --%s: no document names the image of %s", flagAs, value).WithHint("%s", d.namesHint(&a))
 		}
 	}
 	return nil
+}
+
+// understood reports whether every document was read without a mistake. What else
+// one of them names is not known: there is no verdict, and no mistake of the command
+// line.
+func (d *documents) understood() bool {
+	return len(d.release.Unknown) == 0 && !slices.ContainsFunc(d.release.Documents, func(e evidence.Document) bool { return len(e.Problems) > 0 })
 }
 
 // apply makes the documents read an image from elsewhere, and reports whether one

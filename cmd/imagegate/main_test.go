@@ -90,6 +90,7 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	pushReleases(t, reg)
+	pushUsers(t, reg)
 	w := &world{sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
 		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
 	}}
