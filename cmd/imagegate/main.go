@@ -34,7 +34,7 @@ func start(args []string) int {
 		return engine.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
 	collectLess()
-	return supervise(newProgram(os.Environ(), os.Stdin, os.Stdout, os.Stderr), args)
+	return supervise(newProgram(os.Environ(), os.Stdin, standardOutput(), os.Stderr), args)
 }
 
 // collectLess lets the heap grow further between two garbage collections, unless

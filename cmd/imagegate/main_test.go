@@ -41,7 +41,7 @@ func mainAtTestTime() {
 		if err != nil {
 			panic(err)
 		}
-		p := newProgram(os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+		p := newProgram(os.Environ(), os.Stdin, standardOutput(), os.Stderr)
 		p.now = func() time.Time { return now }
 		os.Exit(supervise(p, os.Args))
 	}
