@@ -10,14 +10,12 @@ import (
 	"fmt"
 	"strings"
 
-	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 )
 
-// keypair is a private key as sigstore-go signs with it: in memory, or in a key
-// management service.
+// keypair is a private key, in memory or in a key management service.
 type keypair struct {
 	signer  signature.Signer
 	public  crypto.PublicKey
@@ -38,54 +36,18 @@ func newKeypair(s signature.Signer) (*keypair, error) {
 	return &keypair{signer: s, public: pub, details: details, id: id}, err
 }
 
-// GetHashAlgorithm implements sign.Keypair.
-func (k *keypair) GetHashAlgorithm() protocommon.HashAlgorithm { return k.details.GetProtoHashType() }
-
-// GetSigningAlgorithm implements sign.Keypair.
-func (k *keypair) GetSigningAlgorithm() protocommon.PublicKeyDetails {
-	return k.details.GetSignatureAlgorithm()
-}
-
-// GetHint implements sign.Keypair: the digest of the key, as cosign writes it.
-func (k *keypair) GetHint() []byte {
+// hint is the digest of the key, as cosign writes it.
+func (k *keypair) hint() string {
 	sum, _ := hex.DecodeString(strings.TrimPrefix(k.id, "sha256:"))
-	return []byte(base64.StdEncoding.EncodeToString(sum))
+	return base64.StdEncoding.EncodeToString(sum)
 }
 
-// GetKeyAlgorithm implements sign.Keypair.
-func (k *keypair) GetKeyAlgorithm() string {
-	switch k.details.GetKeyType() {
-	case signature.ECDSA:
-		return "ECDSA"
-	case signature.RSA:
-		return "RSA"
-	case signature.ED25519:
-		return "ED25519"
-	}
-	return ""
-}
+// publicPEM is the public key.
+func (k *keypair) publicPEM() ([]byte, error) { return cryptoutils.MarshalPublicKeyToPEM(k.public) }
 
-// GetPublicKey implements sign.Keypair.
-func (k *keypair) GetPublicKey() crypto.PublicKey { return k.public }
-
-// GetPublicKeyPem implements sign.Keypair.
-func (k *keypair) GetPublicKeyPem() (string, error) {
-	b, err := cryptoutils.MarshalPublicKeyToPEM(k.public)
-	return string(b), err
-}
-
-// SignData implements sign.Keypair.
-func (k *keypair) SignData(ctx context.Context, data []byte) (sig, digest []byte, err error) {
-	sig, err = k.signer.SignMessage(bytes.NewReader(data), options.WithContext(ctx))
-	if err != nil {
-		return nil, nil, err
-	}
-	if h := k.details.GetHashType(); h != 0 {
-		sum := h.New()
-		sum.Write(data)
-		data = sum.Sum(nil)
-	}
-	return sig, data, nil
+// sign signs data.
+func (k *keypair) sign(ctx context.Context, data []byte) ([]byte, error) {
+	return k.signer.SignMessage(bytes.NewReader(data), options.WithContext(ctx))
 }
 
 // ErrPassword is returned for an encrypted key when there is no password.

@@ -2,7 +2,13 @@ package prove
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +18,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/sign"
+	"github.com/sigstore/sigstore/pkg/oauthflow"
+	"github.com/sigstore/sigstore/pkg/signature"
 
 	"github.com/imagegate/imagegate/gate/strictjson"
 )
@@ -23,15 +30,15 @@ const audience = "sigstore"
 // spare is how long a certificate must be valid yet to be used once more.
 const spare = 2 * time.Minute
 
-// owned is a key that lives as long as the program, and a certificate for it. The
-// statements of one run share it: each new one would be a request to the authority,
-// and an entry in its public log.
+// owned is the certificate of a key that lives as long as the program. The statements
+// of one run share it: each new one would be a request to the authority, and an entry
+// in its public log.
 type owned struct {
+	signing     *Signing
+	token       func(context.Context) (string, error)
 	mu          sync.Mutex
-	pair        *sign.EphemeralKeypair
 	certificate []byte
 	until       time.Time
-	signing     *Signing
 }
 
 // KeylessSigning signs with an identity. token returns a token that an OIDC issuer
@@ -43,28 +50,35 @@ func KeylessSigning(token func(context.Context) (string, error), s Services) (*S
 	if s.RekorVersion == 2 && s.Timestamps == "" {
 		return nil, errors.New("a log of version 2 confirms no time: name a timestamp authority as well")
 	}
-	pair, err := sign.NewEphemeralKeypair(nil)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	out := &Signing{services: s, token: token, open: func(context.Context) (sign.Keypair, error) { return pair, nil }}
-	out.owned = &owned{pair: pair, signing: out}
+	signer, err := signature.LoadDefaultSigner(private)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := newKeypair(signer)
+	if err != nil {
+		return nil, err
+	}
+	out := &Signing{services: s, pair: pair}
+	out.owned = &owned{signing: out, token: token}
 	return out, nil
 }
 
-// GetCertificate implements sign.CertificateProvider.
-func (o *owned) GetCertificate(ctx context.Context, pair sign.Keypair, _ *sign.CertificateProviderOptions) ([]byte, error) {
+// get returns a certificate that is valid for a while yet.
+func (o *owned) get(ctx context.Context) ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if time.Until(o.until) > spare {
 		return o.certificate, nil
 	}
-	token, err := o.signing.token(ctx)
+	token, err := o.token(ctx)
 	if err != nil {
 		return nil, err
 	}
-	fulcio := sign.NewFulcio(&sign.FulcioOptions{BaseURL: strings.TrimRight(o.signing.services.Fulcio, "/"), Timeout: -1, Transport: o.signing.transport(ctx)})
-	der, err := fulcio.GetCertificate(ctx, pair, &sign.CertificateProviderOptions{IDToken: token})
+	der, err := o.ask(ctx, token)
 	if err != nil {
 		// An authority may echo the token.
 		return nil, errors.New(strings.ReplaceAll(err.Error(), token, "TOKEN"))
@@ -75,6 +89,68 @@ func (o *owned) GetCertificate(ctx context.Context, pair sign.Keypair, _ *sign.C
 	}
 	o.certificate, o.until = der, c.NotAfter
 	return der, nil
+}
+
+// ask asks Fulcio for a certificate. The signature over the subject of the token
+// proves that we have the key.
+func (o *owned) ask(ctx context.Context, token string) ([]byte, error) {
+	subject, err := subjectOf(token)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := o.signing.pair.sign(ctx, []byte(subject))
+	if err != nil {
+		return nil, err
+	}
+	public, err := o.signing.pair.publicPEM()
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(map[string]any{"publicKeyRequest": map[string]any{
+		"publicKey": map[string]string{"algorithm": "ECDSA", "content": string(public)}, "proofOfPossession": proof,
+	}})
+	if err != nil {
+		return nil, err
+	}
+	address := strings.TrimRight(o.signing.services.Fulcio, "/") + "/api/v2/signingCert"
+	answer, err := post(ctx, o.signing.client(ctx), "the certificate authority", address, "application/json", body, http.Header{"Authorization": {"Bearer " + token}})
+	if err != nil {
+		return nil, err
+	}
+	type chain struct {
+		Chain struct {
+			Certificates []string `json:"certificates"`
+		} `json:"chain"`
+	}
+	var got struct {
+		Embedded chain `json:"signedCertificateEmbeddedSct"`
+		Detached chain `json:"signedCertificateDetachedSct"`
+	}
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return nil, fmt.Errorf("the answer of the certificate authority cannot be read: %w", err)
+	}
+	certificates := append(got.Embedded.Chain.Certificates, got.Detached.Chain.Certificates...)
+	if len(certificates) == 0 {
+		return nil, errors.New("the certificate authority gave no certificate")
+	}
+	block, _ := pem.Decode([]byte(certificates[0]))
+	if block == nil {
+		return nil, errors.New("the certificate of the authority is no PEM")
+	}
+	return block.Bytes, nil
+}
+
+// subjectOf returns whom a token is about. The authority verifies the token.
+func subjectOf(token string) (string, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return "", errors.New("the token of the identity is no JSON web token")
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", errors.New("the token of the identity is no JSON web token")
+	}
+	return oauthflow.SubjectFromUnverifiedToken(claims)
 }
 
 // GitHubToken asks GitHub for a token of identity, at the address and with the

@@ -45,14 +45,10 @@ func (s *Signing) Made(ctx context.Context, all []Attachment) (bool, error) {
 
 // owner returns what tells our own bundles from those of others.
 func (s *Signing) owner(ctx context.Context) (func(*bundle.Bundle) bool, error) {
-	pair, err := s.open(ctx)
-	if err != nil {
-		return nil, err
+	if s.owned == nil {
+		return func(b *bundle.Bundle) bool { return certificateOf(b) == nil && checkOwn(b, s.pair) == nil }, nil
 	}
-	if s.token == nil {
-		return func(b *bundle.Bundle) bool { return certificateOf(b) == nil && checkOwn(b, pair) == nil }, nil
-	}
-	der, err := s.owned.GetCertificate(ctx, pair, nil)
+	der, err := s.owned.get(ctx)
 	if err != nil {
 		return nil, err
 	}

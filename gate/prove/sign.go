@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	rekorv1 "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 )
 
@@ -28,17 +32,17 @@ type Services struct {
 }
 
 // Signing signs statements, with a key or with an identity.
+//
+// The package sign of sigstore-go does the same. It links golang.org/x/crypto/openpgp,
+// which is not safe and has no successor there (GO-2026-5932), and its clients take
+// neither a context nor our certificates.
 type Signing struct {
 	// By names the key: its digest. It is "" for an identity, which is known when the
 	// token is.
 	By       string
 	services Services
-	// open returns what to sign with. It is called as late as possible: tokens and
-	// certificates live ten minutes.
-	open func(ctx context.Context) (sign.Keypair, error)
-	// token returns a token of identity; nil for keys.
-	token func(ctx context.Context) (string, error)
-	owned *owned // the certificate of an identity
+	pair     *keypair
+	owned    *owned // the certificate of an identity; nil for keys
 }
 
 // KeySigning signs with a private key: PKCS#8 as PEM, or the encrypted form of
@@ -51,9 +55,7 @@ func KeySigning(pem, password []byte, s Services) (*Signing, error) {
 	return keySigning(k, s), nil
 }
 
-func keySigning(k *keypair, s Services) *Signing {
-	return &Signing{By: k.id, services: s, open: func(context.Context) (sign.Keypair, error) { return k, nil }}
-}
+func keySigning(k *keypair, s Services) *Signing { return &Signing{By: k.id, services: s, pair: k} }
 
 // Sign returns the signed statement as a Sigstore bundle, in JSON.
 func (s *Signing) Sign(ctx context.Context, st *Statement) ([]byte, error) {
@@ -61,17 +63,7 @@ func (s *Signing) Sign(ctx context.Context, st *Statement) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	o := sign.BundleOptions{Context: ctx}
-	if s.token != nil {
-		o.CertificateProvider = s.owned
-		o.CertificateProviderOptions = &sign.CertificateProviderOptions{}
-	}
-	s.confirm(ctx, &o)
-	pb, err := sign.Bundle(&sign.DSSEData{Data: payload, PayloadType: PayloadType}, pair, o)
+	pb, err := s.bundle(ctx, payload)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", foreign(err))
 	}
@@ -79,40 +71,63 @@ func (s *Signing) Sign(ctx context.Context, st *Statement) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", foreign(err))
 	}
-	if err := checkOwn(b, pair); err != nil {
+	if err := checkOwn(b, s.pair); err != nil {
 		return nil, fmt.Errorf("sign: the signature that was made does not hold: %w", foreign(err))
 	}
 	return b.MarshalJSON()
 }
 
-// confirm adds the log and the timestamp authority.
-func (s *Signing) confirm(ctx context.Context, o *sign.BundleOptions) {
-	client := &http.Client{Transport: s.transport(ctx)}
-	if s.services.Rekor != "" {
-		r := &rekor{ctx: ctx, url: s.services.Rekor, client: client}
-		o.TransparencyLogs = []sign.Transparency{sign.NewRekor(&sign.RekorOptions{
-			BaseURL: s.services.Rekor, Version: uint32(max(s.services.RekorVersion, 1)), Client: r, ClientV2: r,
-		})}
+// bundle signs a payload and has the signature confirmed.
+func (s *Signing) bundle(ctx context.Context, payload []byte) (*protobundle.Bundle, error) {
+	signed := dsse.PAE(PayloadType, payload)
+	sig, err := s.pair.sign(ctx, signed)
+	if err != nil {
+		return nil, err
+	}
+	envelope := &protodsse.Envelope{PayloadType: PayloadType, Payload: payload, Signatures: []*protodsse.Signature{{Sig: sig}}}
+	material := &protobundle.VerificationMaterial{}
+	c := &confirmation{signing: s, ctx: ctx, client: s.client(ctx), envelope: envelope, signed: signed, signature: sig}
+	if s.owned == nil {
+		material.Content = &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: s.pair.hint()}}
+	} else {
+		if c.certificate, err = s.owned.get(ctx); err != nil {
+			return nil, err
+		}
+		material.Content = &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: c.certificate}}
 	}
 	if s.services.Timestamps != "" {
-		o.TimestampAuthorities = []*sign.TimestampAuthority{sign.NewTimestampAuthority(&sign.TimestampAuthorityOptions{
-			URL: s.services.Timestamps, Timeout: -1, Transport: client.Transport,
-		})}
+		stamp, err := c.timestamp()
+		if err != nil {
+			return nil, err
+		}
+		material.TimestampVerificationData = &protobundle.TimestampVerificationData{
+			Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: stamp}},
+		}
 	}
+	if s.services.Rekor != "" {
+		entry, err := c.logEntry()
+		if err != nil {
+			return nil, err
+		}
+		material.TlogEntries = []*rekorv1.TransparencyLogEntry{entry}
+	}
+	return &protobundle.Bundle{
+		MediaType: bundleType, VerificationMaterial: material, Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: envelope},
+	}, nil
 }
 
-func (s *Signing) transport(ctx context.Context) http.RoundTripper {
+func (s *Signing) client(ctx context.Context) *http.Client {
 	next := s.services.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return &service{ctx: ctx, next: next}
+	return &http.Client{Transport: &service{ctx: ctx, next: next}}
 }
 
 // checkOwn verifies a new signature with its own key: a key management service may
 // sign in another way than its key says.
-func checkOwn(b *bundle.Bundle, pair sign.Keypair) error {
-	keys, err := keyVerifiers(pair.GetPublicKey())
+func checkOwn(b *bundle.Bundle, pair *keypair) error {
+	keys, err := keyVerifiers(pair.public)
 	if err != nil {
 		return err
 	}
