@@ -110,6 +110,7 @@ func (j *releaseJudge) applyRelease(r *Rule, w *evidence.Workload, check func() 
 	j.rule, j.about, j.found, j.notes, j.lacking = r, w, nil, nil, nil
 	a := check()
 	for i := range j.found {
+		j.found[i].Cure = cmp.Or(j.found[i].Cure, a.cure, howFor(r, w))
 		j.settle(&j.found[i], level, j.lacking[i])
 	}
 	res.Result, res.Message, res.Allowed, res.Problems = a.result, a.message, a.allowed, j.found

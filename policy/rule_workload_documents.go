@@ -163,6 +163,11 @@ func (j *releaseJudge) checkUse(u evidence.ImageUse) {
 	if u.Container != nil {
 		at.container = u.Container.Name
 	}
+	if u.Ref == "" && u.Image == "" && isService(u.Workload) {
+		at.cure = "judge the image that was built: --as service:" + u.Workload.Name + "=oci:DIR, or give the service an image: beside build:"
+		j.misses(at, "names no image: %s", orText(u.Problem, "it is only built"))
+		return
+	}
 	if u.Ref == "" {
 		j.misses(at, "the image %q cannot be judged: %s", clip(u.Image), orText(u.Problem, "its name is not known"))
 		return

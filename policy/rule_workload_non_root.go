@@ -31,7 +31,10 @@ func checkRunAsNonRoot(j *releaseJudge, w *evidence.Workload) answer {
 }
 
 func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container) {
-	const cure = "securityContext: {runAsNonRoot: true, runAsUser: 10001}, or end the Dockerfile with USER 10001"
+	cure := "securityContext: {runAsNonRoot: true, runAsUser: 10001}, or end the Dockerfile with USER 10001"
+	if isService(w) {
+		cure = serviceUserCure
+	}
 	if isWindows(w) {
 		at := in(c, "securityContext")
 		j.undecided(at.with("except the workload if its user is known: rule: "+ruleRunAsNonRoot), "runs on Windows, whose users are not known")
@@ -67,7 +70,11 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 		case u.uid == nil:
 			j.undecided(at, "has no user of its own, and the one of its image is not known: %s", u.problem)
 		case *u.uid == 0:
-			j.fails(at, "runs as root: neither container nor pod sets runAsUser, and of the image %s%s %s", c.Image.Image, several(images, img), u.text())
+			declares := "neither container nor pod sets runAsUser"
+			if isService(w) {
+				declares = "the service has no user"
+			}
+			j.fails(at, "runs as root: %s, and of the image %s%s %s", declares, c.Image.Image, several(images, img), u.text())
 		}
 	}
 }

@@ -40,6 +40,9 @@ func checkReadOnlyRoot(j *releaseJudge, w *evidence.Workload) answer {
 		}
 		if c.Kind != evidence.ContainerInit && !writableAt(w, c, "/tmp") {
 			at := spot{container: c.Name, at: c.At, cure: "mount an emptyDir at /tmp, or see that the program writes nothing"}
+			if isService(w) {
+				at.cure = "tmpfs: [/tmp], or see that the program writes nothing"
+			}
 			j.warns(at, "has no writable /tmp")
 		}
 		j.warnOfVolumes(w, c)

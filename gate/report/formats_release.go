@@ -193,9 +193,12 @@ func markdownRelease(d *markdownDocument, run *gate.Run) {
 	var rows [][]string
 	for i := range r.Verdict.Workloads {
 		at, images := "", ""
+		if rest := notApplying(r.Verdict.Workloads[i].Rules); len(rest) > 0 {
+			images = "not asked: " + strings.Join(rest, "; ") + "; images: "
+		}
 		if i < len(r.Evidence.Workloads) {
 			w := &r.Evidence.Workloads[i]
-			at, images = w.At.String(), strings.Join(imagesOfWorkload(run, w), "; ")
+			at, images = w.At.String(), images+strings.Join(imagesOfWorkload(run, w), "; ")
 		}
 		rows = append(rows, []string{"**" + word(r.Verdict.Workloads[i].Decision) + "**", code(workloadID(r, i)), code(at), cell(images)})
 	}

@@ -61,7 +61,7 @@ func pageWorkload(run *gate.Run, i int) page.Workload {
 			names = append(names, rule.Rule)
 		}
 	}
-	out.Reason = sample(names)
+	out.Reason, out.NotAsked = sample(names), strings.Join(notApplying(v.Rules), "; ")
 	return out
 }
 

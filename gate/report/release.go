@@ -117,7 +117,10 @@ func workloadTally(r *gate.Release) string {
 	for i := range r.Verdict.Workloads {
 		counts[r.Verdict.Workloads[i].Decision]++
 	}
-	text := words.Plural(len(documentNames(r)), "document") + " with " + words.Plural(len(r.Verdict.Workloads), "workload")
+	text := words.Plural(len(documentNames(r)), "document")
+	if n := len(r.Verdict.Workloads); n > 0 {
+		text += " with " + words.Plural(n, "workload")
+	}
 	var parts []string
 	for _, d := range []policy.Decision{policy.Denied, policy.Undecided, policy.Passed} {
 		if counts[d] > 0 {
@@ -128,6 +131,20 @@ func workloadTally(r *gate.Release) string {
 		return text
 	}
 	return text + ": " + strings.Join(parts, ", ")
+}
+
+// notApplying lists the rules that the policy asks and that have no meaning for a
+// workload, with the reason: what was not asked must not look as if it had passed.
+func notApplying(rules []policy.RuleResult) []string {
+	var out []string
+	for _, r := range rules {
+		// What is in no document can break no rule.
+		absent := strings.HasPrefix(r.Message, "no document has a ") && r.Rule != "workload.network-policy" || r.Message == "no Dockerfile was given"
+		if r.Result == policy.ResultOff && !absent && r.Message != "the policy does not ask" && !strings.HasPrefix(r.Message, "levels.") {
+			out = append(out, r.Rule+" ("+r.Message+")")
+		}
+	}
+	return out
 }
 
 // releaseFailure is why the documents have no verdict, nil when they have one.

@@ -249,6 +249,9 @@ func advice(run *gate.Run) string {
 // deployAdvice says how to deploy what passed. An image ID is no digest: nothing
 // can be deployed by it.
 func deployAdvice(run *gate.Run) string {
+	if len(run.Results) == 0 {
+		return ""
+	}
 	for i := range run.Results {
 		if imageOf(&run.Results[i]).digest == "" {
 			return ""

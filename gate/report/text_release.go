@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/imagegate/imagegate/gate/report/safe"
 	"github.com/imagegate/imagegate/policy"
@@ -28,6 +29,7 @@ func (t *textReport) release() {
 	for i := range r.Verdict.Rules {
 		t.objections(objectionsOf("", &r.Verdict.Rules[i]))
 	}
+	t.asked(r.Verdict.Rules)
 	passed := 0
 	for i := range r.Verdict.Workloads {
 		v := &r.Verdict.Workloads[i]
@@ -54,6 +56,7 @@ func (t *textReport) workload(i int, v *policy.WorkloadVerdict) {
 	for k := range v.Rules {
 		t.objections(objectionsOf(name, &v.Rules[k]))
 	}
+	t.asked(v.Rules)
 	if r.Evidence != nil && i < len(r.Evidence.Workloads) {
 		for k, text := range imagesOfWorkload(t.run, &r.Evidence.Workloads[i]) {
 			label := ""
@@ -62,6 +65,26 @@ func (t *textReport) workload(i int, v *policy.WorkloadVerdict) {
 			}
 			t.entry(2, label, dim, text)
 		}
+	}
+}
+
+// asked counts the rules that passed, and names those that have no meaning here.
+func (t *textReport) asked(rules []policy.RuleResult) {
+	var passed []string
+	for _, r := range rules {
+		if r.Result == policy.ResultPass {
+			passed = append(passed, r.Rule)
+		}
+	}
+	if len(passed) > 0 {
+		text := words.Plural(len(passed), "rule")
+		if t.o.All {
+			text += ": " + strings.Join(passed, ", ")
+		}
+		t.entry(2, "pass", green, text)
+	}
+	if rest := notApplying(rules); len(rest) > 0 {
+		t.entry(2, "not asked", dim, strings.Join(rest, "; "))
 	}
 }
 

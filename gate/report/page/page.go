@@ -57,8 +57,8 @@ type Release struct {
 
 // Workload is one workload and the verdicts of its images.
 type Workload struct {
-	Class, Word, Name, At, Reason string
-	Images                        []string
+	Class, Word, Name, At, Reason, NotAsked string
+	Images                                  []string
 }
 
 // Tally is how many images have a verdict.

@@ -131,8 +131,7 @@ func (e *entry) outside(c *types.ContainerSpec) {
 
 // buildOnly says why a service that is only built cannot be judged.
 func (e *entry) buildOnly() string {
-	return fmt.Sprintf("the %s %s is built and names no image: --as service:%s=oci:DIR judges the image that was built",
-		strings.TrimSuffix(e.section, "s"), e.name, e.name)
+	return fmt.Sprintf("the %s %s is only built", strings.TrimSuffix(e.section, "s"), e.name)
 }
 
 // container returns what a container of a service is allowed to do.

@@ -18,7 +18,7 @@ const dockerSocket = "/var/run/docker.sock"
 
 // mount adds a volume to the workload and its mount to the container.
 func mount(w *evidence.Workload, c *evidence.Container, v evidence.Volume, m evidence.Mount) {
-	v.Name = cmp.Or(v.Name, v.Type+":"+m.Path)
+	v.Name = cmp.Or(v.Name, cmp.Or(v.HostPath, v.Type)+":"+m.Path)
 	v.At, m.Volume = m.At, v.Name
 	if !slices.ContainsFunc(w.Volumes, func(o evidence.Volume) bool { return o.Name == v.Name && o.HostPath == v.HostPath }) {
 		w.Volumes = append(w.Volumes, v)
