@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -174,8 +175,11 @@ func (j *releaseJudge) checkUse(u evidence.ImageUse) {
 	}
 	images := j.images[u.Ref]
 	if len(images) == 0 {
-		at.cure = "see why at the image itself; one that is not pushed yet is judged with --as " + u.Image + "=oci:DIR"
-		j.misses(at, "the image %s was not judged", u.Image)
+		at.cure = "see why at the image itself"
+		if u.Source == "" {
+			at.cure += "; one that is not pushed yet is judged with --as " + u.Image + "=oci:DIR"
+		}
+		j.misses(at, "the image %s was not judged", cmp.Or(u.Image, u.Ref))
 		return
 	}
 	_, digest, named := strings.Cut(u.Image, "@")
