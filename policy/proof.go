@@ -112,7 +112,7 @@ func (d *decoder) checkProof(p *Policy) {
 			d.checkSigners(p, o.pos, provenanceByKey.path, o.value, ForProvenance)
 		}
 		if pos, set := s.set(provenanceRule().keys...); set && !provenanceByKey.of(s).set {
-			d.failPos(pos, "add provenance.signed-by: [NAME]", "provenance has no signed-by: anyone may write provenance that nobody signs")
+			d.failPos(pos, "add provenance.signed-by: [NAME]", "provenance has no signed-by: anyone may attach provenance that is not signed")
 		}
 		if pos, set := s.set(baseImageRule().keys...); set && !baseAllowKey.of(s).set {
 			d.failPos(pos, "add base-image.allow: [\"registry.example.no/base/**\"]", "base-image has no allow: imagegate would have to ask every registry that an image names")

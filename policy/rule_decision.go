@@ -53,7 +53,7 @@ func (d *decoder) digest(n *yaml.Node, name string) (string, bool) {
 func decisionRule() *Rule {
 	return &Rule{
 		ID: ruleDecision, Title: "The newest trusted decision about the image is that it may ship.",
-		Why: "Weeks after the build nobody wants to scan again to know who judged a digest, by which policy, and what the answer was.",
+		Why: "A deployment weeks after the build needs the answer of the gate, and no scanner and no database to get it.",
 		How: "judge the image and attach the decision: imagegate check --attest",
 		Settings: "signed-by (names of signers from trust, with for: [decision], required), max-age (required), verifier-id, " +
 			"policy (the digest of the policy that must have decided), base-policy (the hash of the base that it must be or build on) and instead-of-scan. Without policy and base-policy, imagegate check --decision takes decisions by the same policy alone. " +

@@ -15,7 +15,7 @@ var signaturesKey = &setting[[]string]{
 func signaturesSection() section {
 	return section{name: "signatures", doc: "Who must have signed the image.", rules: []*Rule{{
 		ID: ruleSignatures, Title: "Each of these signers has signed the image.",
-		Why: "A digest says that bytes did not change. A signature says who stands for them.",
+		Why: "A digest says that bytes did not change. A signature says who published them.",
 		How: "sign the image: cosign sign --key KEY IMAGE@DIGEST, or keyless in the workflow that the policy trusts",
 		Settings: "a list of names of signers from trust, with for: [signature]. All of them must have signed. " +
 			"A signature over the index counts for each of its platforms, because the index names them by digest; one over a platform counts for that platform alone. " +

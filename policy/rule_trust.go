@@ -18,13 +18,13 @@ func trustSchema() object {
 	return listOf(s)
 }
 
-// exampleKey is a public key for examples. Nobody has its private key any more.
+// exampleKey is a public key for examples. Its private key was not kept.
 const exampleKey = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEXEesvBy4U8wNWSp/R2u3JAtfrq/t\nAUUmpyrC1eWmtgdBazh0qWsN8oOkYc4iKY3vmAw2VcOqp0cyqkFg3uJlEA==\n-----END PUBLIC KEY-----\n"
 
 func trustRule() *Rule {
 	return &Rule{
 		ID: ruleTrust, Title: "Signers that the rules can name.", Setting: true,
-		Why: "A signature says nothing until somebody decides whose signatures count, and for what.",
+		Why: "Everyone can sign. The policy has to say whose signatures count, and for what.",
 		How: "let one of the signers sign",
 		Settings: "a list of signers, each with name, for, and either key, or identity and issuer. " +
 			"key: a public key in PEM form, written out; files, key services and private keys are refused. " +
