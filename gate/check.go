@@ -42,6 +42,8 @@ type Gate struct {
 
 	// more is what the documents of a release need of images, by reference.
 	more map[string]evidence.Need
+	// Baseline returns the baseline for an image, nil for none. It may be nil.
+	Baseline func(*evidence.Image) *evidence.Baseline
 }
 
 // Check judges every reference and returns the results in the order of refs,
@@ -181,6 +183,9 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 // judged.
 func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image, decision *policy.RuleResult) Result {
 	result := Result{Ref: ref, Evidence: img, ByDecision: decision}
+	if r.gate.Baseline != nil {
+		img.Baseline = r.gate.Baseline(img)
+	}
 	var verdict policy.Verdict
 	if decision != nil {
 		verdict = r.gate.Policy.EvaluateByDecision(img, r.now, *decision)

@@ -21,6 +21,7 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 	d.checkExceptedRules(p)
 	d.checkVulnerabilities(p, seen["vulnerabilities"])
 	d.checkExploited(p)
+	d.checkBaselineKeys(p)
 	d.checkLevels(p)
 	d.checkProof(p)
 }

@@ -45,10 +45,8 @@ type ClassStep struct {
 // in this order and gets the class of the first that it answers with yes.
 //
 // Steps that tighten come before steps that soften, so that no exception and no
-// other setting lets pass a finding that is denied by its id. New steps belong at
-// these positions: exploited findings after denied ones, findings that a VEX
-// document calls not affected after excepted ones, and findings of the baseline
-// after those in their grace period.
+// other setting lets pass a finding that is denied by its id or exploited. A step for
+// findings that a VEX document calls not affected belongs after excepted ones.
 func ClassSteps() []ClassStep {
 	return []ClassStep{
 		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied, (*judge).notDenied},
@@ -59,6 +57,7 @@ func ClassSteps() []ClassStep {
 		{ClassDistroOwned, ruleDistroOwned, "it is about a language package that the distribution installed, and `vulnerabilities.distro-owned` is `warn` or `ignore`", true, (*judge).isDistroOwned, (*judge).notDistroOwned},
 		{ClassUnfixed, ruleUnfixed, "it has no fixed version, and `vulnerabilities.unfixed` is `warn` or `ignore`", true, (*judge).isUnfixed, (*judge).notUnfixed},
 		{ClassGrace, ruleGrace, "it was published less than `vulnerabilities.grace` ago", true, (*judge).isInGrace, (*judge).notInGrace},
+		{ClassBaseline, ruleBaseline, "the image of `--baseline` has it too, and `baseline` covers it", true, (*judge).isInBaseline, (*judge).notInBaseline},
 		{ClassBlocking, ruleMax, "more findings of its severity are left than `vulnerabilities.max` allows", false, nil, nil},
 		{ClassBelowThreshold, ruleMax, "it is left, and `vulnerabilities.max` allows it", true, nil, nil},
 	}
@@ -68,7 +67,7 @@ func ClassSteps() []ClassStep {
 // is next to block.
 func Classes() []Class {
 	return []Class{
-		ClassBlocking, ClassGrace, ClassUnfixed, ClassBelowThreshold, ClassDistroOwned, ClassExcepted, ClassIgnoredType,
+		ClassBlocking, ClassGrace, ClassBaseline, ClassUnfixed, ClassBelowThreshold, ClassDistroOwned, ClassExcepted, ClassIgnoredType,
 	}
 }
 

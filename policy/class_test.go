@@ -40,6 +40,7 @@ func TestClassesInOrder(t *testing.T) {
 		{ClassDistroOwned, "", "unfixed: warn, grace: {high: 7d}", "", false},
 		{ClassUnfixed, "", "unfixed: warn, grace: {high: 7d}", "", true},
 		{ClassGrace, "", "grace: {high: 7d}", "", true},
+		{ClassBaseline, "", "max: {high: 0}}\nbaseline: {ceiling: {high: 1}, until: 2026-07-31, files: [" + baselineHash + "]", "", true},
 		{ClassBlocking, ruleMax, "max: {high: 0}", "", true},
 		{ClassBelowThreshold, "", "max: {high: 1}", "", true},
 	} {
@@ -57,6 +58,10 @@ func TestClassesInOrder(t *testing.T) {
 		with(f)(img)
 		img.Scan.Exploited.Known = []evidence.Exploitation{
 			{ID: "CVE-2026-0001", EPSS: &evidence.EPSSScore{Probability: 0.5, Percentile: 0.9}}, {ID: "GHSA-AAAA-BBBB-CCCC", KEV: &evidence.KEVEntry{Added: noon(), Due: noon()}},
+		}
+		based([]evidence.Finding{f}, []evidence.Finding{f})(img)
+		if step.class == ClassBaseline {
+			img.Scan.Exploited.Known = nil // no baseline covers what is exploited
 		}
 		got := p.Evaluate(img, noon()).Findings[0]
 		if got.Class != step.class || got.Rule != step.rule || got.Reason == "" {

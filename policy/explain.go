@@ -96,6 +96,8 @@ func (j *judge) decidingPlace(rule string, f *Judged) Position {
 		return maxKey.at(j.s, bucket).pos
 	case ruleGrace:
 		return graceKey.at(j.s, f.Severity).pos
+	case ruleBaseline:
+		return baselineCeilingKey.at(j.s, f.Severity).pos
 	}
 	r := j.policy.lang.lookup(rule)
 	if r == nil {

@@ -33,6 +33,7 @@ func sections() []section {
 		{rules: []*Rule{platformsRule()}},
 		vulnerabilitySection(),
 		exploitedSection(),
+		baselineSection(),
 		secretSection(),
 		licenseSection(),
 		packagesSection(),

@@ -97,6 +97,7 @@ func keyValues() map[string]values {
 		ruleBundledSBOMs:             {base: levelFail, loose: []string{levelWarn, "ignore"}, strict: []string{levelFail}},
 	}
 	maps.Copy(out, exploitedValues())
+	maps.Copy(out, baselineValues())
 	out[ruleCustom] = values{
 		base: `[{id: tag, deny: image.tag == "x", message: m, level: warn}, {id: size, deny: config.size > 3, message: m}]`,
 		loose: []string{

@@ -31,7 +31,7 @@ why: an exception ends, grace runs out, support ends, the image or the database
 grows too old, or a value of the policy comes into force. New advisories are not
 known. The exit code is 0 when every image could be judged, whatever the verdict.`,
 		Flags: slices.Concat(policyFlags(), []cli.Flag{
-			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, formatFlag(), timeoutFlag(),
+			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, baselineFlag(), formatFlag(), timeoutFlag(),
 		}, exploitedFlags()),
 		Action: p.action(runForecast),
 	}
@@ -148,7 +148,12 @@ func judgedLater(p *program, c *cli.Context, paths []string) (*policy.Policy, ga
 	if err != nil {
 		return nil, source, nil, nil, err
 	}
+	base, err := readBaseline(p, c, &setup{policy: pol}, false)
+	if err != nil {
+		return nil, source, nil, nil, err
+	}
 	images, lost := splitSaved(all)
+	base.attach(images)
 	for i := range images {
 		annotate(feeds, &images[i])
 	}

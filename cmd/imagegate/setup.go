@@ -39,6 +39,8 @@ type setup struct {
 	hypothetical bool
 	// feeds are those of exploited vulnerabilities, without those that nobody named.
 	feeds *exploited.Feeds
+	// base are the baselines of --baseline, nil without it.
+	base baselines
 }
 
 // prepare reads the policy and the flags about reports. inputs are the other

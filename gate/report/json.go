@@ -201,6 +201,7 @@ func countsOf(v *policy.Verdict) Counts {
 		Total:          len(v.Findings),
 		Blocking:       v.Count(policy.ClassBlocking),
 		Grace:          v.Count(policy.ClassGrace),
+		Baseline:       v.Count(policy.ClassBaseline),
 		Unfixed:        v.Count(policy.ClassUnfixed),
 		BelowThreshold: v.Count(policy.ClassBelowThreshold),
 		DistroOwned:    v.Count(policy.ClassDistroOwned),

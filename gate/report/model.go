@@ -140,6 +140,7 @@ type Counts struct {
 	Total          int `json:"total"`
 	Blocking       int `json:"blocking"`
 	Grace          int `json:"grace"`
+	Baseline       int `json:"baseline"`
 	Unfixed        int `json:"unfixed"`
 	BelowThreshold int `json:"below-threshold"`
 	DistroOwned    int `json:"distro-owned"`

@@ -94,6 +94,8 @@ func classText(c policy.Class) string {
 	switch c {
 	case policy.ClassGrace:
 		return "in their grace period"
+	case policy.ClassBaseline:
+		return "of the baseline"
 	case policy.ClassUnfixed:
 		return "without a fix"
 	case policy.ClassDistroOwned:

@@ -64,6 +64,9 @@ type Image struct {
 
 	// Promotions is where the image is about to be copied; nil when it is not.
 	Promotions []Promotion `json:"promotions,omitempty"`
+
+	// Baseline is an image whose findings do not count as new, nil for none.
+	Baseline *Baseline `json:"-"`
 }
 
 // ID returns what pins every byte of the image: its digest, or the image ID of an
