@@ -172,6 +172,23 @@ type subject struct {
 	digest string
 	result string
 	images []*evidence.Image // that it stands for
+	// named is true when nothing but the reference is wrong: a tag that is not
+	// allowed, for one. Under another name the same bytes may pass.
+	named bool
+}
+
+// failsByName reports whether a denied image fails by rules about its reference alone.
+func failsByName(r *gate.Result) bool {
+	fails := 0
+	for _, rule := range r.Verdict.Rules {
+		if rule.Result == policy.ResultFail {
+			fails++
+			if !strings.HasPrefix(rule.Rule, "reference.") {
+				return false
+			}
+		}
+	}
+	return fails > 0
 }
 
 // subjectsOf returns what a decision can be signed about: each judged image, and the
@@ -194,7 +211,8 @@ func subjectsOf(results []gate.Result) (list []*subject, err error) {
 		if e.Digest == "" {
 			return nil, fmt.Errorf("%s has no digest of a manifest: a decision about it could not be found again; push it to a registry first", r.Ref)
 		}
-		list = append(list, &subject{ref: e.Reference, digest: e.Digest, result: result, images: []*evidence.Image{e}})
+		named := result == prove.ResultFailed && failsByName(r)
+		list = append(list, &subject{ref: e.Reference, digest: e.Digest, result: result, images: []*evidence.Image{e}, named: named})
 		if e.IndexDigest == "" {
 			continue
 		}
@@ -204,7 +222,9 @@ func subjectsOf(results []gate.Result) (list []*subject, err error) {
 			indexes[key] = index
 			list = append(list, index)
 		}
-		if index.images = append(index.images, e); result == prove.ResultFailed {
+		index.images = append(index.images, e)
+		if result == prove.ResultFailed {
+			index.named = named && (index.named || index.result == prove.ResultPassed)
 			index.result = prove.ResultFailed
 		}
 	}
@@ -271,6 +291,10 @@ func (a *attester) one(ctx context.Context, run *gate.Run, s *subject, inputs []
 		if target, err = a.client.Repository(where); err != nil {
 			return err
 		}
+	}
+	if s.named && !a.failed {
+		a.notes = append(a.notes, fmt.Sprintf("not signed that %s failed: nothing but its reference is wrong, and a decision is about the digest; --attest-failed signs it", s.ref.Asked))
+		return nil
 	}
 	if s.result == prove.ResultFailed && !a.failed {
 		revokes, err := a.revokes(ctx, target, s.digest)

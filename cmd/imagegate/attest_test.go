@@ -71,6 +71,41 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
+// An image that fails by its name alone does not take back what was said about its
+// bytes.
+func TestFailuresByName(t *testing.T) {
+	fails := func(platform string, rules ...string) gate.Result {
+		r := judgedFor(platform, policy.Denied)
+		for _, rule := range rules {
+			r.Verdict.Rules = append(r.Verdict.Rules, policy.RuleResult{Rule: rule, Result: policy.ResultFail})
+		}
+		return r
+	}
+	for name, c := range map[string]struct {
+		results []gate.Result
+		want    map[string]bool // by digest
+	}{
+		"the name alone":           {[]gate.Result{fails("a", "reference.pin")}, map[string]bool{"a": true, "index": true}},
+		"the name and the image":   {[]gate.Result{fails("a", "reference.pin", "config.user")}, map[string]bool{"a": false, "index": false}},
+		"the image":                {[]gate.Result{fails("a", "config.user")}, map[string]bool{"a": false, "index": false}},
+		"no rule":                  {[]gate.Result{fails("a")}, map[string]bool{"a": false, "index": false}},
+		"the name of one":          {[]gate.Result{fails("a", "reference.pin"), fails("b", "config.user")}, map[string]bool{"a": true, "b": false, "index": false}},
+		"the name of the other":    {[]gate.Result{fails("a", "config.user"), fails("b", "reference.pin")}, map[string]bool{"a": false, "b": true, "index": false}},
+		"the name, one passes":     {[]gate.Result{judgedFor("a", policy.Passed), fails("b", "reference.pin")}, map[string]bool{"a": false, "b": true, "index": true}},
+		"the names of all of them": {[]gate.Result{fails("a", "reference.pin"), fails("b", "reference.pin")}, map[string]bool{"a": true, "b": true, "index": true}},
+	} {
+		subjects, err := subjectsOf(c.results)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range subjects {
+			if want := c.want[strings.TrimPrefix(s.digest, "sha256:")]; s.named != want {
+				t.Errorf("%s: %s named = %v, want %v", name, s.digest, s.named, want)
+			}
+		}
+	}
+}
+
 // A statement says by which policy, with which database, and from which evidence. A
 // base that the policy does not name by its hash could have been another one.
 func TestStatementNamesItsInputs(t *testing.T) {
