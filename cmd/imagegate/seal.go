@@ -162,6 +162,8 @@ func (s *seals) read(c *cli.Context, path string) (by string, err error) {
 	switch {
 	case refusal != nil && refusal.Reason == prove.ReasonSubject:
 		return "", &gate.Fault{Err: fmt.Errorf("the evidence %s was changed after it was sealed: %w", path, refusal), Hint: "take the file that was sealed, or check the images again"}
+	case refusal != nil && refusal.Reason == prove.ReasonNoRoot:
+		return unsealed("no trusted root is known that could confirm its seal; name one with --trusted-root FILE")
 	case refusal != nil:
 		return "", fmt.Errorf("the seal of the evidence %s does not count: %w", path, refusal)
 	}
