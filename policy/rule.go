@@ -89,6 +89,15 @@ func (r *Rule) active(s *settings) bool {
 // Lookup returns the rule with this id, or nil.
 func Lookup(id string) *Rule { return newLanguage().lookup(id) }
 
+// Lookup returns the rule with this id as the policy has it, one of its own too, or
+// nil.
+func (p *Policy) Lookup(id string) *Rule {
+	if p == nil || p.lang == nil {
+		return nil
+	}
+	return p.lang.lookup(id)
+}
+
 // Rules lists every rule, in the order of reports.
 func Rules() []*Rule { return newLanguage().rules }
 

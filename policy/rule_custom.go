@@ -278,7 +278,7 @@ func customRuleOf(id string) *Rule {
 	find := func(s *settings) *customRule { return customKey.value(s).find(id) }
 	return &Rule{
 		ID: customPrefix + id, Title: "A rule of the policy's own.", Since: sinceFirst, keys: []key{customKey},
-		How: "change the image so that the expression of the rule no longer denies it; imagegate policy explain " + customPrefix + id + " prints the expression",
+		How: "change the image so that the expression of the rule no longer denies it", Why: "Its expression and message are in the policy.",
 		on:  func(s *settings) bool { return find(s) != nil },
 		level: func(s *settings) string {
 			if r := find(s); r != nil {

@@ -16,7 +16,7 @@ func exceptionsRule() *Rule {
 			"id: a vulnerability, matched with every alias; it can have package (a name, or a purl with a version range such as pkg:npm/lodash@>=4.17.0 <4.17.21), images, paths and justification. " +
 			"secret: the rule that found it, with path and content (the hash of the file that the report prints). license: with package. " +
 			"gap: scanner-errors, no-advisories or hidden-files, with images, cause (a part of what the report says), and paths or a package with one version. " +
-			"rule: a rule about the reference, the config or the platforms, with images. All can have owner, ticket, approved-by and added.",
+			"rule: a rule about the reference, the config, the platforms, the modes of files or workloads, or one of the rules of the policy, with images. All can have owner, ticket, approved-by and added.",
 		Default: "none",
 		Example: "exceptions:\n  - id: CVE-2026-12345\n    package: pkg:deb/debian/zlib1g\n    reason: minizip is not built\n    owner: team-shop\n    expires: 2027-01-31\n",
 		check:   checkExceptionUse,

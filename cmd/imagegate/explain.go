@@ -103,7 +103,7 @@ func runExplain(p *program, c *cli.Context) error {
 		Question: c.Args().Get(1), Hypothetical: hypothetical, At: now.Format("2006-01-02 15:04 UTC"), Policy: source.Path,
 		Images: []explainedImage{}, Missing: missing,
 	}
-	e.about = policy.Lookup(e.Question)
+	e.about = pol.Lookup(e.Question)
 	e.byID = e.Question != "" && e.about == nil
 	found := false
 	for i := range images {

@@ -32,6 +32,10 @@ func sample() *evidence.Image {
 			Packages: []evidence.Package{{Name: "zlib1g", Version: "1:1.2.13", Type: "debian", Class: evidence.ClassOS}, lodash},
 			Findings: []evidence.Finding{{ID: "CVE-2026-1", Package: lodash, Severity: evidence.SeverityHigh, Published: &published, FixedVersion: "4.17.21", CVSS: map[string]evidence.CVSS{"nvd": {V3Score: 7.5}}}},
 			Files:    &evidence.Files{SetID: evidence.FileList{Count: 1, Files: []evidence.File{{Path: "usr/bin/su", Setuid: true}}}},
+			Exploited: &evidence.Exploited{
+				KEV: &evidence.Feed{Date: moon()}, EPSS: &evidence.Feed{Date: moon()},
+				Known: []evidence.Exploitation{{ID: "CVE-2026-1", KEV: &evidence.KEVEntry{Due: moon().AddDate(0, 0, -1)}, EPSS: &evidence.EPSSScore{Probability: 0.5}}},
+			},
 			Database: &evidence.Database{Source: "x", UpdatedAt: moon().Add(-time.Hour)},
 			Coverage: evidence.Coverage{Gaps: []evidence.Gap{}},
 		},
@@ -85,6 +89,7 @@ func TestEvaluate(t *testing.T) {
 		`config.labels.exists(k, k.startsWith("te"))`:                                             "true",
 		`config.labels.all(k, config.labels[k] != "")`:                                            "true",
 		`findings.exists(f, f.cvss.exists(source, f.cvss[source] > 9.0))`:                         "false",
+		`findings.exists(f, f.in_kev && f.kev_due < now && f.epss > 0.4)`:                         "true",
 		`image.platforms == ["linux/amd64", "linux/arm64"]`:                                       "true",
 		`1 / (config.size - 50000000) > 0`:                                                        "error: division by zero",
 		`false && user.gid == 0`:                                                                  "false",
@@ -106,7 +111,7 @@ func TestMissing(t *testing.T) {
 	none := sample()
 	none.Scan.Need = 0
 	bare := sample()
-	bare.Scan.OS, bare.Scan.Database, bare.Scan.Files = nil, nil, nil
+	bare.Scan.OS, bare.Scan.Database, bare.Scan.Files, bare.Scan.Exploited = nil, nil, nil, nil
 	bare.Scan.User = nil
 	cut := sample()
 	cut.Scan.Files.SetID.Count = 20_000
@@ -124,6 +129,8 @@ func TestMissing(t *testing.T) {
 		{&evidence.Image{}, `config.user == ""`, "error: there is no evidence for config"},
 		{bare, `os.family == "debian"`, "error: OS.family is not known"},
 		{bare, `has(os.family)`, "false"},
+		{bare, `findings.exists(f, f.in_kev)`, "error: Finding.in_kev is not known"},
+		{bare, `findings.exists(f, has(f.epss) && f.epss > 0.1)`, "false"},
 		{bare, `has(database.source)`, "false"},
 		{bare, `files.set_id_count > 0`, "error: there is no evidence for files"},
 		{bare, `user.numeric`, "error: there is no evidence for user"},

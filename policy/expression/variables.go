@@ -270,7 +270,37 @@ func findingFields() []field {
 		always("cwes", textList, "ids of weaknesses, such as CWE-79", func(f *finding) []string { return f.CWEs }),
 		moment("published", "when the advisory was published", func(f *finding) *time.Time { return f.Published }),
 		moment("modified", "when it was changed", func(f *finding) *time.Time { return f.Modified }),
+		exploited("in_kev", cel.BoolType, "whether CISA's catalogue of exploited vulnerabilities lists it; not known when the catalogue was not read. exploited.kev limits how old that may be", func(e *evidence.Exploited, f *finding) (any, bool) {
+			kev, _ := e.Of(f)
+			return kev != nil, e.KEV != nil
+		}),
+		exploited("kev_due", cel.TimestampType, "the day by which the catalogue wants it fixed; not known when it is not listed", func(e *evidence.Exploited, f *finding) (any, bool) {
+			kev, _ := e.Of(f)
+			if kev == nil {
+				return nil, false
+			}
+			return kev.Due, true
+		}),
+		exploited("epss", cel.DoubleType, "its probability of exploitation within 30 days; not known when it has no score, or the scores were not read", func(e *evidence.Exploited, f *finding) (any, bool) {
+			_, epss := e.Of(f)
+			if epss == nil {
+				return nil, false
+			}
+			return epss.Probability, true
+		}),
 	}
+}
+
+// exploited makes a field of a finding that the feeds about exploitation know.
+func exploited(name string, typ *cel.Type, doc string, get func(*evidence.Exploited, *evidence.Finding) (any, bool)) field {
+	return field{name: name, typ: typ, doc: doc, get: func(o *object) (any, bool) {
+		f, ok := o.of.(*evidence.Finding)
+		s := o.facts.image.Scan
+		if !ok || s == nil || s.Exploited == nil {
+			return nil, false
+		}
+		return get(s.Exploited, f)
+	}}
 }
 
 // scores returns the score of each source that gives one.
