@@ -16,7 +16,8 @@ func (p *Policy) ProofNeedFor(ref evidence.Reference) evidence.ProofNeed {
 		for _, purpose := range []struct{ rule, purpose string }{
 			{ruleSignatures, ForSignature}, {ruleApprovals, ForApproval}, {ruleProvenance, ForProvenance},
 		} {
-			if p.lang.lookup(purpose.rule).active(state) {
+			rule := p.lang.lookup(purpose.rule)
+			if _, asked := rule.asked(state); rule.active(state) || asked && len(promoteRequireKey.value(state)) > 0 { // which asks regardless of levels
 				n.Attached = true
 				wantSigners(&n, state, purpose.purpose)
 			}

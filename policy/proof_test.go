@@ -417,13 +417,14 @@ func TestProofNeeds(t *testing.T) {
 		byKey + "secrets: {max: 0}":                   {},
 		byKey + "signatures: {require: [k]}":          {Attached: true, Signers: key},
 		byKey + "approvals: [{by: [k], at-least: 1}]": {Attached: true, Signers: key},
-		byKey + "signatures: {require: [k]}\nlevels: {signatures.require: off}\nsecrets: {max: 0}":                         {},
-		trusting + "provenance: {signed-by: [a]}":                                                                          {Attached: true, Signers: all},
-		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/shop/*'], signatures: {require: [a]}}]":  {Attached: true, Signers: all},
-		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/other/*'], signatures: {require: [a]}}]": {},
-		trusting + "secrets: {max: 0}\nsignatures: {require: {value: [a], from: 2099-01-01}}":                              {Attached: true, Signers: all},
-		"base-image: {allow: ['r.no/b/*']}":                                                                                {Attached: true, Base: true, Bases: []string{"r.no/b/*"}},
-		byKey + "secrets: {max: 0}\ndecision: {signed-by: [k], max-age: 7d}":                                               {},
+		byKey + "signatures: {require: [k]}\nlevels: {signatures.require: off}\nsecrets: {max: 0}":                                  {},
+		trusting + "provenance: {signed-by: [a]}":                                                                                   {Attached: true, Signers: all},
+		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/shop/*'], signatures: {require: [a]}}]":           {Attached: true, Signers: all},
+		trusting + "secrets: {max: 0}\noverrides: [{images: ['registry.example.no/other/*'], signatures: {require: [a]}}]":          {},
+		trusting + "secrets: {max: 0}\nsignatures: {require: {value: [a], from: 2099-01-01}}":                                       {Attached: true, Signers: all},
+		byKey + "signatures: {require: [k]}\nlevels: {signatures.require: off}\nsecrets: {max: 0}\npromote: {require: [signature]}": {Attached: true, Signers: key},
+		"base-image: {allow: ['r.no/b/*']}":                                  {Attached: true, Base: true, Bases: []string{"r.no/b/*"}},
+		byKey + "secrets: {max: 0}\ndecision: {signed-by: [k], max-age: 7d}": {},
 	} {
 		got := mustParse(t, "version: 1\n"+src+"\n").ProofNeedFor(ref)
 		if got.Attached != want.Attached || got.Base != want.Base || !slices.Equal(got.Signers, want.Signers) || !slices.Equal(got.Bases, want.Bases) {

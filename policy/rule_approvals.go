@@ -69,7 +69,7 @@ func approvalsRule() *Rule {
 	return &Rule{
 		ID: ruleApprovals, Title: "As many different people have approved the image under this policy.",
 		Why: "A policy in a file can be changed by one person. Approvals name the digest of the policy, so that a second person has seen what applies.",
-		How: "let the people sign an approval of this digest under this policy: see docs/trust.md",
+		How: "let the people approve this digest under this policy: imagegate approve IMAGE@DIGEST",
 		Settings: "a list of mappings of by (names of signers from trust, with for: [approval]) and at-least (a number of people). Each must be met. " +
 			"An approval is a signed in-toto statement about the image or its index with the predicate type " + ApprovalType + " that names the digest of the policy. " +
 			"Signers are told apart by key and by identity: the same key under two names, and the same identity from two issuers, count once. That two keys belong to one person cannot be seen.",

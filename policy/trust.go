@@ -212,34 +212,35 @@ func decodeKey(d *decoder, n *yaml.Node, name string, s *Signer) {
 		d.fail(n, cure, "%s is a %s", name, strings.ToLower(clip(block.Type)))
 		return
 	}
-	if err := soundKey(block.Bytes); err != nil {
+	der, err := soundKey(block.Bytes)
+	if err != nil {
 		d.fail(n, "write a key of ECDSA (P-256, P-384 or P-521), Ed25519, or RSA with 2048 bits or more", "%s cannot be used: %v", name, err)
 		return
 	}
-	sum := sha256.Sum256(block.Bytes)
-	s.Key, s.Fingerprint = string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})), "sha256:"+hex.EncodeToString(sum[:])
+	sum := sha256.Sum256(der)
+	s.Key, s.Fingerprint = string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der})), "sha256:"+hex.EncodeToString(sum[:])
 }
 
-func soundKey(der []byte) error {
+// soundKey returns the one DER form of a public key: by its hash keys are told apart.
+func soundKey(der []byte) ([]byte, error) {
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return errors.New("its bytes are no public key")
+		return nil, errors.New("its bytes are no public key")
 	}
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		if bits := k.Params().BitSize; bits < 256 {
-			return fmt.Errorf("its curve has %d bits", bits)
+			return nil, fmt.Errorf("its curve has %d bits", bits)
 		}
-		return nil
 	case ed25519.PublicKey:
-		return nil
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); bits < 2048 || bits > 16384 {
-			return fmt.Errorf("it is an RSA key of %d bits", bits)
+			return nil, fmt.Errorf("it is an RSA key of %d bits", bits)
 		}
-		return nil
+	default:
+		return nil, errors.New("it is of another kind")
 	}
-	return errors.New("it is of another kind")
+	return x509.MarshalPKIXPublicKey(key)
 }
 
 // decodeIdentity reads a glob on identities. A glob that leaves open who the owner

@@ -13,6 +13,7 @@ func commands() []func(*program) *cli.Command {
 		promoteCommand,
 		verifyCommand,
 		attestCommand,
+		approveCommand,
 		evalCommand,
 		explainCommand,
 		forecastCommand,

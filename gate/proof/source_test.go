@@ -55,6 +55,23 @@ func TestImagesAmongDependencies(t *testing.T) {
 	}
 }
 
+// An approval that is written is read again, and one that names nothing is not written.
+func TestApprovalIsReadAgain(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("c", 64)
+	s, err := Approval(repository, otherImage, digest, "reviewed")
+	if err != nil || !s.About(otherImage) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if a, err := readApproval(s); err != nil || a.Policy != digest || a.Reason != "reviewed" {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for _, odd := range []string{"", "sha256:x", "sha512:" + strings.Repeat("c", 64)} {
+		if _, err := Approval(repository, otherImage, odd, ""); err == nil {
+			t.Errorf("an approval under the policy %q", odd)
+		}
+	}
+}
+
 // FuzzStatement asks that no predicate makes a reader panic, and that no source has a
 // form in which two readers could see two repositories.
 func FuzzStatement(f *testing.F) {

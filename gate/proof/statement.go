@@ -36,14 +36,37 @@ func (w *work) statement(s *prove.Statement, out evidence.Statement) {
 	w.proof.Statements = append(w.proof.Statements, out)
 }
 
+// approval is the predicate of an approval.
+type approval struct {
+	Policy struct {
+		Digest map[string]string `json:"digest"`
+	} `json:"policy"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Approval is the statement that a person approves the image with a digest under the
+// policy with a digest.
+func Approval(repository, image, policyDigest, reason string) (*prove.Statement, error) {
+	var a approval
+	a.Reason = short(reason)
+	algorithm, hash, _ := strings.Cut(policyDigest, ":")
+	a.Policy.Digest = map[string]string{algorithm: hash}
+	predicate, err := strictjson.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	algorithm, hash, _ = strings.Cut(image, ":")
+	s := &prove.Statement{
+		Type: prove.StatementType, PredicateType: policy.ApprovalType, Predicate: predicate,
+		Subject: []prove.Resource{{Name: repository, Digest: map[string]string{algorithm: hash}}},
+	}
+	_, err = readApproval(s)
+	return s, err
+}
+
 // readApproval reads the predicate of an approval.
 func readApproval(s *prove.Statement) (*evidence.Approval, error) {
-	var p struct {
-		Policy struct {
-			Digest map[string]string `json:"digest"`
-		} `json:"policy"`
-		Reason string `json:"reason"`
-	}
+	var p approval
 	if err := strictjson.Unmarshal(s.Predicate, &p, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, fmt.Errorf("the approval cannot be read: %w", err)
 	}
