@@ -23,7 +23,8 @@ type bench struct {
 	registry           *peer
 	work               string // scratch: caches and reports of the runs
 	runs               int
-	layerCache         bool // this imagegate has --cache
+	layerCache         bool   // this imagegate has --cache
+	target             func() // ends the registry that is copied to, nil for none
 }
 
 // The policies: one that looks into layers, one that need not.

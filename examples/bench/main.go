@@ -86,6 +86,7 @@ func (o options) run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(b.work)
 	defer b.registry.stop()
+	defer b.stopTarget()
 	return o.measure(ctx, b)
 }
 

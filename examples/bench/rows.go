@@ -17,6 +17,7 @@ type row struct {
 	rate      float64  // images per second and core to reach
 	cached    bool     // needs --cache
 	noLayers  bool     // imagegate must not ask for a layer
+	needs     []string // programs that must be installed
 	cold      []string // images whose layers both must fetch whole
 
 	fill  func(ctx context.Context) error // once, before the first run
@@ -31,7 +32,7 @@ const trivyName = "trivy"
 func (b *bench) rows(extra []string) ([]row, error) {
 	var rows []row
 	for _, more := range []func() ([]row, error){
-		b.coldRows, b.warmRows, b.manyRows, b.configRow, b.evalRows, b.atOnceRows,
+		b.coldRows, b.warmRows, b.manyRows, b.configRow, b.evalRows, b.atOnceRows, b.promoteRows,
 		func() ([]row, error) { return b.extraRows(extra) },
 	} {
 		some, err := more()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,6 +33,12 @@ func (b *bench) measureRow(ctx context.Context, r row) (result, error) {
 	if r.cached && !b.layerCache {
 		out.Skipped = "this imagegate has no flag --cache"
 		return out, nil
+	}
+	for _, program := range r.needs {
+		if _, err := exec.LookPath(program); err != nil {
+			out.Skipped = program + " is not installed"
+			return out, nil
+		}
 	}
 	if r.fill != nil {
 		if err := r.fill(ctx); err != nil {
