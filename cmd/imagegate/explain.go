@@ -104,6 +104,9 @@ func runExplain(p *program, c *cli.Context) error {
 		Images: []explainedImage{}, Missing: missing,
 	}
 	e.about = pol.Lookup(e.Question)
+	if e.about == nil && policy.IsCustom(e.Question) {
+		return usagef("%s has no rule %q", source.Path, e.Question).WithHint("imagegate policy show prints the rules of a policy")
+	}
 	e.byID = e.Question != "" && e.about == nil
 	found := false
 	for i := range images {
