@@ -512,3 +512,17 @@ func TestWhoMayAskForDecisions(t *testing.T) {
 		t.Error("the built-in policy has decisions")
 	}
 }
+
+// Signers that were joined with those of a base are listed by name.
+func TestJoinedSignersAreListed(t *testing.T) {
+	const own = "trust: [{name: own, identity: own@example.no, issuer: 'https://i.example.no', for: [vex]}]\n"
+	p := mustParseOn(t, byKey+"signatures: {require: [k]}\n", own)
+	for _, s := range p.Settings() {
+		if s.Key == ruleTrust && (!strings.Contains(s.Value, "k (key ") || !strings.Contains(s.Value, "own (own@example.no, vouched for by https://i.example.no)")) {
+			t.Errorf("trust is %s", s.Value)
+		}
+	}
+	if got := p.Signers(ForVEX); len(got) != 1 || got[0].Name != "own" {
+		t.Errorf("trusted for vex: %v", got)
+	}
+}

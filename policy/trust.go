@@ -66,7 +66,7 @@ func (s *Signer) Is(by *evidence.Signer) bool {
 }
 
 // String says who the signer is.
-func (s *Signer) String() string {
+func (s Signer) String() string {
 	if s.Key != "" {
 		return s.Name + " (key " + shortDigest(s.Fingerprint) + ")"
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/imagegate/imagegate/gate/image/remote"
 	"github.com/imagegate/imagegate/gate/prove"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // attached is a statement that a key signs about an image of the registry.
@@ -148,6 +149,28 @@ func TestWhoMayAskForDecisions(t *testing.T) {
 		}
 		if asked && (got.Policy != s.source.Digest || len(got.SignedBy) != 1) {
 			t.Errorf("%s: without policy and base-policy it is this policy that must have decided: %+v", name, got)
+		}
+	}
+}
+
+// A decision that rests on another one is as old as that one.
+func TestDecisionsAreNotRenewed(t *testing.T) {
+	now := time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)
+	by := func(age time.Duration) *evidence.Image {
+		return &evidence.Image{Proof: &evidence.Proof{Decision: &evidence.Decision{Time: now.Add(-age)}}}
+	}
+	for name, c := range map[string]struct {
+		images []*evidence.Image
+		want   time.Duration
+	}{
+		"scanned":         {[]*evidence.Image{{}, {Proof: &evidence.Proof{}}}, 0},
+		"the oldest":      {[]*evidence.Image{by(time.Hour), by(3 * time.Hour), by(2 * time.Hour)}, 3 * time.Hour},
+		"beside a scan":   {[]*evidence.Image{{}, by(time.Hour)}, time.Hour},
+		"from the future": {[]*evidence.Image{by(-time.Hour)}, 0},
+	} {
+		s := &subject{images: c.images}
+		if got := now.Sub(s.decidedAt(now)); got != c.want {
+			t.Errorf("%s: %s old, want %s", name, got, c.want)
 		}
 	}
 }
