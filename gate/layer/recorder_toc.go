@@ -1,11 +1,13 @@
 package layer
 
 import (
+	"archive/tar"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // tocCheck compares an estargz table of contents with the archive. Runtimes
@@ -14,15 +16,21 @@ import (
 // is secret, so an image author cannot make two different lists with the same
 // sum.
 type tocCheck struct {
-	at  cursor // the next entry to add
-	sum uint64
+	at    cursor // the next entry to add
+	marks int    // how many marks belong to entries before it
+	sum   uint64
 }
 
 // add adds the entries of the archive that have been recorded so far. It is only
 // called for layers with a table of contents.
-func (c *tocCheck) add(seed maphash.Seed, records []record, text string) {
+func (c *tocCheck) add(seed maphash.Seed, records []record, marks []mark, text string) {
 	for c.at.next < len(records) {
 		rec := c.at.step(records, text)
+		var right rights
+		for len(marks) > c.marks && int(marks[c.marks].record) < c.at.next {
+			right = marks[c.marks].rights
+			c.marks++
+		}
 		name := c.at.name()
 		switch {
 		case name == tocName, name == "" && rec.kind == Dir:
@@ -32,7 +40,7 @@ func (c *tocCheck) add(seed maphash.Seed, records []record, text string) {
 		case rec.kind == Opaque:
 			name = joinName(name, opaqueName)
 		}
-		c.sum += tocHash(seed, name, tocType(rec.kind), rec.size, c.at.link)
+		c.sum += tocHash(seed, name, tocType(rec.kind), rec.size, c.at.link, right)
 	}
 }
 
@@ -52,11 +60,11 @@ func tocType(t Type) string {
 	return "reg"
 }
 
-func tocHash(seed maphash.Seed, name, kind string, size int64, link string) uint64 {
+func tocHash(seed maphash.Seed, name, kind string, size int64, link string, right rights) uint64 {
 	if kind != "reg" {
 		size = 0
 	}
-	return maphash.String(seed, name+"\x00"+kind+"\x00"+strconv.FormatInt(size, 10)+"\x00"+link)
+	return maphash.String(seed, name+"\x00"+kind+"\x00"+strconv.FormatInt(size, 10)+"\x00"+link+"\x00"+string(rune(right)))
 }
 
 // tocEntry is one entry of stargz.index.json.
@@ -65,6 +73,30 @@ type tocEntry struct {
 	Type     string `json:"type"`
 	Size     int64  `json:"size"`
 	LinkName string `json:"linkName"`
+	// Mode has the bits of a tar header.
+	Mode   int64             `json:"mode"`
+	Xattrs map[string][]byte `json:"xattrs"`
+}
+
+// rights are what the runtime gives that mounts by the table. A whiteout has none,
+// whatever its mode.
+func (e *tocEntry) rights() rights {
+	if strings.HasPrefix(baseOf(e.Name), whiteoutPrefix) {
+		return 0
+	}
+	entry := &Entry{Mode: (&tar.Header{Mode: e.Mode}).FileInfo().Mode(), Type: File, Xattrs: map[string]string{}}
+	switch e.Type {
+	case "dir":
+		entry.Type = Dir
+	case "reg", "hardlink":
+		if value := e.Xattrs[capabilityXattr]; len(value) > 0 {
+			entry.Xattrs[capabilityXattr] = string(value)
+		}
+	default:
+		return 0
+	}
+	right, _ := rightsOf(entry)
+	return right
 }
 
 // readTOC compares the table with the entries before it. The table is the last
@@ -74,7 +106,7 @@ func (r *Recorder) readTOC(e *Entry, body io.Reader) (finding, error) {
 		return &tocFacts{fmt.Sprintf("the table of contents is larger than %d bytes", r.limits.FileSize)}, nil
 	}
 	said, err := tocSum(r.seed, body)
-	r.toc.add(r.seed, r.c.records, r.text.String())
+	r.toc.add(r.seed, r.c.records, r.c.marks, r.text.String())
 	switch {
 	case isReadError(err):
 		return nil, err
@@ -115,7 +147,7 @@ func tocSum(seed maphash.Seed, r io.Reader) (uint64, error) {
 				return 0, err
 			}
 		}
-		sum += tocHash(seed, name, e.Type, e.Size, e.LinkName)
+		sum += tocHash(seed, name, e.Type, e.Size, e.LinkName, e.rights())
 	}
 	return sum, nil
 }

@@ -38,6 +38,14 @@ func TestTOC(t *testing.T) {
 		"other size":      {strings.Replace(tocText, `"size":3`, `"size":4`, 1), false},
 		"other link":      {strings.Replace(tocText, `"linkName":"a"`, `"linkName":"evil"`, 1), false},
 		"other type":      {strings.Replace(tocText, `"type":"symlink"`, `"type":"hardlink"`, 1), false},
+		"plain mode":      {strings.Replace(tocText, `"size":3`, `"size":3,"mode":420`, 1), true},
+		"setuid":          {strings.Replace(tocText, `"size":3`, `"size":3,"mode":2541`, 1), false},
+		"setuid link":     {strings.Replace(tocText, `"linkName":"bin/a"`, `"linkName":"bin/a","mode":2541`, 1), false},
+		"capability":      {strings.Replace(tocText, `"size":3`, `"size":3,"xattrs":{"security.capability":"AQAAAgAgAAA="}`, 1), false},
+		"other attribute": {strings.Replace(tocText, `"size":3`, `"size":3,"xattrs":{"user.x":"AQ=="}`, 1), true},
+		"open directory":  {strings.Replace(tocText, `"type":"dir"`, `"type":"dir","mode":511`, 1), false},
+		"open whiteout":   {strings.Replace(tocText, `bin/.wh.old","type":"reg"`, `bin/.wh.old","type":"reg","mode":438`, 1), true},
+		"link of 777":     {strings.Replace(tocText, `"linkName":"a"`, `"linkName":"a","mode":511`, 1), true},
 		"escaping name":   {strings.Replace(tocText, `"name":"bin/a"`, `"name":"../bin/a"`, 1), false},
 		"cut off":         {tocText[:100], false},
 		"no entries":      {`{"version":1}`, false},
@@ -52,6 +60,20 @@ func TestTOC(t *testing.T) {
 		if len(f.Notes) != 1 || !strings.HasPrefix(f.Notes[0], "layer 2 ") {
 			t.Errorf("%s: notes %v", name, f.Notes)
 		}
+	}
+}
+
+// TestTOCOfPrograms: a table with the modes of the archive is clean.
+func TestTOCOfPrograms(t *testing.T) {
+	const toc = `{"version":1,"entries":[{"name":"su","type":"reg","size":1,"mode":2541},{"name":"d/","type":"dir","mode":511},{"name":"ping","type":"reg","mode":493,"xattrs":{"security.capability":"eA=="}}]}`
+	items := func(su int64) []item {
+		return []item{mode("su", su), modeDir("d", 0o777), {name: "ping", mode: 0o755, xattr: capabilities("x")}, file1(tocName, toc)}
+	}
+	if f := facts(t, items(0o4755)); hasGap(f, string(gapHiddenFiles), tocName) {
+		t.Errorf("gaps %+v", f.Gaps)
+	}
+	if f := facts(t, items(0o755)); !hasGap(f, string(gapHiddenFiles), tocName) {
+		t.Error("a program has the setuid bit in the table alone")
 	}
 }
 
