@@ -236,6 +236,10 @@ func (w *promoter) copy(ctx context.Context) {
 			w.stop(err)
 			return
 		}
+		if one.RecordProblem != "" {
+			w.run.Notes = append(w.run.Notes, "no record of the promotion could be attached in "+t.Target+
+				", so a later --rollback will not know that its tags named "+w.run.Promotion.Digest+": "+one.RecordProblem)
+		}
 		t.Done = true
 		w.setup.progress.Finish()
 		w.setup.progress.Tell("promoted " + w.run.Promotion.Digest + " to " + t.Target)

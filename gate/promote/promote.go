@@ -112,6 +112,9 @@ type Promotion struct {
 	nodes  []*node // children before parents
 	cosign []tagged
 	wrote  bool // something was written to the target
+	// RecordProblem is why no record could be attached, "" when none was to be or all
+	// are there. The image is complete without: only a later rollback needs the record.
+	RecordProblem string
 }
 
 // Plan is what a promotion copies, for people and programs.

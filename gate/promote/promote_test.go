@@ -2,6 +2,7 @@ package promote
 
 import (
 	"context"
+	"encoding/json/jsontext"
 	"errors"
 	"fmt"
 	"slices"
@@ -397,4 +398,57 @@ func TestPlanSaysWhy(t *testing.T) {
 	if len(p.Plan.Nodes) != 5 || p.Plan.Nodes[len(p.Plan.Nodes)-1].Why == "image" && len(p.Plan.Tags) != 2 {
 		t.Errorf("%d nodes, %d tags", len(p.Plan.Nodes), len(p.Plan.Tags))
 	}
+}
+
+// A tag of cosign that cannot be changed is told by its name, and the tag of the image
+// is not set.
+func TestImmutableTagOfCosign(t *testing.T) {
+	src, index := fixture()
+	target := newMemory("target.example.no/app")
+	tag := target.signature(index, ".sig", "production")
+	target.immutable = true
+	err := promoteTo(t, src, index.Digest, target, Options{}, "1.4.2")
+	if err == nil || !strings.Contains(err.Error(), tag) || !strings.Contains(err.Error(), "immutable") || target.tags["1.4.2"] != "" {
+		t.Errorf("error %v, tags %v", err, target.tags)
+	}
+	if err := promoteTo(t, src, index.Digest, target, Options{Attachments: AttachmentsNone}, "1.4.2"); err != nil || target.tags["1.4.2"] != index.Digest {
+		t.Errorf("without attachments: %v", err)
+	}
+}
+
+// Whatever two repositories have under a tag of cosign, joining them never crashes, and
+// what comes out has the layers of both.
+func FuzzMerged(f *testing.F) {
+	m := newMemory("m")
+	index := m.index(m.image("a", nil))
+	for _, tag := range []string{m.signature(index, ".sig", "a", "b"), m.signature(index, ".att", "c")} {
+		f.Add(string(m.manifests[m.tags[tag]].Raw), string(m.manifests[m.tags[tag]].Raw))
+	}
+	f.Add(string(m.manifests[index.Digest].Raw), `{"layers":[{}]}`)
+	f.Add(`{"layers":[{"digest":"a","size":1e2}]}`, `{"layers":[{"size":100,"digest":"a"}],"layers":[]}`)
+	f.Fuzz(func(t *testing.T, a, b string) {
+		target, source := manifestOf(manifestType, []byte(a)), manifestOf(manifestType, []byte(b))
+		out, err := merged(target, source)
+		if err != nil {
+			return
+		}
+		have, err := layers(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []Manifest{target, source} {
+			want, err := layers(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range want {
+				if !slices.ContainsFunc(have, func(h jsontext.Value) bool { return string(h) == string(w) }) {
+					t.Errorf("%s is lost", w)
+				}
+			}
+		}
+		if again, err := merged(out, source); err != nil || again.Digest != out.Digest {
+			t.Errorf("joined again: %v", err)
+		}
+	})
 }

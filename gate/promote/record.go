@@ -69,10 +69,23 @@ func (r *Record) manifest(p *Promotion, t TagSet) (Manifest, error) {
 
 // writeRecords attaches a record for every tag that moved, and for one that names the
 // digest already but has none: the run before was ended in between.
+//
+// The tags are set by now, and nothing of the image is missing. So a registry that
+// takes no record does not make the promotion fail, except in an emergency: there the
+// record says who decided it.
 func (p *Promotion) writeRecords(ctx context.Context) error {
 	if p.o.Record == nil {
 		return nil
 	}
+	err := p.writeEach(ctx)
+	if err == nil || p.o.Record.Emergency != "" || ctx.Err() != nil {
+		return err
+	}
+	p.RecordProblem = err.Error()
+	return nil
+}
+
+func (p *Promotion) writeEach(ctx context.Context) error {
 	for _, t := range p.ImageTags() {
 		if t.Before == t.After {
 			has, err := recorded(ctx, p.target, t.Name, t.After)

@@ -135,3 +135,27 @@ func TestRecordsThatAreNone(t *testing.T) {
 		t.Errorf("%v, %v", ok, err)
 	}
 }
+
+// A registry that takes no record has the image all the same, except in an emergency.
+func TestRecordThatIsRefused(t *testing.T) {
+	for name, emergency := range map[string]string{"release": "", "emergency": "the shop is down"} {
+		src, target := newMemory("source.example.no/app"), newMemory("r.no/prod")
+		image := src.image("amd64", nil)
+		target.at = func(what string) error {
+			if strings.Contains(what, " put ") && target.tags["stable"] != "" {
+				return errors.New("405")
+			}
+			return nil
+		}
+		record := at(1)
+		record.Emergency = emergency
+		p, err := Prepare(t.Context(), src, image.Digest, target, []string{"stable"}, Options{Record: record, Wait: noWait})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Run(t.Context())
+		if target.tags["stable"] != image.Digest || (err != nil) != (emergency != "") || (p.RecordProblem == "") != (emergency != "") {
+			t.Errorf("%s: error %v, problem %q", name, err, p.RecordProblem)
+		}
+	}
+}
