@@ -50,6 +50,8 @@ func TestDockerfileUser(t *testing.T) {
 		"-0":                         {p, user("-0"), ruleDockerfileUser, ResultFail, "USER -0"},
 		"wraps to root":              {p, user("4294967296"), ruleDockerfileUser, ResultUndecided, "which is no user"},
 		"empty":                      {p, user(""), ruleDockerfileUser, ResultFail, "USER is empty"},
+		"0 in quotes":                {p, user(" 0 "), ruleDockerfileUser, ResultFail, "USER"},
+		"administrator of Windows":   {p, user("ContainerAdministrator"), ruleDockerfileUser, ResultFail, "ContainerAdministrator"},
 		"group alone":                {p, user(":1000"), ruleDockerfileUser, ResultFail, "USER is empty"},
 		"not known": {p, withDockerfile(func(_ *evidence.Dockerfile, s *evidence.Stage) {
 			s.User, s.UserProblem = "", "USER \"$U\" uses ARG U, which has no default"

@@ -223,15 +223,16 @@ func (j *releaseJudge) checkStageUser(d *evidence.Dockerfile) {
 	}
 	at := spot{at: s.UserAt}
 	user, _, _ := strings.Cut(s.User, ":")
+	user = strings.TrimSpace(user)
 	number, numeric := atoi(user)
 	switch {
 	case s.UserProblem != "":
 		j.undecided(at.with("write the user as a number: USER 10001"), "the built image runs as a user that is not known: %s", s.UserProblem)
 	case s.UserAt == (evidence.Place{}):
 		j.checkBaseUser(d, s)
-	case strings.TrimSpace(user) == "":
+	case user == "":
 		j.fails(at, "the built image runs as root: USER is empty")
-	case numeric && number == 0, user == "root":
+	case numeric && number == 0, user == "root", strings.EqualFold(user, "ContainerAdministrator"): // of Windows
 		j.fails(at, "the built image runs as root: USER %s", s.User)
 	case numeric && (number < 0 || number > maxUID):
 		j.undecided(at.with("write the user as a number: USER 10001"), "the built image runs as USER %s, which is no user", s.User)

@@ -88,12 +88,13 @@ func digestsJSON(run *gate.Run) (string, error) {
 
 // Digest returns the one digest that the run judged and that can be deployed:
 // of the index, where the reference named one. It is "" when the run had several
-// references, or none that could be resolved.
+// references, none that could be resolved, or an image that is not yet where its name
+// says.
 func Digest(run *gate.Run) string {
 	digest := ""
 	for i := range run.Results {
 		r := &run.Results[i]
-		if r.Evidence == nil || r.Ref != run.Results[0].Ref {
+		if r.Evidence == nil || r.Ref != run.Results[0].Ref || r.Evidence.Reference.JudgedFrom != "" {
 			return ""
 		}
 		d := r.Evidence.IndexDigest

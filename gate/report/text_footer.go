@@ -252,10 +252,16 @@ func deployAdvice(run *gate.Run) string {
 	if len(run.Results) == 0 {
 		return ""
 	}
+	pushed := true
 	for i := range run.Results {
-		if imageOf(&run.Results[i]).digest == "" {
+		img := imageOf(&run.Results[i])
+		if img.digest == "" {
 			return ""
 		}
+		pushed = pushed && img.from == ""
+	}
+	if !pushed {
+		return " Push it unchanged, and deploy it by its digest."
 	}
 	return " Deploy it by its digest."
 }

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,11 @@ func (e *entry) mounts(c *types.ContainerSpec, w *evidence.Workload, out *eviden
 	for _, s := range c.Configs {
 		e.fileObject(types.FileObjectConfig(e.loaded.Configs[s.Source]), "/", s.Source, s.Target, "configs", w, out)
 	}
+	for _, d := range c.Devices { // others are names of a CDI device
+		if path.IsAbs(d.Source) {
+			mount(w, out, evidence.Volume{Type: "device", HostPath: d.Source}, evidence.Mount{Path: cmp.Or(d.Target, d.Source), At: e.at("devices")})
+		}
+	}
 	if c.UseAPISocket {
 		mount(w, out, evidence.Volume{Type: types.VolumeTypeBind, HostPath: dockerSocket}, evidence.Mount{Path: dockerSocket, At: e.at("use_api_socket")})
 	}
@@ -75,8 +81,16 @@ func (e *entry) volume(v *types.ServiceVolumeConfig, at evidence.Place, w *evide
 // volume of the local driver can be a bind mount in disguise.
 func (e *entry) devicePath(name string) string {
 	v := e.loaded.Volumes[name]
+	if v.Driver != "" && v.Driver != "local" { // what its options mean is not known, and some are paths of the host
+		for _, option := range slices.Sorted(maps.Keys(v.DriverOpts)) {
+			if path.IsAbs(v.DriverOpts[option]) {
+				return v.DriverOpts[option]
+			}
+		}
+		return ""
+	}
 	device := v.DriverOpts["device"]
-	if device == "" || v.Driver != "" && v.Driver != "local" {
+	if device == "" {
 		return ""
 	}
 	options := strings.Split(v.DriverOpts["o"], ",")
@@ -118,20 +132,25 @@ func (e *entry) volumesFrom(text string, seen map[string]bool, w *evidence.Workl
 	}
 }
 
+// climbs is from how many directories upwards on a relative path is taken for one that
+// climbs to the root of the host.
+const climbs = 3
+
 // hostPath returns a path of the host. A relative one begins at the directory of
 // the project. On another machine that directory is another one, so a path that
-// climbs to a socket is taken for one that climbs to the root.
+// climbs to a socket, or far, is taken for one that climbs to the root.
 func (e *entry) hostPath(source string) string {
 	slashed := filepath.ToSlash(source)
 	if path.IsAbs(slashed) || strings.HasPrefix(slashed, "~") || strings.HasPrefix(source, `\\`) || filepath.VolumeName(source) != "" {
 		return source
 	}
 	clean := path.Clean(slashed)
-	rest := clean
-	for strings.HasPrefix(rest, "../") {
-		rest = rest[len("../"):]
+	rest, up := clean, 0
+	for rest == ".." || strings.HasPrefix(rest, "../") {
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, ".."), "/")
+		up++
 	}
-	if rest != clean && strings.HasSuffix(rest, ".sock") {
+	if up > 0 && strings.HasSuffix(rest, ".sock") || up >= climbs {
 		return "/" + rest
 	}
 	absolute, err := filepath.Abs(filepath.Join(e.project.dir, filepath.FromSlash(clean)))

@@ -101,7 +101,7 @@ func TestService(t *testing.T) {
 	if c.Security.Seccomp != "Unconfined" || c.Security.AppArmor != "Unconfined" || c.Devices[0] != "/dev/sda" {
 		t.Errorf("security: %+v %v", c.Security, c.Devices)
 	}
-	if w.Volumes[0].HostPath != "/var/run/docker.sock" || !c.Mounts[0].ReadOnly || c.Mounts[0].At.Line != 17 || c.Mounts[1].Path != "/tmp" {
+	if w.Volumes[0].HostPath != "/var/run/docker.sock" || w.Volumes[2].HostPath != "/dev/sda" || !c.Mounts[0].ReadOnly || c.Mounts[0].At.Line != 17 || c.Mounts[1].Path != "/tmp" {
 		t.Errorf("mounts: %+v %+v", w.Volumes, c.Mounts)
 	}
 	var hosts []int
@@ -129,6 +129,9 @@ func TestHostPaths(t *testing.T) {
 		{"use_api_socket", "use_api_socket: true", "", socket},
 		{"climbing", "volumes: [\"../../../../var/run/docker.sock:/s\"]", "", socket},
 		{"climbing in the middle", "volumes: [\"./a/../../../../../var/run/docker.sock:/s\"]", "", socket},
+		{"climbing to a directory above it", "volumes: [\"../../../var/run:/s\"]", "", "/var/run"},
+		{"volume of another driver", "volumes: [\"sock:/s\"]", "volumes: {sock: {driver: local-persist, driver_opts: {mountpoint: /var/run}}}", "/var/run"},
+		{"device", "devices: [\"/dev/mem:/dev/mem\"]", "", "/dev/mem"},
 		{"volumes_from", "volumes_from: [b]", "  b: {image: b, volumes: [\"/var/run/docker.sock:/s\"]}", socket},
 		{"merge key", "<<: {volumes: [\"/var/run/docker.sock:/s\"]}", "", socket},
 		{"extends", "extends: b", "  b: {image: b, volumes: [\"/var/run/docker.sock:/s\"]}", socket},
