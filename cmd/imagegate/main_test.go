@@ -160,6 +160,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("TODAY", time.Now().UTC().Format(time.DateOnly))
 	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 	env.Setenv("SIGSTORE", w.sigstore.URL)
+	env.Setenv("TOKEN", provetest.WorkflowToken())
 	if err := w.writeKeys(env.WorkDir + "/keys"); err != nil {
 		return err
 	}
