@@ -1,0 +1,39 @@
+package manifest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Package is what a metadata file says that it describes.
+type Package struct{ Name, Version string }
+
+// check refuses names that no package can have. They would match no advisory.
+func (p Package) check() error {
+	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	switch {
+	case p.Name == "" || p.Version == "":
+		return fmt.Errorf("it names the package %.100q with the version %.100q", p.Name, p.Version)
+	case strings.ContainsFunc(p.Name, odd) || strings.ContainsFunc(p.Version, odd):
+		return fmt.Errorf("no package can be called %.100q with the version %.100q", p.Name, p.Version)
+	}
+	return nil
+}
+
+// ReaderOf returns the reader for a file that Trivy reads otherwise than the
+// program that owns it, nil for other files. (For package.json and for jars there is
+// more to do, see [ReadNPM] and [ReadPomProperties].)
+func ReaderOf(file string) func([]byte) ([]Package, error) {
+	base := file[strings.LastIndexByte(file, '/')+1:]
+	switch {
+	case base == "METADATA" && strings.Contains(file, ".dist-info"),
+		strings.HasSuffix(file, "EGG-INFO/PKG-INFO"), strings.HasSuffix(file, ".egg-info"),
+		strings.HasSuffix(file, ".egg-info/PKG-INFO"), strings.HasSuffix(file, ".egg-info/METADATA"):
+		return ReadPython
+	case base == "installed.json":
+		return ReadComposer
+	case strings.HasSuffix(base, ".gemspec") && strings.Contains(file, "/specifications/"):
+		return ReadGemspec
+	}
+	return nil
+}
