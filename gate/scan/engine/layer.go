@@ -62,6 +62,7 @@ type layer struct {
 	jars          []jarFile
 	archives      []archive // the jars, and the archives in them
 	own           ownFacts
+	readings      map[string]reading // by path
 	gaps          []evidence.Gap
 	skipped       []string // files named package.json that describe no package
 	held          int64    // bytes of files for post-analyzers that are in memory
@@ -105,6 +106,7 @@ func (l *layer) file(e *wire.Entry, c content) error {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
 		}
 	}
+	l.read(e, c)
 	if path.Base(e.Name) == packageJSON {
 		l.npm(e, c)
 	}
@@ -184,6 +186,9 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		s.merge()
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {
 			return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
+		}
+		if s == l.main {
+			l.compareReadings(s.result)
 		}
 		if java && s == l.main {
 			l.identifyJars(s.result)

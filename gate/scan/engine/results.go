@@ -125,6 +125,7 @@ func (l *layer) forget(name string) {
 		l.gaps = slices.DeleteFunc(l.gaps, func(g evidence.Gap) bool { return g.Subject == name })
 		l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
 	}
+	delete(l.readings, name)
 	delete(l.own.Databases, name)
 	delete(l.own.Sums, name)
 	delete(l.own.Hashes, name)
