@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -176,8 +177,11 @@ func (r *Repository) PutTag(ctx context.Context, tag string, m promote.Manifest)
 	if err := r.ask(ctx, "put tag "+tag); err != nil {
 		return err
 	}
-	if _, ok := r.tags[tag]; ok && r.Immutable {
-		return errImmutable
+	r.mu.Lock()
+	_, taken := r.tags[tag]
+	r.mu.Unlock()
+	if taken && r.Immutable {
+		return errors.New("the tag is immutable")
 	}
 	r.put(m)
 	r.mu.Lock()
@@ -242,9 +246,3 @@ func (r *Repository) List(subject string, d promote.Descriptor) {
 
 // Bundle is the layer of a Sigstore bundle.
 func Bundle(raw []byte) Layer { return Layer{Type: BundleType, Raw: raw} }
-
-var errImmutable = errText("the tag is immutable")
-
-type errText string
-
-func (e errText) Error() string { return string(e) }
