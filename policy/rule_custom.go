@@ -279,7 +279,7 @@ func customRuleOf(id string) *Rule {
 	return &Rule{
 		ID: customPrefix + id, Title: "A rule of the policy's own.", Since: sinceFirst, keys: []key{customKey},
 		How: "change the image so that the expression of the rule no longer denies it", Why: "Its expression and message are in the policy.",
-		on:  func(s *settings) bool { return find(s) != nil },
+		on: func(s *settings) bool { return find(s) != nil },
 		level: func(s *settings) string {
 			if r := find(s); r != nil {
 				return r.level
