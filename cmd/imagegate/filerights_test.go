@@ -32,7 +32,11 @@ func TestFilesWithRights(t *testing.T) {
 	manifest := imagetest.File{Path: "store/1", Body: []byte(`{"name":"a","version":"1.0.0"}`), Mode: 0o644}
 	linked := imagetest.Hardlink("app/node_modules/a/package.json", "store/1")
 	linked.Mode = 0o4755
+	plain := imagetest.Hardlink("app/node_modules/a/package.json", "store/1")
+	table := imagetest.Text("stargz.index.json", `{"version":1,"entries":[{"name":"store/1","type":"reg","size":30,"mode":420},`+
+		`{"name":"app/node_modules/a/package.json","type":"hardlink","linkName":"store/1","mode":420}]}`)
 	for i, e := range []evasion{
+		{"a table of contents, and a hard link that is read again", unprivileged(rootfs.Base(), imagetest.Files(manifest, plain, table)), exitPass},
 		{"none", onCleanBase(mode("app/x", 0o755)), exitPass},
 		{"allowed", onCleanBase(mode("usr/bin/sudo", 0o4755)), exitPass},
 		{"setuid", onCleanBase(su), exitFail},

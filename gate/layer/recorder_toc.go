@@ -44,6 +44,14 @@ func (c *tocCheck) add(seed maphash.Seed, records []record, marks []mark, text s
 	}
 }
 
+// Postpone notes a hard link at its place in the archive, for the table of contents
+// that may follow. Its caller visits it later, as a file with the content of its
+// target.
+func (r *Recorder) Postpone(e *Entry) {
+	right, _ := rightsOf(e)
+	r.toc.sum += tocHash(r.seed, e.Name, tocType(e.Type), 0, e.Linkname, right)
+}
+
 func tocType(t Type) string {
 	switch t {
 	case Dir:

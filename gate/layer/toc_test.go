@@ -106,3 +106,33 @@ func FuzzTOC(f *testing.F) {
 		parsed(t, rec.Finish(Stats{Entries: 1}))
 	})
 }
+
+// TestTOCWithPostponedLinks: a link that is recorded as a file after the table is in
+// the table where the archive has it.
+func TestTOCWithPostponedLinks(t *testing.T) {
+	for toc, clean := range map[string]bool{
+		`{"entries":[{"name":"a","type":"reg"},{"name":"b","type":"hardlink","linkName":"a"}]}`: true,
+		`{"entries":[{"name":"a","type":"reg"},{"name":"b","type":"hardlink","linkName":"c"}]}`: false,
+		`{"entries":[{"name":"a","type":"reg"}]}`:                                               false,
+		`{"entries":[{"name":"a","type":"reg"},{"name":"b","type":"reg"}]}`:                     false,
+	} {
+		rec := NewRecorder(DefaultLimits())
+		visit := func(e *Entry, body string) {
+			e.Type, e.Size = File, int64(len(body))
+			if err := rec.Visit(e, strings.NewReader(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		visit(&Entry{Name: "a"}, "")
+		rec.Postpone(&Entry{Name: "b", Type: Hardlink, Linkname: "a"})
+		visit(&Entry{Name: tocName}, toc)
+		visit(&Entry{Name: "b"}, "")
+		tree := NewTree(DefaultLimits())
+		if err := tree.Merge(Spec{}, rec.Finish(Stats{Entries: 3})); err != nil {
+			t.Fatal(err)
+		}
+		if hasGap(tree.Finish(), string(gapHiddenFiles), tocName) == clean {
+			t.Errorf("%s: clean is %v", toc, !clean)
+		}
+	}
+}

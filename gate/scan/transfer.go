@@ -49,6 +49,7 @@ func (t *transfer) entry(e *layer.Entry, body io.Reader) error {
 		return t.file(e, body)
 	case layer.Hardlink:
 		if t.links.add(e) {
+			t.recorder.Postpone(e)
 			return nil // when its content is there
 		}
 		return t.link(e)
