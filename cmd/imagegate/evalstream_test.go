@@ -44,7 +44,7 @@ func writeSavedFiles(t *testing.T) (policy string, files []string) {
 			results = append(results, gate.Result{Evidence: &images[i+k]})
 		}
 		var b bytes.Buffer
-		if err := saved.Write(&b, results); err != nil {
+		if err := saved.WriteRun(&b, &gate.Run{Results: results}); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, filepath.Join(dir, string(rune('a'+i))+".json"))

@@ -43,7 +43,7 @@ func (a *attester) seal(ctx context.Context, s *setup, run *gate.Run) {
 	path := s.evidence
 	s.evidence = "" // it is written here, so that nothing else is written over it
 	var b bytes.Buffer
-	err := saved.Write(&b, run.Results)
+	err := saved.WriteRun(&b, run)
 	if err == nil {
 		err = a.sealFile(ctx, path, b.Bytes(), run)
 	}

@@ -75,7 +75,7 @@ func savedPass(t *testing.T) (evidence, policy string) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := saved.Write(&b, []gate.Result{{Evidence: &images[0]}}); err != nil {
+	if err := saved.WriteRun(&b, &gate.Run{Results: []gate.Result{{Evidence: &images[0]}}}); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

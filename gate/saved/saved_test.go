@@ -61,7 +61,7 @@ func write(tb testing.TB, images []evidence.Image, missing ...string) string {
 		results = append(results, gate.Result{Ref: ref})
 	}
 	var b strings.Builder
-	if err := saved.Write(&b, results); err != nil {
+	if err := saved.WriteRun(&b, &gate.Run{Results: results}); err != nil {
 		tb.Fatal(err)
 	}
 	return b.String()
@@ -76,7 +76,7 @@ func TestEvidenceIsSavedWithoutLoss(t *testing.T) {
 		{Ref: "nothing:1"},
 	}
 	var file strings.Builder
-	if err := saved.Write(&file, results); err != nil {
+	if err := saved.WriteRun(&file, &gate.Run{Results: results}); err != nil {
 		t.Fatal(err)
 	}
 	images, missing, err := read(saved.NewReader(), file.String())

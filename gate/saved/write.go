@@ -10,13 +10,10 @@ import (
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
-// Write writes what results were judged by, as [Reader.Read] reads it: one
-// advisory and one image on each line.
-func Write(w io.Writer, results []gate.Result) error {
-	return WriteRun(w, &gate.Run{Results: results})
-}
-
-// WriteRun writes what the results of a run were judged by, and its documents.
+// WriteRun writes what the results of a run were judged by, and its documents, as
+// [Reader.Read] reads it: one advisory and one image on each line. There is no
+// function for the results alone: a file without the documents of its run would pass
+// where the run did not.
 func WriteRun(w io.Writer, run *gate.Run) error {
 	results := run.Results
 	t := &table{places: map[string]int{}}
