@@ -266,3 +266,29 @@ func TestEightPromotionsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Of two targets, the report says which one has the image and which one was not tried.
+func TestSecondTargetIsNotTried(t *testing.T) {
+	s := newStage(t)
+	digest := s.push("test/app:1", "8080/tcp")
+	s.before = func(w http.ResponseWriter, q *http.Request, _ int) bool {
+		if q.Method == http.MethodPut && strings.HasPrefix(q.URL.Path, "/v2/second/app/manifests/") {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	}
+	code, out := s.promote(s.host+"/test/app:1", s.host+"/first/app:1", s.host+"/second/app:1", s.host+"/third/app:1")
+	if code != exitNoVerdict || s.names("first/app:1") != digest || s.names("second/app:1")+s.names("third/app:1") != "" {
+		t.Errorf("exit code %d, the tags name %q, %q, %q", code, s.names("first/app:1"), s.names("second/app:1"), s.names("third/app:1"))
+	}
+	for _, want := range []string{
+		"promoted " + digest + " from " + s.host + "/test/app to " + s.host + "/first/app",
+		"to " + s.host + "/second/app: copy the manifests", "no tag of " + s.host + "/second/app was changed",
+		"to " + s.host + "/third/app: it was not tried",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the report does not say %q:\n%s", want, out)
+		}
+	}
+}

@@ -233,6 +233,7 @@ func (w *promoter) copy(ctx context.Context) {
 		}
 		if err != nil {
 			t.Error = err.Error()
+			w.refuse("it was not tried, because the promotion to " + t.Target + " did not finish")
 			w.stop(err)
 			return
 		}

@@ -138,6 +138,8 @@ func TestProgressIsABoundary(t *testing.T) {
 		for _, phase := range []gate.Phase{gate.PhaseResolve, gate.PhaseDone, gate.PhaseDatabase} {
 			p.Observe(gate.Event{Image: "a\x1b]0;owned\a\n::error::x", Phase: phase})
 		}
+		p.last = time.Time{}
+		p.Step("s\x1b[2J\n::error::x")
 		p.Warn("w\x1b[2J\r\n##vso[task.complete]")
 		p.Finish()
 		text := strings.ReplaceAll(strings.ReplaceAll(out.String(), "\x1b[K", ""), "\r", "")
