@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -29,6 +30,10 @@ func (p *apkParser) line(text []byte) {
 		return
 	}
 	value := text[2:]
+	if strings.IndexByte("PVoA", text[0]) >= 0 && bytes.ContainsFunc(value, isSpaceOrControl) {
+		// No advisory has such a name; what apk makes of it depends on its version.
+		p.d.complain("has a %q field with white space or control characters: %s", string(text[0]), quote(string(value)))
+	}
 	switch text[0] {
 	case 'P':
 		if p.name != "" {
@@ -54,6 +59,8 @@ func (p *apkParser) line(text []byte) {
 		p.file(string(value))
 	}
 }
+
+func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // once reports a field that a package has twice: apk takes one value and Trivy
 // the other.

@@ -85,6 +85,10 @@ func (p *dpkgParser) end() {
 		}
 		return
 	}
+	if strings.ToLower(name) != name {
+		// dpkg itself folds names, and Trivy finds no advisory for this one.
+		p.d.complain("has the package name %s in capitals, which dpkg reads in small letters", quote(name))
+	}
 	if fields["version"] == "" {
 		p.d.complain("has the package %s without a version", quote(name))
 	}
