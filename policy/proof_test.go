@@ -159,6 +159,8 @@ func TestSignatures(t *testing.T) {
 		"only the base collected":   {p, proof(noAttached), ruleSignatures, ResultUndecided, "not looked for"},
 		"by the key":                {k, both(tried, signedAs(digestA, signedByKey())), ruleSignatures, ResultPass, ""},
 		"key without a root":        {k, both(tried, signedAs(digestA), proof(noRoot)), ruleSignatures, ResultFail, ""},
+		"another key":               {k, both(tried, signedAs(digestA, evidence.Signer{Key: keyA})), ruleSignatures, ResultFail, "key 111111111111"},
+		"no key":                    {k, both(tried, signedAs(digestA, evidence.Signer{}, person("a@example.no"))), ruleSignatures, ResultFail, ""},
 		"key that was not compared": {k, signedAs(digestA, signedByKey()), ruleSignatures, ResultUndecided, "k (key"},
 		"index, without an index":   {p, both(signedAs(digestB, a, b), func(i *evidence.Image) { i.IndexDigest, i.Reference.Digest = "", "" }), ruleSignatures, ResultFail, ""},
 		"no digest, no subject":     {p, both(signedAs("", a, b), func(i *evidence.Image) { i.IndexDigest, i.Reference.Digest = "", "" }), ruleSignatures, ResultFail, ""},
