@@ -64,7 +64,7 @@ func runCheck(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if run.pinned, err = newPinnedOutput(c, docs); err != nil {
+	if run.pinned, err = newPinnedOutput(c, docs, run.places()); err != nil {
 		return err
 	}
 	refs = run.takeShare(refs)

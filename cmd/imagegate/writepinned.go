@@ -36,8 +36,9 @@ type pinnedOutput struct {
 	staging string            // the directory before it has its name
 }
 
-// newPinnedOutput reads --write-pinned. It returns nil without the flag.
-func newPinnedOutput(c *cli.Context, docs *documents) (*pinnedOutput, error) {
+// newPinnedOutput reads --write-pinned. It returns nil without the flag. written are the
+// files that the run writes besides.
+func newPinnedOutput(c *cli.Context, docs *documents, written []string) (*pinnedOutput, error) {
 	path := c.String(flagWritePinned)
 	if path == "" {
 		if c.IsSet(flagWritePinned) {
@@ -47,6 +48,16 @@ func newPinnedOutput(c *cli.Context, docs *documents) (*pinnedOutput, error) {
 	}
 	if docs == nil {
 		return nil, usagef("flag --%s: no document is given", flagWritePinned).WithHint("add --manifests, --compose or --dockerfile")
+	}
+	for _, other := range written {
+		if place(other) == place(path) {
+			return nil, usagef("flag --%s: a report is written to %s as well", flagWritePinned, path).WithHint("give the documents a place of their own")
+		}
+	}
+	for _, dir := range c.StringSlice(flagManifests) {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && below(path, dir) {
+			return nil, usagef("flag --%s: %s is in the directory %s, whose manifests are read", flagWritePinned, path, dir).WithHint("name a place outside of it")
+		}
 	}
 	out := &pinnedOutput{path: path, tree: len(docs.release.Documents) > 1 || docs.directory}
 	if !out.tree {
@@ -68,6 +79,12 @@ func newPinnedOutput(c *cli.Context, docs *documents) (*pinnedOutput, error) {
 		return nil, usagef("flag --%s: the directory %s is not empty", flagWritePinned, path).WithHint("name a directory that is not there yet")
 	}
 	return out, nil
+}
+
+// below reports whether a path is in a directory and not the directory itself.
+func below(path, dir string) bool {
+	rel, err := filepath.Rel(place(dir), place(path))
+	return err == nil && rel != "." && filepath.IsLocal(rel)
 }
 
 // prepare makes the pinned documents of a run that passed. Every digest is read back
