@@ -1,14 +1,17 @@
 package manifests
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	jsonserializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -17,9 +20,20 @@ import (
 // maxLists bounds lists in lists.
 const maxLists = 8
 
+// kinds are those of Kubernetes itself. It is a copy of client-go's list, to which
+// other packages of the program, such as Helm's, add kinds of theirs. It is made when
+// manifests are read: most runs have none.
+var kinds = sync.OnceValue(func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(scheme.AddToScheme(s))
+	return s
+})
+
 // strict decodes as the API server does: keys have their exact case, and unknown
 // and repeated ones are errors.
-var strict = jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, jsonserializer.SerializerOptions{Strict: true})
+var strict = sync.OnceValue(func() *jsonserializer.Serializer {
+	return jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, kinds(), kinds(), jsonserializer.SerializerOptions{Strict: true})
+})
 
 // object is one object of a document that is being read.
 type object struct {
@@ -44,7 +58,7 @@ func (r *reader) object(v *value, path string, lists int) {
 		return
 	}
 	items := v.field("items")
-	if strings.HasSuffix(o.Kind, "List") && items != nil && !scheme.Scheme.Recognizes(o.group) || o.isList() {
+	if strings.HasSuffix(o.Kind, "List") && items != nil && !kinds().Recognizes(o.group) || o.isList() {
 		r.list(o, items, lists)
 		return
 	}
@@ -62,7 +76,7 @@ func (o *object) shown(path string) string {
 
 // isList reports whether the kind is one of Kubernetes' own lists.
 func (o *object) isList() bool {
-	return strings.HasSuffix(o.Kind, "List") && scheme.Scheme.Recognizes(o.group) && o.Kind != "List" || o.group == corev1.SchemeGroupVersion.WithKind("List")
+	return strings.HasSuffix(o.Kind, "List") && kinds().Recognizes(o.group) && o.Kind != "List" || o.group == corev1.SchemeGroupVersion.WithKind("List")
 }
 
 // identify reads apiVersion, kind and the name.
@@ -71,7 +85,7 @@ func (r *reader) identify(v *value, path string) (*object, bool) {
 	o.APIVersion, o.Kind = v.field("apiVersion").text(), v.field("kind").text()
 	o.At = evidence.Place{File: r.file, Line: v.line, Column: v.column}
 	if o.APIVersion == "" || o.Kind == "" {
-		r.problem(v.line, v.column, path, "judge rendered manifests, and leave other files out",
+		r.problem(v.line, v.column, path, r.otherCure(v),
 			"the object has no apiVersion and kind, so it is not known what it is")
 		return nil, false
 	}
@@ -87,6 +101,20 @@ func (r *reader) identify(v *value, path string) (*object, bool) {
 		o.Name = meta.field("generateName").text()
 	}
 	return o, true
+}
+
+// otherCure says what to do with a file that is no manifest.
+func (r *reader) otherCure(v *value) string {
+	base := strings.ToLower(filepath.Base(r.file))
+	switch {
+	case v.field("services") != nil:
+		return "judge a Compose file with --compose"
+	case strings.HasPrefix(base, "kustomization."):
+		return "judge what kustomize makes of it: kustomize build DIR | imagegate check --manifests -"
+	case base == "chart.yaml" || strings.HasPrefix(base, "values"):
+		return "judge what Helm makes of it: helm template NAME CHART | imagegate check --manifests -"
+	}
+	return "judge rendered manifests, and leave other files out"
 }
 
 // list reads the items of a list. Those of a typed list may leave out what the list
@@ -120,7 +148,7 @@ func (r *reader) list(o *object, items *value, lists int) {
 // listItself decodes a list without its items, so that a mistake in its own fields
 // is found.
 func (r *reader) listItself(o *object) {
-	if !scheme.Scheme.Recognizes(o.group) {
+	if !kinds().Recognizes(o.group) {
 		return
 	}
 	bare := *o.value
@@ -156,7 +184,7 @@ func (r *reader) read(o *object) {
 		r.problem(o.At.Line, o.At.Column, o.path, "split the object", "the %s %s has more than %d values", o.Kind, clip(o.Name), maxObjectValues)
 		return
 	}
-	if !scheme.Scheme.Recognizes(o.group) {
+	if !kinds().Recognizes(o.group) {
 		r.unknown(o)
 		return
 	}
@@ -212,7 +240,7 @@ const placeholderCure = "judge the manifests as they are applied, with every pla
 // decode decodes a value strictly. Mistakes become problems with the place and path
 // of the field.
 func (r *reader) decode(o *object, v *value) (runtime.Object, bool) {
-	decoded, _, err := strict.Decode(v.json(), nil, nil)
+	decoded, _, err := strict().Decode(v.json(), nil, nil)
 	if err == nil {
 		return decoded, true
 	}

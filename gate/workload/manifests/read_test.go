@@ -400,3 +400,18 @@ func TestReadDirectory(t *testing.T) {
 		t.Errorf("standard input: %v, %+v", err, r)
 	}
 }
+
+// A file of another kind is named with the way to judge it.
+func TestOtherFiles(t *testing.T) {
+	for name, tt := range map[string]struct{ document, cure string }{
+		"compose.yaml":             {"services: {web: {image: a}}\n", "--compose"},
+		"prod/kustomization.yaml":  {"resources: [a.yaml]\n", "kustomize build"},
+		"chart/Chart.yaml":         {"apiVersion: v2\nname: web\n", "helm template"},
+		"chart/values-prod.yaml":   {"image: {tag: a}\n", "helm template"},
+		".github/workflows/ci.yml": {"on: push\njobs: {}\n", ""},
+	} {
+		if r := Parse(name, []byte(tt.document), Options{}); problems(r) == "" || !strings.Contains(problems(r), tt.cure) {
+			t.Errorf("%s: %s", name, problems(r))
+		}
+	}
+}

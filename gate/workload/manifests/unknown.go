@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -21,7 +20,7 @@ func (r *reader) unknown(o *object) {
 	case o.group.Group == "kustomize.config.k8s.io":
 		r.problem(o.At.Line, o.At.Column, o.path, "judge what it makes: kustomize build DIR | imagegate check --manifests -", "this is the input of kustomize, and no manifest")
 		return
-	case scheme.Scheme.IsGroupRegistered(o.group.Group):
+	case kinds().IsGroupRegistered(o.group.Group):
 		r.problem(o.At.Line, o.At.Column, o.path+"kind", "correct apiVersion and kind; versions that Kubernetes has removed are no longer served",
 			"Kubernetes has no %s in %s", clip(o.Kind), clip(o.APIVersion))
 		return
