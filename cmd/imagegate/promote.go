@@ -25,7 +25,7 @@ func promoteCommand(p *program) *cli.Command {
 		&cli.StringFlag{Name: "emergency-by", Usage: "the `PERSON` who decides that, one whom the policy names"},
 		&cli.StringFlag{Name: "emergency-until", Usage: "the last `DAY` of the emergency, such as 2027-01-31"},
 		&cli.StringFlag{Name: "dotenv", Usage: "write IMAGEGATE_VERDICT, IMAGEGATE_DIGEST and IMAGEGATE_TARGET to `FILE`, for GitLab's artifacts:reports:dotenv"},
-		&cli.StringSliceFlag{Name: "platform", Hidden: true},
+		&cli.StringSliceFlag{Name: "platform", Usage: "is refused: all platforms are judged and copied, and the digest of one `PLATFORM` is another"},
 		evidenceFlag(),
 	}
 	flags = slices.Concat(policyFlags(), flags, proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
