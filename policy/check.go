@@ -22,6 +22,7 @@ func (d *decoder) check(p *Policy, root *yaml.Node, seen map[string]*yaml.Node) 
 	d.checkVulnerabilities(p, seen["vulnerabilities"])
 	d.checkExploited(p)
 	d.checkBaselineKeys(p)
+	d.checkDeadlineKeys(p)
 	d.checkLevels(p)
 	d.checkProof(p)
 }

@@ -56,7 +56,7 @@ func ClassSteps() []ClassStep {
 		{ClassIgnoredType, ruleTypes, "`vulnerabilities.types` does not list the type of its package", true, (*judge).isIgnoredType, (*judge).notIgnoredType},
 		{ClassDistroOwned, ruleDistroOwned, "it is about a language package that the distribution installed, and `vulnerabilities.distro-owned` is `warn` or `ignore`", true, (*judge).isDistroOwned, (*judge).notDistroOwned},
 		{ClassUnfixed, ruleUnfixed, "it has no fixed version, and `vulnerabilities.unfixed` is `warn` or `ignore`", true, (*judge).isUnfixed, (*judge).notUnfixed},
-		{ClassGrace, ruleGrace, "it was published less than `vulnerabilities.grace` ago", true, (*judge).isInGrace, (*judge).notInGrace},
+		{ClassGrace, ruleGrace, "it was published less than `vulnerabilities.grace` ago, or its deadline of `deadlines` is not over", true, (*judge).isInGrace, (*judge).notInGrace},
 		{ClassBaseline, ruleBaseline, "the image of `--baseline` has it too, and `baseline` covers it", true, (*judge).isInBaseline, (*judge).notInBaseline},
 		{ClassBlocking, ruleMax, "more findings of its severity are left than `vulnerabilities.max` allows", false, nil, nil},
 		{ClassBelowThreshold, ruleMax, "it is left, and `vulnerabilities.max` allows it", true, nil, nil},
@@ -84,6 +84,7 @@ func (j *judge) classify() {
 			f := Judged{Finding: &j.img.Scan.Findings[i]}
 			f.Severity = j.severity(f.Finding)
 			j.mark(&f)
+			j.markDeadline(&f)
 			j.place(&f)
 			if f.Class == "" {
 				counts[f.Severity]++
@@ -195,6 +196,9 @@ func (j *judge) isUnfixed(f *Judged) bool {
 // isInGrace gives grace. A date of publication in the future would give it for
 // as long as the date says, so it gives none.
 func (j *judge) isInGrace(f *Judged) bool {
+	if len(deadlinesKey.value(j.s)) > 0 {
+		return j.isBeforeDeadline(f)
+	}
 	grace := graceKey.at(j.s, f.Severity).value
 	if grace == 0 || f.Published == nil || f.Published.After(j.now.Add(futureToleranceHours*time.Hour)) {
 		return false

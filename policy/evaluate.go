@@ -157,7 +157,7 @@ func decide(rules []RuleResult) Decision {
 // accompanying reports a rule that asks nothing of an image: a pass of it alone
 // would be a pass of an image that was not judged.
 func accompanying(id string) bool {
-	return IsPromotionRule(id) || slices.Contains([]string{ruleEvidence, ruleExceptions, ruleExceptionLimits, ruleOverrides, ruleBaseline}, id)
+	return IsPromotionRule(id) || slices.Contains([]string{ruleEvidence, ruleExceptions, ruleExceptionLimits, ruleOverrides, ruleBaseline, ruleDeadlines}, id)
 }
 
 // apply runs one rule and lets its level decide what not being met means.

@@ -170,6 +170,9 @@ func (j *judge) notUnfixed(f *Judged) string {
 }
 
 func (j *judge) notInGrace(f *Judged) string {
+	if len(deadlinesKey.value(j.s)) > 0 {
+		return j.notBeforeDeadline(f)
+	}
 	grace := graceKey.at(j.s, f.Severity).value
 	switch {
 	case grace == 0:

@@ -33,6 +33,8 @@ func sections() []section {
 		{rules: []*Rule{platformsRule()}},
 		vulnerabilitySection(),
 		exploitedSection(),
+		deadlinesSection(),
+		exposureSection(),
 		baselineSection(),
 		secretSection(),
 		licenseSection(),

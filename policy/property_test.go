@@ -256,7 +256,7 @@ func exploitationOnlyHurts(t *testing.T, name string, p *Policy, img *evidence.I
 	feeds := exploitedFeeds()
 	for i := range 6 {
 		feeds.Known = append(feeds.Known, evidence.Exploitation{
-			ID: fmt.Sprintf("CVE-2026-%04d", i), KEV: &evidence.KEVEntry{Added: noon(), Due: noon()}, EPSS: &evidence.EPSSScore{Probability: 1, Percentile: 1},
+			ID: fmt.Sprintf("CVE-2026-%04d", i), KEV: &evidence.KEVEntry{Added: noon().AddDate(-1, 0, 0), Due: noon().AddDate(0, 0, -60)}, EPSS: &evidence.EPSSScore{Probability: 1, Percentile: 1},
 		})
 	}
 	for what, feeds := range map[string]*evidence.Exploited{"listed": feeds, "unread": nil, "empty": {}} {

@@ -98,6 +98,7 @@ func keyValues() map[string]values {
 	}
 	maps.Copy(out, exploitedValues())
 	maps.Copy(out, baselineValues())
+	maps.Copy(out, deadlineValues())
 	out[ruleCustom] = values{
 		base: `[{id: tag, deny: image.tag == "x", message: m, level: warn}, {id: size, deny: config.size > 3, message: m}]`,
 		loose: []string{

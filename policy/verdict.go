@@ -97,6 +97,9 @@ type Judged struct {
 	KEV  *evidence.KEVEntry
 	EPSS *evidence.EPSSScore
 	Mark string
+	// Due is the moment from which on the finding blocks by a row of deadlines; zero when
+	// it has none.
+	Due time.Time
 	// DuePassed is true when the day has passed by which the catalogue wants it fixed.
 	DuePassed bool
 }

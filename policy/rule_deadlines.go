@@ -1,0 +1,296 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+const (
+	ruleDeadlines        = "deadlines.rows"
+	ruleDeadlinesCeiling = "deadlines.ceiling"
+	ruleExposure         = "exposure"
+
+	exposurePublic   = "public"
+	exposureInternal = "internal"
+
+	wordDueDate      = "due-date"
+	maxDeadlineRows  = 50
+	deadlinesExample = "deadlines:\n  rows:\n  - {kev: true, exposure: public, within: 3d}\n  - {kev: true, within: due-date}\n  - {severity: critical, within: 15d}\n  - {within: 30d}\n"
+)
+
+// deadlineRow says until when findings of a kind have to be fixed.
+type deadlineRow struct {
+	pos         Position
+	kev         bool // the catalogue of exploited vulnerabilities lists it
+	severity    evidence.Severity
+	exposure    string
+	probability float64
+	within      time.Duration
+	dueDate     bool // the day of the catalogue instead of within
+}
+
+var (
+	deadlinesKey = &setting[[]deadlineRow]{
+		path: ruleDeadlines, doc: "Until when findings have to be fixed: the first row that matches a finding counts. They take the place of vulnerabilities.grace.",
+		schema: object{"type": "array", "minItems": 1, "maxItems": maxDeadlineRows, "items": schemaOf(deadlineFields())}, read: deadlineRows,
+		order: sameDeadlines, unset: &[]deadlineRow{},
+	}
+	deadlinesCeilingKey = &setting[time.Duration]{
+		path: ruleDeadlinesCeiling, doc: "How long after its publication every finding has to be fixed, whatever the rows say.",
+		schema: durationSchema(), read: someTime, order: smaller[time.Duration],
+	}
+	exposureKey = &setting[string]{
+		path: ruleExposure, doc: "Who can reach what the image runs as: public, or internal. Rows of deadlines ask for it.",
+		schema: enum(exposurePublic, exposureInternal), read: oneOf(exposurePublic, exposureInternal),
+		order: same, unset: new(exposurePublic), // a row can ask for either
+
+	}
+)
+
+func deadlineFields() []field[*deadlineRow] {
+	return []field[*deadlineRow]{
+		{key: "kev", doc: "The row is for findings that CISA's catalogue of exploited vulnerabilities lists.", schema: object{"const": true}, decode: func(d *decoder, n *yaml.Node, name string, r *deadlineRow) {
+			if v, ok := d.toggle(n, name); ok && !v {
+				d.fail(n, "leave it out, and write the row after those with kev: true", "%s is false", name)
+			}
+			r.kev = true
+		}},
+		{key: "severity", doc: "The row is for findings of this severity.", schema: enum(severityWords()...), decode: func(d *decoder, n *yaml.Node, name string, r *deadlineRow) {
+			w, _ := d.choice(n, name, severityWords())
+			r.severity = evidence.Severity(w)
+		}},
+		{key: "exposure", doc: "The row is for images with this exposure.", schema: enum(exposurePublic, exposureInternal), decode: func(d *decoder, n *yaml.Node, name string, r *deadlineRow) {
+			r.exposure, _ = d.choice(n, name, []string{exposurePublic, exposureInternal})
+		}},
+		{key: "epss", doc: "The row is for findings with at least this EPSS probability.", schema: shareSchema(), decode: func(d *decoder, n *yaml.Node, name string, r *deadlineRow) {
+			r.probability, _ = share(d, n, name)
+		}},
+		{key: "within", doc: "How long after its publication (with kev: after it was added to the catalogue) a finding has to be fixed, or due-date, the day that the catalogue names.", required: true,
+			cure: "write within: 30d", schema: object{"anyOf": []any{durationSchema(), object{"const": wordDueDate}}}, decode: decodeWithin},
+	}
+}
+
+func decodeWithin(d *decoder, n *yaml.Node, name string, r *deadlineRow) {
+	if n.Kind == yaml.ScalarNode && n.Value == wordDueDate && !d.bad[n] {
+		r.dueDate = true
+		return
+	}
+	r.within, _ = d.duration(n, name, true)
+}
+
+// deadlineRows reads the rows. A row after one that matches everything it matches is
+// never reached.
+func deadlineRows(d *decoder, n *yaml.Node, name string) ([]deadlineRow, bool) {
+	mistakes := len(d.diags)
+	rows, ok := list(d, n, name, false, func(c *yaml.Node, item string) (deadlineRow, bool) {
+		r := deadlineRow{pos: d.pos(c)}
+		listed(d, c, item, deadlineFields(), &r)
+		if r.dueDate && !r.kev {
+			d.fail(c, "add kev: true", "%s has within: due-date, and only findings of the catalogue have such a day", item)
+		}
+		return r, true
+	})
+	if ok && len(rows) > maxDeadlineRows {
+		d.fail(n, "join those that say the same", "%s has more than %d rows", name, maxDeadlineRows)
+	}
+	for i := range rows {
+		for k := range i {
+			if len(d.diags) == mistakes && rows[k].includes(&rows[i]) {
+				d.fail(n.Content[i], "move it before that one, or remove it", "item %d of %s is never reached: item %d matches all its findings", i+1, name, k+1)
+			}
+		}
+	}
+	return rows, ok && len(d.diags) == mistakes
+}
+
+// includes reports whether a row matches every finding that another one matches.
+func (r *deadlineRow) includes(o *deadlineRow) bool {
+	return (!r.kev || o.kev) && (r.severity == "" || r.severity == o.severity) && (r.exposure == "" || r.exposure == o.exposure) && r.probability <= o.probability
+}
+
+// sameDeadlines is the order of rows above a base that is pinned: they may not change.
+func sameDeadlines(child, base []deadlineRow) bool {
+	return slices.EqualFunc(child, base, func(a, b deadlineRow) bool {
+		a.pos, b.pos = Position{}, Position{}
+		return a == b
+	})
+}
+
+func deadlinesSection() section {
+	return section{name: "deadlines", doc: "Until when findings have to be fixed.", rules: []*Rule{
+		{
+			ID: ruleDeadlines, Title: "Until when findings have to be fixed.",
+			Why: "What is exploited on a public service has days; what is not has weeks.",
+			How: "update the package before the deadline",
+			Settings: "a list of rows with within (a time, or due-date) and any of kev: true, severity, exposure and epss; the first row whose conditions a finding meets counts. The time begins with the publication of the " +
+				"advisory, with kev: true with the day on which it was added to the catalogue. Until the deadline the finding is in the class grace. A finding that no row matches, or without a date, has none. That a finding is exploited never gives it more time than the rows without kev and epss do. The rows take the place of vulnerabilities.grace. " +
+				"Rows with kev or epss need the feeds of exploited.kev and exploited.epss.",
+			Default: "none", Example: "vulnerabilities: {max: {critical: 0, high: 0}}\n" + deadlinesExample,
+			keys: []key{deadlinesKey}, modifies: true, check: checkDeadlines,
+		},
+		{
+			ID: ruleDeadlinesCeiling, Title: "How long after its publication every finding has to be fixed.", Setting: true,
+			Why: "No row should give more time than a standard allows.", How: "update the package",
+			Settings: "a time such as 192d", Default: "none", Example: "vulnerabilities: {max: {critical: 0, high: 0}}\n" + deadlinesExample + "  ceiling: 192d\n",
+			keys: []key{deadlinesCeilingKey}, modifies: true,
+		},
+	}}
+}
+
+func exposureSection() section {
+	return section{rules: []*Rule{{
+		ID: ruleExposure, Title: "Who can reach what the image runs as.", Setting: true,
+		Why: "Rows of deadlines can give less time to what everyone can reach.", How: "set it in an override that names the images",
+		Settings: "public or internal", Default: exposurePublic, Example: "exposure: internal\n",
+		keys: []key{exposureKey}, modifies: true,
+	}}}
+}
+
+// deadline returns the moment from which on a finding blocks, and the row that says so.
+// ok is false for a finding without a deadline: it blocks at once. That a finding is
+// exploited can only shorten its time: it has no more than the rows would give it
+// otherwise.
+func (j *judge) deadline(f *Judged) (due time.Time, row *deadlineRow, ok bool) {
+	due, row, ok = j.deadlineBy(f)
+	quiet := *f
+	for _, without := range []func(){
+		func() { quiet.KEV = nil }, func() { quiet.EPSS = nil }, func() { quiet.KEV = f.KEV },
+	} {
+		if without(); !ok || f.KEV == nil && f.EPSS == nil {
+			break
+		}
+		otherDue, other, has := j.deadlineBy(&quiet)
+		if !has || otherDue.Before(due) {
+			due, row, ok = otherDue, other, has
+		}
+	}
+	return due, row, ok
+}
+
+// deadlineBy returns the deadline by the first row that matches.
+func (j *judge) deadlineBy(f *Judged) (due time.Time, row *deadlineRow, ok bool) {
+	rows := deadlinesKey.value(j.s)
+	i := slices.IndexFunc(rows, func(r deadlineRow) bool {
+		return (!r.kev || f.KEV != nil) && (r.severity == "" || r.severity == f.Severity) &&
+			(r.exposure == "" || r.exposure == exposureKey.value(j.s)) && (r.probability == 0 || f.EPSS != nil && f.EPSS.Probability >= r.probability)
+	})
+	if i < 0 {
+		return due, nil, false
+	}
+	row = &rows[i]
+	var start time.Time
+	switch {
+	case row.kev:
+		start = f.KEV.Added
+	case f.Published != nil:
+		start = *f.Published
+	}
+	if start.IsZero() || start.After(j.now.Add(futureToleranceHours*time.Hour)) {
+		return due, row, false
+	}
+	due = start.Add(row.within)
+	if row.dueDate {
+		due = f.KEV.Due.AddDate(0, 0, 1) // through its end
+	}
+	if ceiling := deadlinesCeilingKey.of(j.s); ceiling.set {
+		if f.Published != nil && f.Published.Before(start) {
+			start = *f.Published
+		}
+		if last := start.Add(ceiling.value); last.Before(due) {
+			due = last
+		}
+	}
+	return due, row, true
+}
+
+// isBeforeDeadline gives a finding grace until its deadline.
+func (j *judge) isBeforeDeadline(f *Judged) bool {
+	due, row, ok := j.deadline(f)
+	if !ok || !j.now.Before(due) {
+		return false
+	}
+	f.GraceUntil = due
+	f.Reason = fmt.Sprintf("to be fixed until %s (%s)", due.UTC().Format("2006-01-02 15:04 UTC"), row.pos)
+	return true
+}
+
+func (j *judge) notBeforeDeadline(f *Judged) string {
+	due, row, ok := j.deadline(f)
+	switch {
+	case row == nil:
+		return "no row of deadlines matches it"
+	case !ok:
+		return "it has no date of publication, or one in the future, so it has no deadline"
+	}
+	return fmt.Sprintf("it had to be fixed until %s (%s)", due.UTC().Format("2006-01-02 15:04 UTC"), row.pos)
+}
+
+// markDeadline notes the deadline of a finding, also of one that blocks.
+func (j *judge) markDeadline(f *Judged) {
+	if len(deadlinesKey.value(j.s)) == 0 {
+		return
+	}
+	due, _, ok := j.deadline(f)
+	if !ok {
+		return
+	}
+	f.Due = due
+	text := "deadline " + due.UTC().Format(time.DateOnly)
+	if !j.now.Before(due) {
+		text += ", which has passed"
+	}
+	if f.Mark != "" {
+		text = f.Mark + "; " + text
+	}
+	f.Mark = text
+}
+
+// checkDeadlines asks for the feeds that rows need: a finding that is exploited would be
+// given the time of one that is not.
+func checkDeadlines(j *judge) answer {
+	rows := deadlinesKey.value(j.s)
+	if slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.kev }) {
+		if lack := j.lacks(kevFeed(false)); lack != nil {
+			return *lack
+		}
+	}
+	if slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.probability > 0 }) {
+		if lack := j.lacks(epssFeed(false)); lack != nil {
+			return *lack
+		}
+	}
+	waiting := 0
+	for i := range j.findings {
+		if j.findings[i].Class == ClassGrace {
+			waiting++
+		}
+	}
+	return passing("%d of %d findings before their deadline", waiting, len(j.findings))
+}
+
+// checkDeadlineKeys reports rows and keys that have no effect.
+func (d *decoder) checkDeadlineKeys(p *Policy) {
+	for _, s := range p.everySettings() {
+		rows := deadlinesKey.of(s)
+		if pos, set := s.set(deadlinesCeilingKey); set && !rows.set {
+			d.failPos(pos, "add rows: [{within: 30d}]", "deadlines.ceiling has no effect without deadlines.rows")
+			return
+		}
+		if !rows.set {
+			continue
+		}
+		if pos, set := s.set(graceKey); set && pos.File == rows.pos.File {
+			d.failPos(pos, "remove it, or write it as rows of deadlines", "vulnerabilities.grace has no effect: deadlines.rows takes its place")
+			return
+		}
+		if i := slices.IndexFunc(rows.value, func(r deadlineRow) bool { return r.kev }); i >= 0 && kevKey.value(s) == levelFail {
+			d.failPos(rows.value[i].pos, "write exploited: {kev: warn}, or remove the row", "the row has no effect: exploited.kev is fail, so such a finding blocks at once")
+			return
+		}
+	}
+}

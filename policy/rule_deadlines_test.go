@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+// rows has deadlines of every kind.
+const deadlineSource = "vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 0}}\ncoverage: {database-max-age: 999d}\nexploited: {kev: warn, database-max-age: 999d}\n" +
+	"deadlines:\n  ceiling: 100d\n  rows:\n" +
+	"  - {kev: true, exposure: public, within: 3d}\n" +
+	"  - {kev: true, within: due-date}\n" +
+	"  - {epss: 0.5, within: 7d}\n" +
+	"  - {severity: critical, within: 15d}\n" +
+	"  - {severity: high, within: 400d}\n"
+
+func TestDeadlineTable(t *testing.T) {
+	midnight := noon().Truncate(24 * time.Hour)
+	about := func(sev evidence.Severity, published int, known ...evidence.Exploitation) func(*evidence.Image) {
+		return scan(func(s *evidence.Scan) {
+			f := finding("CVE-2026-0001", sev)
+			f.Published = ptr(noon().AddDate(0, 0, -published))
+			s.Findings = []evidence.Finding{f}
+			s.Exploited.Known = known
+		})
+	}
+	kev := func(added, due int) evidence.Exploitation {
+		return evidence.Exploitation{ID: "CVE-2026-0001", KEV: &evidence.KEVEntry{Added: midnight.AddDate(0, 0, added), Due: midnight.AddDate(0, 0, due)}}
+	}
+	internal := strings.Replace(deadlineSource, "coverage:", "exposure: internal\ncoverage:", 1)
+	undated := func(i *evidence.Image) {
+		about("critical", 1)(i)
+		i.Scan.Findings[0].Published = nil
+	}
+	runRuleCases(t, map[string]ruleCase{
+		"critical, in time":                 {deadlineSource, about("critical", 14), ruleMax, ResultPass, ""},
+		"critical, too late":                {deadlineSource, about("critical", 15), ruleMax, ResultFail, ""},
+		"high, up to the ceiling":           {deadlineSource, about("high", 99), ruleMax, ResultPass, ""},
+		"high, beyond the ceiling":          {deadlineSource, about("high", 100), ruleMax, ResultFail, ""},
+		"no row":                            {deadlineSource, about("medium", 0), ruleMax, ResultFail, ""},
+		"unrated is no severity of a row":   {strings.Replace(deadlineSource, "low: 0", "unknown: 0", 1), about("unknown", 0), ruleMax, ResultFail, ""},
+		"no date":                           {deadlineSource, undated, ruleMax, ResultFail, ""},
+		"a date in the future":              {deadlineSource, about("critical", -2), ruleMax, ResultFail, ""},
+		"public and exploited, in time":     {deadlineSource, about("high", 50, kev(-2, -1)), ruleMax, ResultPass, ""},
+		"public and exploited, too late":    {deadlineSource, about("high", 1, kev(-3, 20)), ruleMax, ResultFail, ""},
+		"internal and exploited, in time":   {internal, about("high", 50, kev(-30, 0)), ruleMax, ResultPass, ""},
+		"internal and exploited, too late":  {internal, about("high", 1, kev(-30, -1)), ruleMax, ResultFail, ""},
+		"exploited, older than the ceiling": {internal, about("high", 101, kev(-30, 9)), ruleMax, ResultFail, ""},
+		"exploited gives no row":            {deadlineSource, about("low", 50, kev(-2, -1)), ruleMax, ResultFail, ""},
+		"exploited gives no more time":      {deadlineSource, about("critical", 20, kev(-1, 20)), ruleMax, ResultFail, ""},
+		"likely, in time":                   {deadlineSource, about("high", 6, evidence.Exploitation{ID: "CVE-2026-0001", EPSS: &evidence.EPSSScore{Probability: 0.5}}), ruleMax, ResultPass, ""},
+		"likely, too late":                  {deadlineSource, about("high", 7, evidence.Exploitation{ID: "CVE-2026-0001", EPSS: &evidence.EPSSScore{Probability: 0.5}}), ruleMax, ResultFail, ""},
+		"without the catalogue":             {deadlineSource, scan(func(s *evidence.Scan) { s.Exploited.KEV = nil }), ruleDeadlines, ResultUndecided, "was not read"},
+		"without the scores":                {deadlineSource, scan(func(s *evidence.Scan) { s.Exploited.EPSS = nil }), ruleDeadlines, ResultUndecided, "was not read"},
+		"with both":                         {deadlineSource, about("critical", 1), ruleDeadlines, ResultPass, "1 of 1 findings before their deadline"},
+		"rows that need no feed":            {"vulnerabilities: {max: {high: 0}}\ndeadlines: {rows: [{within: 9d}]}\n", scan(func(s *evidence.Scan) { s.Exploited = nil }), ruleDeadlines, ResultPass, ""},
+	})
+}
+
+// Every finding with a deadline says it, also when it has passed.
+func TestDeadlineIsSaid(t *testing.T) {
+	p := mustParse(t, "version: 1\n"+deadlineSource)
+	for published, want := range map[int]string{10: "deadline 2026-06-20", 20: "deadline 2026-06-10, which has passed"} {
+		img := goodImage()
+		f := finding("CVE-2026-0001", evidence.SeverityCritical)
+		f.Published = ptr(noon().AddDate(0, 0, -published))
+		with(f)(img)
+		got := p.Evaluate(img, noon()).Findings[0]
+		if got.Mark != want || !got.Due.Equal(f.Published.AddDate(0, 0, 15)) {
+			t.Errorf("%q, %s, want %q", got.Mark, got.Due, want)
+		}
+		if got.Class == ClassGrace && !got.GraceUntil.Equal(got.Due) {
+			t.Errorf("grace until %s, due %s", got.GraceUntil, got.Due)
+		}
+	}
+}
+
+// Time only takes deadlines away, and being exploited never gives more time than the
+// same rows give without it, where the rows for exploited findings are the shortest.
+func TestDeadlinesOnlyRunOut(t *testing.T) {
+	p := mustParse(t, "version: 1\n"+deadlineSource)
+	for seed := range uint64(60) {
+		img := randomImage(rand.New(rand.NewPCG(seed, 5)))
+		before := map[*evidence.Finding]Class{}
+		for day := range 40 {
+			v := p.Evaluate(img, noon().AddDate(0, 0, day))
+			for _, f := range v.Findings {
+				if was := before[f.Finding]; day > 0 && was == ClassBlocking && f.Class == ClassGrace {
+					t.Fatalf("seed %d: %s has grace again on day %d", seed, f.ID, day)
+				}
+				before[f.Finding] = f.Class
+			}
+		}
+	}
+}
+
+func TestDeadlinesThatMakeNoSense(t *testing.T) {
+	for src, want := range map[string]string{
+		"deadlines: {ceiling: 9d}":                                                                "without deadlines.rows",
+		"deadlines: {rows: []}":                                                                   "empty list",
+		"deadlines: {rows: [{severity: high}]}":                                                   "within",
+		"deadlines: {rows: [{within: due-date}]}":                                                 "kev: true",
+		"deadlines: {rows: [{kev: false, within: 3d}]}":                                           "is false",
+		"deadlines: {rows: [{within: 3d}, {severity: high, within: 1d}]}":                         "never reached",
+		"deadlines: {rows: [{within: soon}]}":                                                     "36h, 7d or 2w",
+		"deadlines: {rows: [{sevirity: high, within: 1d}]}":                                       "severity",
+		"deadlines: {rows: [{kev: true, within: 3d}]}\nexploited: {kev: fail}":                    "blocks at once",
+		"deadlines: {rows: [{within: 3d}]}\nvulnerabilities: {max: {high: 0}, grace: {high: 1d}}": "takes its place",
+		"exposure: secret": "public",
+	} {
+		src += "\n"
+		if !strings.Contains(src, "vulnerabilities:") {
+			src += "vulnerabilities: {max: {critical: 0}}\n"
+		}
+		_, err := Parse("p", []byte("version: 1\n"+src))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", src, err, want)
+		}
+	}
+}
+
+// deadlineValues are the rows of keyValues for deadlines.
+func deadlineValues() map[string]values {
+	row := func(days int) string { return fmt.Sprintf("[{severity: high, within: %dd}]", days) }
+	return map[string]values{
+		ruleDeadlines:        {base: row(5), loose: []string{row(6), row(4), "[{within: 5d}]"}, strict: []string{row(5)}},
+		ruleDeadlinesCeiling: {with: "deadlines: {rows: " + row(5) + "}\n", base: "30d", loose: []string{"31d"}, strict: []string{"30d", "29d"}},
+		ruleExposure:         {base: exposurePublic, loose: []string{exposureInternal}, strict: []string{exposurePublic}},
+	}
+}
