@@ -89,8 +89,8 @@ func filesSection() section {
 			"The attribute security.capability gives rights of root to every user who starts the file, like the setuid bit, and ls does not show it.",
 			"take the attribute away while building (RUN setcap -r FILE), or add the path of a file that needs it to files.capabilities.allow",
 			"files: {capabilities: {allow: [usr/bin/ping]}}\n"),
-		rule(worldWritableFiles, "Only these files and directories may be written by every user. Directories with the sticky bit, such as /tmp, do not count.",
-			"Every process in the container can replace what is in them, and so change what others run.",
+		rule(worldWritableFiles, "Only these files and directories may be written by every user.",
+			"Every process in the container can replace what is in them, and so change what others run. Directories with the sticky bit, such as /tmp, do not count: there each user can replace only what is their own.",
 			"take the permission away while building (RUN chmod o-w FILE), or add the path to files.world-writable.allow",
 			"files: {world-writable: {allow: [\"var/lib/app/**\"]}}\n"),
 	}}
