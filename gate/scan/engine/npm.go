@@ -39,6 +39,9 @@ func (l *layer) npm(e *wire.Entry, c content) {
 		return
 	}
 	if found.Name == "" || found.Version == "" {
+		if _, must := manifest.NPMPlace(e.Name); must {
+			l.skipped = append(l.skipped, e.Name)
+		}
 		return // an application's own, or none
 	}
 	l.main.byName[e.Name].npm = &analyzer.AnalysisResult{Applications: []ftypes.Application{{
