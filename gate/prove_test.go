@@ -105,3 +105,21 @@ func TestDecisionInsteadOfScan(t *testing.T) {
 		}
 	}
 }
+
+// What keeps signatures from being read is told, also where a decision takes the place
+// of the layers.
+func TestErrorsOfProofsBesideADecision(t *testing.T) {
+	g := &gate.Gate{
+		Policy: parse(t, signed), Resolver: resolveTo("linux/amd64"),
+		Prover: proverFunc(func(context.Context, *gate.Target, evidence.ProofNeed) (*evidence.Proof, error) {
+			return nil, errors.New("broken")
+		}),
+		Decider: deciderFunc(func(context.Context, *gate.Target) (policy.RuleResult, *evidence.Decision, error) {
+			return policy.RuleResult{Result: policy.ResultPass}, &evidence.Decision{}, nil
+		}),
+	}
+	r := g.Check(context.Background(), []string{"app:1"})
+	if len(r) != 1 || r[0].Err == nil || !strings.Contains(r[0].Err.Error(), "broken") {
+		t.Errorf("%+v", r)
+	}
+}
