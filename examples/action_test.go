@@ -30,10 +30,11 @@ for arg; do
 	case $arg in
 	--images=-) list=/dev/stdin ;;
 	--images=*) list=${arg#--images=} ;;
+	--manifests=*) documents=yes ;;
 	esac
 done
-[ -n "$list" ] || exit 99
-while read -r line; do printf 'image %s\n' "$line"; done <"$list"
+[ -n "$list$documents" ] || exit 99
+[ -z "$list" ] || while read -r line; do printf 'image %s\n' "$line"; done <"$list"
 if [ -n "$WRITE" ]; then printf 'verdict<<X\n%s\nX\nexit-code<<X\n7\nX\n' "$WRITE" >>"$GITHUB_OUTPUT"; fi
 exit "${CODE:-0}"
 `
@@ -221,6 +222,8 @@ func TestActionInstalls(t *testing.T) {
 		{"a version that is a path", table, []string{"INPUT_VERSION=../../evil"}, 3, "must be the number of a release", false},
 		{"a version that is a pattern", table, []string{"INPUT_VERSION=.*"}, 3, "must be the number of a release", false},
 		{"no image", table, []string{"INPUT_IMAGES= \n "}, 3, "names no image", false},
+		{"manifests alone", table, []string{"INPUT_IMAGES=", "INPUT_MANIFESTS=my k8s/\nb.yaml"}, 0, "arg check\narg --manifests=my k8s/\narg --manifests=b.yaml\n", true},
+		{"manifests and an image", table, []string{"INPUT_MANIFESTS=k8s"}, 0, "arg --images=-\narg --manifests=k8s\nimage app:1", true},
 		{"no such program", table, []string{"INPUT_BINARY=/missing"}, 3, "there is no such program", false},
 	}
 	for _, tt := range tests {

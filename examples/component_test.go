@@ -125,8 +125,8 @@ func TestComponentInputs(t *testing.T) {
 		if input.Description == "" {
 			t.Errorf("input %s is not described", name)
 		}
-		if required := input.Default == nil; required != (name == "images") {
-			t.Errorf("input %s: required %v", name, required)
+		if input.Default == nil {
+			t.Errorf("input %s has no default", name)
 		}
 	}
 	if n := strings.Count(c.body, "$[["); n != len(reference.FindAllString(c.body, -1)) {
@@ -186,6 +186,9 @@ func TestComponentRuns(t *testing.T) {
 			"arg --policy=my $HOME/p.yaml\narg --jobs=2\narg --platform=linux/amd64\n", "pass"},
 		{"an image that is a flag", map[string]string{"binary": "imagegate", "images": "--policy=weak.yaml"}, "", "0", 0, "image --policy=weak.yaml\n", "pass"},
 		{"no image", map[string]string{"binary": "imagegate", "images": ""}, "", "0", 3, "names no image", "no-verdict"},
+		{"manifests alone", map[string]string{"binary": "imagegate", "images": "", "manifests": "my k8s/\nb.yaml", "args": "--jobs=2"}, "", "1", 1,
+			"arg --manifests=my k8s/\narg --manifests=b.yaml\narg --jobs=2\n", "fail"},
+		{"manifests and an image", map[string]string{"binary": "imagegate", "manifests": "k8s"}, "", "0", 0, "arg --manifests=k8s\nimage app:1", "pass"},
 		{"no such program", map[string]string{"binary": "/missing"}, "", "0", 3, "there is no such program", "no-verdict"},
 		{"the release of this commit", nil, table, "0", 0, "image app:1", "pass"},
 		{"no release yet", nil, "", "0", 0, "image app:1", "pass"},

@@ -118,7 +118,7 @@ func TestFlagsExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`Flag\{Name: "([a-z0-9-]+)"`).FindAllStringSubmatch(string(src), -1) {
+		for _, m := range regexp.MustCompile(`(?:Flag\{Name: |flag[A-Z][A-Za-z]* *= )"([a-z0-9-]+)"`).FindAllStringSubmatch(string(src), -1) {
 			flags = append(flags, m[1])
 		}
 	}

@@ -182,7 +182,8 @@ if [[ ${1:-} == plan ]]; then
 	exit
 fi
 
-[[ -n $(trim "${INPUT_IMAGES:-}") ]] || refuse 3 "the input \"images\" names no image. Is the step empty that should have set it?"
+images=$(trim "${INPUT_IMAGES:-}")
+[[ -n $images || -n $(trim "${INPUT_MANIFESTS:-}") ]] || refuse 3 "the input \"images\" names no image. Is the step empty that should have set it?"
 
 program=$(trim "${INPUT_BINARY:-}")
 if builds; then
@@ -194,11 +195,13 @@ elif ! command -v "$program" >/dev/null 2>&1; then
 fi
 
 # Images go through standard input: none can be taken for a flag there.
-command=("$program" check --images=-)
+command=("$program" check)
+if [[ -n $images ]]; then command+=(--images=-); fi
+add --manifests= "${INPUT_MANIFESTS:-}"
 add --policy= "${INPUT_POLICY:-}"
 add --output= "${INPUT_OUTPUTS:-}"
 add '' "${INPUT_ARGS:-}"
 
 code=0
-"${command[@]}" <<<"$INPUT_IMAGES" || code=$?
+"${command[@]}" <<<"${INPUT_IMAGES:-}" || code=$?
 finish "$code"
