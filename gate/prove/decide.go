@@ -70,9 +70,11 @@ const InputBase = "policy"
 // why the others do not count. A newer FAILED so beats an older PASSED. Of two that
 // were made in the same second, the one that failed counts. What is asked of the
 // policy and of the age is asked of the newest alone: an older decision never answers
-// for a newer one.
+// for a newer one. A decision that passed at a time that has not come is left out. One
+// that failed then is not: the clock of who signed it was fast, and an older PASSED must
+// not hide it. It makes the answer unknown.
 func Decide(verified []Verified, d Demand) (*Decision, []Refusal) {
-	var newest *Decision
+	var newest, ahead *Decision
 	var refused []Refusal
 	for _, v := range verified {
 		if v.Statement == nil || v.Statement.PredicateType != PredicateSummary {
@@ -91,12 +93,19 @@ func Decide(verified []Verified, d Demand) (*Decision, []Refusal) {
 			return &Decision{Verified: v, Summary: &Summary{}, Refused: refuse(ReasonMalformed, err)}, refused
 		}
 		if reason, err := d.check(&v, s); err != nil {
+			if reason == ReasonTime && s.Result != ResultPassed {
+				ahead = &Decision{Verified: v, Summary: s, Refused: refuse(reason, err)}
+				continue
+			}
 			refused = append(refused, *refuse(reason, err))
 			continue
 		}
 		if one := (&Decision{Verified: v, Summary: s}); newest == nil || one.newer(newest) {
 			newest = one
 		}
+	}
+	if ahead != nil && !newest.Failed() {
+		return ahead, refused
 	}
 	if newest.Passed() {
 		newest.Refused = d.checkNewest(newest)
