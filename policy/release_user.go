@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -13,7 +14,7 @@ import (
 // that uses the image is proven to run as another user than root: then the image's
 // USER decides nothing. An image that was also named alone has its own verdict.
 func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) *Verdict {
-	if p == nil || own == nil || img == nil || r == nil || alone {
+	if p == nil || own == nil || img == nil || r == nil || alone || isWindowsPlatform(img.Platform) {
 		return nil
 	}
 	at := slices.IndexFunc(own.Rules, func(r RuleResult) bool { return r.Rule == ruleUser && stops(r.Result) })
@@ -31,6 +32,13 @@ func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Releas
 	rule.Message = fmt.Sprintf("%s of this release runs it as %s; the image itself: %s", whichContainers(len(users)), words.And(uids(users)), rule.Message)
 	v.Decision = decide(v.Rules)
 	return &v
+}
+
+// isWindowsPlatform reports the platforms on which a number names no user: there the
+// image's own user runs, whatever runAsUser says.
+func isWindowsPlatform(platform string) bool {
+	system, _, _ := strings.Cut(platform, "/")
+	return strings.EqualFold(system, "windows")
 }
 
 func whichContainers(n int) string {

@@ -8,7 +8,7 @@ type Workload struct {
 	// for a Pod itself and for a service.
 	Template string `json:"template,omitempty"`
 
-	// OS is that of spec.os, "" when it is not written.
+	// OS is that of spec.os or of the nodes that the pod chooses, "" when neither is written.
 	OS string `json:"os,omitempty"`
 	// Platforms are those that the template chooses by nodeSelector or by a required
 	// affinity, os/architecture; nil for any.

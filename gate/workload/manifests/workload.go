@@ -99,9 +99,7 @@ func (r *reader) workload(o *object, t template) {
 		Object: o.Object, Document: evidence.DocumentManifests, Template: t.path, Labels: t.meta.Labels, Platforms: platforms(t.spec),
 		HostNetwork: t.spec.HostNetwork, HostPID: t.spec.HostPID, HostIPC: t.spec.HostIPC, HostUsers: t.spec.HostUsers, Places: map[string]evidence.Place{},
 	}
-	if t.spec.OS != nil {
-		w.OS = string(t.spec.OS.Name)
-	}
+	w.OS = systemOf(t.spec)
 	if t.spec.RuntimeClassName != nil {
 		w.Runtime = *t.spec.RuntimeClassName
 	}
@@ -313,6 +311,36 @@ var (
 	archLabels = []string{"kubernetes.io/arch", "beta.kubernetes.io/arch"}
 	osLabels   = []string{"kubernetes.io/os", "beta.kubernetes.io/os"}
 )
+
+// systemOf returns the operating system of a pod: what it says itself, or that of the
+// nodes that it chooses; "" when neither is written. On Windows, fields such as runAsUser
+// have no effect, whether or not the pod names its system.
+func systemOf(spec *corev1.PodSpec) string {
+	if spec.OS != nil {
+		return string(spec.OS.Name)
+	}
+	for _, label := range osLabels {
+		if system := spec.NodeSelector[label]; system != "" {
+			return system
+		}
+	}
+	for _, e := range requiredOfNodes(spec) {
+		if slices.Contains(osLabels, e.Key) && e.Operator == corev1.NodeSelectorOpIn && slices.Contains(e.Values, "windows") {
+			return "windows"
+		}
+	}
+	return ""
+}
+
+// requiredOfNodes lists what the terms of a required affinity ask of nodes.
+func requiredOfNodes(spec *corev1.PodSpec) (all []corev1.NodeSelectorRequirement) {
+	if a := spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+			all = append(all, term.MatchExpressions...)
+		}
+	}
+	return all
+}
 
 // platforms returns the platforms that a pod chooses by the architecture of its
 // nodes, nil for all.
