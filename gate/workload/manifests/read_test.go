@@ -206,6 +206,7 @@ func TestUnknownKinds(t *testing.T) {
 		"a mistake in it":       {custom(rollout, "{template: {spec: {containers: [{name: c, imag: x}]}}}"), templates, "", 0, "spec.template.spec.containers[0].imag"},
 		"an image":              {custom("monitoring.coreos.com/v1\nkind: Prometheus", "{image: 'quay.io/p:1'}"), nil, "spec.image looks like an image", 0, ""},
 		"an image in parts":     {custom("a.example/v1\nkind: A", "{image: {repository: x, tag: y}}"), nil, "spec.image looks like an image", 0, ""},
+		"the name of an image":  {custom("postgresql.cnpg.io/v1\nkind: Cluster", "{imageName: 'ghcr.io/cloudnative-pg/postgresql:17'}"), nil, "spec.imageName looks like an image", 0, ""},
 		"its own namespace":     {custom("serving.knative.dev/v1\nkind: Service", "{template: "+template+"}"), nil, "spec.template.spec.containers", 0, ""},
 		"something deployed":    {custom("argoproj.io/v1alpha1\nkind: Application", "{source: {path: x}}"), nil, "it installs manifests", 0, ""},
 		"runs nothing":          {custom("cert-manager.io/v1\nkind: Certificate", "{secretName: a, imagePullSecrets: [{name: x}]}"), nil, "", 0, ""},
@@ -412,6 +413,28 @@ func TestOtherFiles(t *testing.T) {
 	} {
 		if r := Parse(name, []byte(tt.document), Options{}); problems(r) == "" || !strings.Contains(problems(r), tt.cure) {
 			t.Errorf("%s: %s", name, problems(r))
+		}
+	}
+}
+
+// The operating system of a pod is also that of the nodes that it chooses: on Windows,
+// runAsUser has no effect.
+func TestSystemOfNodes(t *testing.T) {
+	const required = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: %s, operator: In, values: [%s]}]}]}}}"
+	for lines, want := range map[string]string{
+		"":                  "",
+		"os: {name: linux}": "linux",
+		"nodeSelector: {kubernetes.io/os: windows}":                      "windows",
+		"nodeSelector: {beta.kubernetes.io/os: windows}":                 "windows",
+		"nodeSelector: {kubernetes.io/os: linux}":                        "linux",
+		fmt.Sprintf(required, "kubernetes.io/os", "windows"):             "windows",
+		fmt.Sprintf(required, "kubernetes.io/os", "linux"):               "",
+		fmt.Sprintf(required, "kubernetes.io/arch", "amd64"):             "",
+		"os: {name: windows}\n  nodeSelector: {kubernetes.io/os: linux}": "windows",
+	} {
+		r := Parse("m.yaml", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: c, image: 'registry.example.no/a:1'}]\n  "+lines+"\n"), Options{})
+		if len(r.Workloads) != 1 || r.Workloads[0].OS != want {
+			t.Errorf("%q: %d workloads, problems %q, system %q, want %q", lines, len(r.Workloads), problems(r), r.Workloads[0].OS, want)
 		}
 	}
 }

@@ -129,6 +129,13 @@ func suspicious(o *object, known string) string {
 	return found
 }
 
+// imageFields are other names of fields that hold an image or a part of its name, in
+// lower case. CloudNativePG has imageName.
+var imageFields = []string{
+	"imagename", "imageref", "imagereference", "imageurl", "imageuri", "imagerepository", "imagerepo", "imagetag", "imagedigest",
+	"containerimagename", "dockerimagename", "baseimagename", "imageoverride",
+}
+
 // looksLike says what a field looks like: a pod template or an image.
 func looksLike(f *field) string {
 	v := f.value
@@ -137,6 +144,8 @@ func looksLike(f *field) string {
 		return "the containers of a pod"
 	case (name == "podtemplate" || name == "podspec" || name == "podtemplatespec" || name == "jobtemplate") && v.kind == kindMap:
 		return "a pod template"
+	case slices.Contains(imageFields, name) && filled(v):
+		return "an image"
 	case (name == "image" || strings.HasSuffix(name, "image") || strings.HasSuffix(name, "images")) && filled(v):
 		return "an image"
 	}
