@@ -70,7 +70,7 @@ func decodeOverrides(d *decoder, n *yaml.Node, name string, p *Policy) {
 		d.fail(n, "join those that say the same", "%s has more than %d entries", name, maxOverrides)
 		return
 	}
-	fields := overrideFields()
+	fields := grammar().override
 	for i, c := range n.Content {
 		o := &override{number: i + 1, pos: d.pos(c)}
 		title := fmt.Sprintf("override %d", i+1)

@@ -13,6 +13,7 @@ import (
 	_ "embed" // the default policy and the schema
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -106,7 +107,7 @@ func (d *decoder) read(root *yaml.Node, p *Policy) map[string]*yaml.Node {
 	if d.lint(root, 0); d.elements >= maxElement {
 		return nil
 	}
-	return mapping(d, root, "", policyFields(), p)
+	return mapping(d, root, "", grammar().policy, p)
 }
 
 // Default returns the built-in policy that applies when there is no file. Its
@@ -116,6 +117,25 @@ func Default() *Policy { return builtInPolicy() }
 // DefaultSource returns the built-in policy as a commented file, for people to
 // start from.
 func DefaultSource() []byte { return []byte(defaultSource) }
+
+// fieldsOf holds the grammar of policies and of overrides.
+type fieldsOf struct {
+	policy   []field[*Policy]
+	override []field[*override]
+}
+
+// made keeps the grammar: it never changes, and making it with its schema takes
+// longer than reading a file. It has no initial value, because decoders refer to it:
+// that would be a cycle of initialisation.
+var made struct {
+	once sync.Once
+	fieldsOf
+}
+
+func grammar() *fieldsOf {
+	made.once.Do(func() { made.fieldsOf = fieldsOf{policyFields(), overrideFields()} })
+	return &made.fieldsOf
+}
 
 // policyFields is the grammar of the whole file.
 func policyFields() []field[*Policy] {
