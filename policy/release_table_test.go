@@ -333,7 +333,7 @@ func TestMountsTable(t *testing.T) {
 	for path, denied := range map[string]bool{
 		"/var/run/docker.sock": true, "/run/docker.sock": true, "/run//docker.sock": true, "/var/run/../run/docker.sock": true, "/var/run/": true, "/run": true, "/var": true,
 		"/": true, "": true, "/run/containerd/containerd.sock": true, "/run/containerd": true, "/var/run/crio/crio.sock": true, "/run/podman/podman.sock": true,
-		"/run/docker.sock/x": true, "/proc/1/root/run/docker.sock": true, "/proc/1/root": true, "/proc/self/root/var/run": true, `\\.\pipe\docker_engine`: true,
+		"/run/docker.sock/x": true, "/proc/1/root/run/docker.sock": true, "/proc/1/task/1/root/run/docker.sock": true, "/proc/1/root": true, "/proc/self/root/var/run": true, `\\.\pipe\docker_engine`: true,
 		"//./pipe/docker_engine": true, "/run/user/1000/docker.sock": true, "/run/user": true, "/run/user/1000/podman/podman.sock": true, "/etc": true, "/etc/kubernetes": true,
 		"/etc/kubernetes/pki": true, "/run/k3s": true, " /run/docker.sock": true,
 		"/var/log": false, "/etc/ssl": false, "/run/secrets": false, "/srv/docker.sock.d": false, "/var/lib/data": false, "/run/user/1000/data": false, "/etc/kubernetes-data": false,

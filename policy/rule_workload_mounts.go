@@ -74,7 +74,7 @@ func runtimeSockets() []string {
 var userSocket = regexp.MustCompile(`^/run(/user(/[^/]+(/(docker|podman|containerd|buildkit)([^/]*|/.*))?)?)?$`)
 
 // procRoot is the root of the file system as a process of the host sees it.
-var procRoot = regexp.MustCompile(`^/proc/[^/]+/(root|cwd)(/|$)`)
+var procRoot = regexp.MustCompile(`^/proc/[^/]+(/task/[^/]+)?/(root|cwd)(/|$)`)
 
 // plainPath is the path that a path of the host leads to. Every system has /var/run
 // as a link to /run, and /proc/1/root is /.

@@ -132,6 +132,7 @@ func (r *reader) list(o *object, items *value, lists int) {
 		return
 	}
 	r.listItself(o)
+	r.besideItems(o)
 	for i, item := range items.items {
 		path := o.path + "items[" + itoa(i) + "]."
 		if o.Kind != "List" {
@@ -151,9 +152,27 @@ func (r *reader) listItself(o *object) {
 	if !kinds().Recognizes(o.group) {
 		return
 	}
-	bare := *o.value
+	r.decode(o, withoutItems(o.value))
+}
+
+// besideItems looks at the other fields of a list of a kind that is not known: a custom
+// resource may be called AllowList, have items, and run something all the same.
+func (r *reader) besideItems(o *object) {
+	if scheme.Scheme.Recognizes(o.group) {
+		return
+	}
+	bare := *o
+	bare.value = withoutItems(o.value)
+	if why := suspicious(&bare, ""); why != "" {
+		bare.Why = why
+		r.release.Unknown = append(r.release.Unknown, bare.Object)
+	}
+}
+
+func withoutItems(v *value) *value {
+	bare := *v
 	bare.fields = slices.DeleteFunc(slices.Clone(bare.fields), func(f field) bool { return f.name == "items" })
-	r.decode(o, &bare)
+	return &bare
 }
 
 // typed returns an item of a typed list with the kind of the list.

@@ -212,6 +212,7 @@ func TestUnknownKinds(t *testing.T) {
 		"runs nothing":          {custom("cert-manager.io/v1\nkind: Certificate", "{secretName: a, imagePullSecrets: [{name: x}]}"), nil, "", 0, ""},
 		"a definition":          {custom("apiextensions.k8s.io/v1\nkind: CustomResourceDefinition", "{versions: [{schema: {image: {type: string}}}]}"), nil, "", 0, ""},
 		"a list of its own":     {"apiVersion: argoproj.io/v1alpha1\nkind: RolloutList\nitems:\n- {metadata: {name: a}, spec: {template: " + template + "}}\n", templates, "", 1, ""},
+		"a list that runs":      {"apiVersion: a.example/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {template: " + template + "}\nitems: []\n", nil, "spec.template.spec.containers looks like", 0, ""},
 		"pod security policy":   {custom("policy/v1beta1\nkind: PodSecurityPolicy", "{}"), nil, "", 0, ""},
 		"policy of another API": {custom("cilium.io/v2\nkind: CiliumNetworkPolicy", "{}"), nil, "", 0, ""},
 	} {
