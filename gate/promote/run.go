@@ -198,6 +198,7 @@ func (p *Promotion) settle(ctx context.Context) error {
 	}
 	shared = shared || len(p.cosign) > 0
 	for try, complete := 0, 0; ; try++ {
+		began := time.Now()
 		missing, err := p.repair(ctx)
 		switch {
 		case err != nil:
@@ -212,7 +213,7 @@ func (p *Promotion) settle(ctx context.Context) error {
 		if complete > 0 && (!p.wrote || !shared) || complete > 1 {
 			return nil
 		}
-		if err := p.pause(ctx); err != nil {
+		if err := p.pause(ctx, time.Since(began)); err != nil {
 			return err
 		}
 	}
@@ -281,6 +282,7 @@ func (p *Promotion) keepListed(ctx context.Context, digest string, all []Manifes
 		return err
 	}
 	for try, complete := 0, 0; ; try++ {
+		began := time.Now()
 		listed, err := p.target.Referrers(ctx, digest)
 		if err != nil {
 			return err
@@ -304,15 +306,22 @@ func (p *Promotion) keepListed(ctx context.Context, digest string, all []Manifes
 				return err
 			}
 		}
-		if err := p.pause(ctx); err != nil {
+		if err := p.pause(ctx, time.Since(began)); err != nil {
 			return err
 		}
 	}
 }
 
-// pause waits for a random time, so that of two jobs one is first.
-func (p *Promotion) pause(ctx context.Context) error {
-	return p.wait(ctx, 50*time.Millisecond+rand.N(300*time.Millisecond))
+// longestPause limits the pause before a list is read back.
+const longestPause = 5 * time.Second
+
+// pause waits for a random time, so that of two jobs one is first. round is how
+// long this job took to read and write the lists. Another job that read a list
+// before this one wrote it needs about as long until it writes: the pause is longer,
+// so that what that job loses is seen.
+func (p *Promotion) pause(ctx context.Context, round time.Duration) error {
+	round = min(round, longestPause/4)
+	return p.wait(ctx, 50*time.Millisecond+2*round+rand.N(300*time.Millisecond+2*round))
 }
 
 // setTags sets the tags that were asked for, and reads each back.
