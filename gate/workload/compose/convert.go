@@ -317,8 +317,8 @@ func (e *entry) problem(field, cure, format string, args ...any) {
 		strings.TrimSuffix(e.section, "s"), e.name, fmt.Sprintf(format, args...)))
 }
 
-// hooks adds the containers of pre_start, and the commands of post_start and
-// pre_stop that run with more rights than the service.
+// hooks adds the containers of pre_start, and the commands of post_start, pre_stop and
+// develop.watch that may run with other rights than the service.
 func (e *entry) hooks(s *types.ServiceConfig, w *evidence.Workload) {
 	for i := range s.PreStart {
 		c := e.container(&s.PreStart[i].ContainerSpec, w)
@@ -331,7 +331,7 @@ func (e *entry) hooks(s *types.ServiceConfig, w *evidence.Workload) {
 	for _, list := range []struct {
 		field string
 		hooks []types.ServiceHook
-	}{{"post_start", s.PostStart}, {"pre_stop", s.PreStop}} {
+	}{{"post_start", s.PostStart}, {"pre_stop", s.PreStop}, {"develop", watched(s)}} {
 		for i, h := range list.hooks {
 			if !h.Privileged && h.User == "" {
 				continue
@@ -347,4 +347,14 @@ func (e *entry) hooks(s *types.ServiceConfig, w *evidence.Workload) {
 			w.Containers = append(w.Containers, c)
 		}
 	}
+}
+
+// watched returns the commands that docker compose watch runs in the container.
+func watched(s *types.ServiceConfig) (all []types.ServiceHook) {
+	if s.Develop != nil {
+		for _, t := range s.Develop.Watch {
+			all = append(all, t.Exec)
+		}
+	}
+	return all
 }

@@ -157,6 +157,7 @@ func TestEverythingThatRuns(t *testing.T) {
     volumes: [{type: image, source: "v:1", target: /v}]
     pre_start: [{image: "p:1", privileged: true, command: x}]
     post_start: [{command: x, user: root, privileged: true}]
+    develop: {watch: [{path: ., target: /x, action: sync+exec, exec: {command: x, user: root}}, {path: ., target: /x, action: sync}]}
   built: {build: .}
   both: {build: ., image: "both:1"}
   off: {image: "off:1", scale: 0}
@@ -171,7 +172,7 @@ jobs:
 		t.Errorf("refs: %v, want %v", got, want)
 	}
 	a := r.Release.Workloads[0]
-	if len(a.Containers) != 3 || !a.Containers[1].Privileged || !a.Containers[2].Privileged || *a.Containers[2].Security.RunAsUser != 0 || a.Containers[0].Privileged {
+	if len(a.Containers) != 4 || *a.Containers[3].Security.RunAsUser != 0 || !a.Containers[1].Privileged || !a.Containers[2].Privileged || *a.Containers[2].Security.RunAsUser != 0 || a.Containers[0].Privileged {
 		t.Errorf("containers: %+v", a.Containers)
 	}
 	for _, w := range r.Release.Workloads {
