@@ -81,6 +81,11 @@ func exceptionAdd(p *program, c *cli.Context) error {
 	if wanted == nil {
 		return propose(p, run)
 	}
+	if len(c.StringSlice("image")) == 0 {
+		if err := run.checkNames(wanted); err != nil {
+			return err
+		}
+	}
 	end, err := endOf(p, c)
 	if err != nil {
 		return err

@@ -148,6 +148,27 @@ func (r *lastRun) report(doc *report.Document) {
 	}
 }
 
+// checkNames refuses names of images in the file that would be globs in an exception, and
+// a file without names: whoever can change a report must not choose for how many images
+// an exception is.
+func (r *lastRun) checkNames(all []*exceptable) error {
+	if r.file == "" {
+		return nil
+	}
+	const hint = "say which images are meant: --image REGISTRY/REPOSITORY"
+	for _, s := range all {
+		if len(s.images) == 0 {
+			return usagef("%s does not say in which image %s is", r.file, s.name).WithHint(hint)
+		}
+		for _, image := range s.images {
+			if strings.ContainsAny(image, `*?[]{}\`) {
+				return usagef("%s names an image %q, which would stand for others too", r.file, image).WithHint(hint)
+			}
+		}
+	}
+	return nil
+}
+
 // add joins what several images have.
 func (r *lastRun) add(image string, s exceptable) {
 	i := slices.IndexFunc(r.subjects, func(o *exceptable) bool {
