@@ -27,7 +27,6 @@ type exceptable struct {
 	images               []string
 	severity             evidence.Severity // the worst; "" for what has none
 	path, content, cause string
-	workload             string
 	blocks               bool // it keeps an image from passing
 }
 
