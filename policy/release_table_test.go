@@ -137,7 +137,7 @@ func TestDocumentsTable(t *testing.T) {
 		"written twice":          {"", release(func(r *evidence.Release) { r.Workloads = append(r.Workloads, r.Workloads[0]) }), ruleDocuments, ResultUndecided, "is written twice"},
 		"a policy written twice": {"", release(func(r *evidence.Release) { r.NetworkPolicies = append(r.NetworkPolicies, r.NetworkPolicies[0]) }), ruleDocuments, ResultUndecided, "is written twice"},
 		"another version":        {"", release(func(r *evidence.Release) { r.SchemaVersion = 9 }), ruleDocuments, ResultUndecided, "schema version 9"},
-		"image not judged":       {"", func(_ *evidence.Release, img *evidence.Image) { img.Reference.Asked = "other" }, ruleDocuments, ResultUndecided, "was not judged"},
+		"image not judged":       {"", func(_ *evidence.Release, img *evidence.Image) { img.Reference.Asked = "other" }, ruleDocuments, ResultUndecided, "see why at the image itself"},
 		"image has no name": {"", container(func(c *evidence.Container) {
 			c.Image = evidence.ImageName{Image: "<x>", Problem: "it is a placeholder"}
 		}),
@@ -194,7 +194,7 @@ func TestRunAsNonRootTable(t *testing.T) {
 		"name that is missing": {p, ofImage("app", nil, nil), ruleRunAsNonRoot, ResultUndecided, "/etc/passwd"},
 		"image not judged": {p, func(r *evidence.Release, img *evidence.Image) {
 			r.Workloads[0].Security.RunAsUser, img.Reference.Asked = nil, "x"
-		}, ruleRunAsNonRoot, ResultUndecided, "was not judged"},
+		}, ruleRunAsNonRoot, ResultUndecided, "see why at the image itself"},
 		"no config": {p, func(r *evidence.Release, img *evidence.Image) {
 			r.Workloads[0].Security.RunAsUser, img.Config = nil, nil
 		}, ruleRunAsNonRoot, ResultUndecided, noConfig},

@@ -165,20 +165,18 @@ func (j *releaseJudge) checkUse(u evidence.ImageUse) {
 		at.container = u.Container.Name
 	}
 	if u.Ref == "" && u.Image == "" && isService(u.Workload) {
-		at.cure = "judge the image that was built: --as service:" + u.Workload.Name + "=oci:DIR, or give the service an image: beside build:"
+		at.cure = unnamedCure(u.Workload, u.ImageName)
 		j.misses(at, "names no image: %s", orText(u.Problem, "it is only built"))
 		return
 	}
 	if u.Ref == "" {
+		at.cure = unnamedCure(u.Workload, u.ImageName)
 		j.misses(at, "the image %q cannot be judged: %s", clip(u.Image), orText(u.Problem, "its name is not known"))
 		return
 	}
 	images := j.images[u.Ref]
 	if len(images) == 0 {
-		at.cure = "see why at the image itself"
-		if u.Source == "" {
-			at.cure += "; one that is not pushed yet is judged with --as " + u.Image + "=oci:DIR"
-		}
+		at.cure = unjudgedCure(u.ImageName)
 		j.misses(at, "the image %s was not judged", cmp.Or(u.Image, u.Ref))
 		return
 	}
@@ -189,6 +187,28 @@ func (j *releaseJudge) checkUse(u evidence.ImageUse) {
 			j.misses(at, "the document names %s, and %s was judged", u.Image, idText(img))
 		}
 	}
+}
+
+// unnamedCure says what to do about an image that has no name that can be judged. It
+// is "" where the rule's own cure is as good.
+func unnamedCure(w *evidence.Workload, n *evidence.ImageName) string {
+	switch {
+	case n.Image == "" && isService(w):
+		return "judge the image that was built: --as service:" + w.Name + "=oci:DIR, or give the service an image: beside build:"
+	case n.Image == "":
+		return "write the name of the image, such as image: registry.example.no/app:1.4.2"
+	}
+	return ""
+}
+
+// unjudgedCure says what to do about an image that was not judged: the document may be
+// as it should be, and the registry away.
+func unjudgedCure(n *evidence.ImageName) string {
+	cure := "see why at the image itself"
+	if n.Source == "" {
+		cure += "; one that is not pushed yet is judged with --as " + n.Image + "=oci:DIR"
+	}
+	return cure
 }
 
 var templatesKey = &setting[map[string]string]{

@@ -75,11 +75,13 @@ func (u imageUser) text() string {
 func (j *releaseJudge) imagesOf(w *evidence.Workload, c *evidence.Container) ([]*evidence.Image, bool) {
 	at := spot{container: c.Name, at: c.Image.At}
 	if c.Image.Ref == "" {
+		at.cure = unnamedCure(w, &c.Image)
 		j.misses(at, "has no image that can be judged: %s", orText(c.Image.Problem, "its name is not known"))
 		return nil, false
 	}
 	all := j.images[c.Image.Ref]
 	if len(all) == 0 {
+		at.cure = unjudgedCure(&c.Image)
 		j.misses(at, "was not compared with its image %s, which was not judged", c.Image.Image)
 		return nil, false
 	}
