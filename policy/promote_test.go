@@ -78,7 +78,7 @@ func TestPromotionTables(t *testing.T) {
 		"moving: an earlier date":       {moving, promoted(stable(aged("", -1))), ruleMovingTags, ResultFail, "backwards"},
 		"moving: the same version":      {moving, versioned("24.4.0", promoted(stable(aged("24.4.0", -1)))), ruleMovingTags, ResultFail, "created"},
 		"moving: no semantic version":   {moving, versioned("24.04", promoted(stable(aged("22.04", -1)))), ruleMovingTags, ResultFail, "created"},
-		"moving: the same date":         {moving, promoted(stable(aged("", -3))), ruleMovingTags, ResultUndecided, ""},
+		"moving: the same date":         {moving, promoted(stable(aged("", -3))), ruleMovingTags, ResultUndecided, "both were created on"},
 		"moving: no date there":         {moving, promoted(stable(noDate)), ruleMovingTags, ResultUndecided, "no date"},
 		"moving: the date of 1970":      {moving, promoted(stable(epoch)), ruleMovingTags, ResultUndecided, "no date"},
 		"moving: a date to come":        {moving, promoted(stable(aged("", 900))), ruleMovingTags, ResultUndecided, "future"},

@@ -157,7 +157,7 @@ func checkMovingTags(j *judge) answer {
 		// A refusal counts most, then what is not known.
 		switch {
 		case one.result == ResultFail, one.result == ResultUndecided && a.result != ResultFail:
-			a.result = one.result
+			a.result, a.cure = one.result, one.cure
 		}
 		said = append(said, one.message)
 	})
@@ -182,11 +182,17 @@ func (j *judge) move(p *evidence.Promotion, t *evidence.Tag) answer {
 	case p.Rollback != "" && t.Had:
 		return passing("%s is rolled back to a digest that it had before: %s", name, p.Rollback)
 	case p.Rollback != "":
-		return failing("%s cannot be rolled back: no record of the target says that it named %s before", name, promotedDigest(j.img))
+		a := failing("%s cannot be rolled back: no record of the target says that it named %s before", name, promotedDigest(j.img))
+		a.cure = "roll back to a digest that the tag had before, or promote a later release"
+		return a
 	case way < 0:
 		return failing("%s would go backwards: %s", name, why)
 	}
-	return undecided("whether %s goes forwards is not known: %s", name, why)
+	a := undecided("whether %s goes forwards is not known: %s", name, why)
+	if t.Problem == "" {
+		a.cure = "build the releases with a version in the label " + versionLabel + ", such as 1.4.2, or go back on purpose: imagegate promote --rollback REASON"
+	}
+	return a
 }
 
 // direction compares the image with what the tag names: 1 is forwards, -1 backwards,
@@ -228,7 +234,11 @@ func compareReleases(ours, theirs evidence.TagPlatform, now time.Time) (way int,
 			return 0, "the versions do not tell, and one of the images says that it was created in the future"
 		}
 	}
-	return ours.Created.Compare(*theirs.Created), fmt.Sprintf("created on %s after %s", ours.Created.UTC().Format(time.RFC3339), theirs.Created.UTC().Format(time.RFC3339))
+	way = ours.Created.Compare(*theirs.Created)
+	if way == 0 {
+		return 0, "the versions do not tell, and both were created on " + ours.Created.UTC().Format(time.RFC3339)
+	}
+	return way, fmt.Sprintf("created on %s after %s", ours.Created.UTC().Format(time.RFC3339), theirs.Created.UTC().Format(time.RFC3339))
 }
 
 // AsksMovingTags reports whether the policy compares a release with the one before.

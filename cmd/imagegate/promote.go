@@ -145,13 +145,13 @@ func (w *promotion) readReasons(c *cli.Context) error {
 		}
 		return nil
 	}
-	const example = `--emergency "the shop is down" --emergency-by anna@example.no --emergency-until 2027-01-31`
+	const example = "--emergency REASON --emergency-by PERSON --emergency-until DAY, with a person and within the days that promote.emergency in the policy allows"
 	if by == "" || until == "" {
 		return usagef("an emergency needs the person who decides it and an end").WithHint("write %s", example)
 	}
 	day, err := time.Parse(time.DateOnly, until)
 	if err != nil {
-		return usagef("flag --emergency-until: %q is no day", until).WithHint("write %s", example)
+		return usagef("flag --emergency-until: %q is no day", until).WithHint("write it as 2027-01-31, within the days that promote.emergency in the policy allows")
 	}
 	w.emergency = &gate.Emergency{Reason: c.String("emergency"), By: by, Until: day}
 	return nil
@@ -181,7 +181,7 @@ func (w *promotion) addTarget(arg string) error {
 	case t.Source != evidence.SourceRegistry:
 		return usagef("the target %s is not in a registry", arg).WithHint("name it as REGISTRY/REPOSITORY:TAG")
 	case t.Tag == "" || t.Digest != "":
-		return usagef("the target %s names no tag alone", arg).WithHint("name it as REGISTRY/REPOSITORY:TAG; the digest is that of the source")
+		return usagef("the target %s has a digest or no tag", arg).WithHint("name it as REGISTRY/REPOSITORY:TAG; its digest is that of the source")
 	}
 	i := slices.IndexFunc(w.targets, func(have promotionTarget) bool { return have.repository == t.Name })
 	if i < 0 {
