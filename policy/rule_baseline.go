@@ -134,8 +134,10 @@ type baselineState struct {
 	problem     string // why it covers nothing, "" when it does
 	groups      []int  // of the findings of the image, by their place
 	occurrences map[int]int
-	left        map[evidence.Severity]int
+	left        map[evidence.Severity]int // under the ceiling
 	covered     int
+	limited     map[evidence.Severity]bool // severities of which the baseline has more than the ceiling allows
+	above       map[*evidence.Finding]bool // findings that the baseline has, and that the ceiling does not cover
 }
 
 // baseline returns the state of the baseline; it is made when it is first asked for.
@@ -180,14 +182,16 @@ func (j *judge) countBaseline() {
 	known := slices.Clone(b.Findings)
 	known = append(known, j.laterFindings(b)...)
 	groups := GroupFindings(j.img.Scan.Findings, known)
-	s.groups, s.occurrences, s.left = groups[0], map[int]int{}, map[evidence.Severity]int{}
+	s.groups, s.occurrences, s.left, s.limited = groups[0], map[int]int{}, map[evidence.Severity]int{}, map[evidence.Severity]bool{}
+	s.above = map[*evidence.Finding]bool{}
 	have := map[evidence.Severity]int{}
 	for i := range known {
 		s.occurrences[groups[1][i]]++
 		have[j.severity(&known[i])]++
 	}
 	for _, sev := range evidence.Severities() {
-		s.left[sev] = min(have[sev], baselineCeilingKey.at(j.s, sev).value)
+		ceiling := baselineCeilingKey.at(j.s, sev).value
+		s.left[sev], s.limited[sev] = min(have[sev], ceiling), have[sev] > ceiling
 	}
 }
 
@@ -245,7 +249,10 @@ func sameOS(a, b *evidence.OS) bool {
 
 // isInBaseline reports a finding that the baseline has already.
 func (j *judge) isInBaseline(f *Judged) bool {
-	if j.notInBaseline(f) != "" {
+	if why := j.notInBaseline(f); why != "" {
+		if why == aboveCeiling(f.Severity) {
+			j.base.above[f.Finding] = true
+		}
 		return false
 	}
 	b := j.baseline()
@@ -275,26 +282,49 @@ func (j *judge) notInBaseline(f *Judged) string {
 		return fmt.Sprintf("it is %s, and %s covers %s and worse", f.Severity, ruleBaselineNever, never.value)
 	case b.occurrences[b.groups[len(j.findings)]] <= 0:
 		return "the baseline does not have it, or not as often"
+	case b.left[f.Severity] <= 0 && !b.limited[f.Severity]:
+		return fmt.Sprintf("the baseline has no more %s findings", f.Severity)
 	case b.left[f.Severity] <= 0:
-		return fmt.Sprintf("the baseline has no more %s findings, or %s allows no more", f.Severity, ruleBaseline)
+		return aboveCeiling(f.Severity)
 	}
 	return ""
+}
+
+// aboveCeiling says why a finding that the baseline has is not covered.
+func aboveCeiling(s evidence.Severity) string {
+	return fmt.Sprintf("the baseline has it too, and %s allows no more %s findings", ruleBaseline, s)
 }
 
 // checkBaseline reports what the baseline keeps from blocking.
 func checkBaseline(j *judge) answer {
 	b := j.baseline()
 	until := baselineUntilKey.value(j.s).Format(time.DateOnly)
+	above := map[evidence.Severity]int{} // that block
+	for i := range j.findings {
+		if f := &j.findings[i]; f.Class == ClassBlocking && b.above[f.Finding] {
+			above[f.Severity]++
+		}
+	}
 	switch {
 	case b.problem != "":
 		return passing("%s: every finding counts", b.problem)
-	case b.covered == 0:
+	case b.covered == 0 && len(above) == 0:
 		return passing("no finding needs the baseline, which ends on %s", until)
 	}
-	return answer{
-		result: ResultWarn, message: fmt.Sprintf("%s of the baseline %s do not block until %s", words.Plural(b.covered, "finding"), j.img.Baseline.Source, until),
-		allowed: "what the baseline has, until " + until,
+	verb := "do"
+	if b.covered == 1 {
+		verb = "does"
 	}
+	a := answer{
+		result: ResultWarn, message: fmt.Sprintf("%s of the baseline %s %s not block until %s", words.Plural(b.covered, "finding"), j.img.Baseline.Source, verb, until),
+		allowed: "what the baseline has, up to the ceiling, until " + until,
+	}
+	for _, sev := range evidence.Severities() {
+		if n := above[sev]; n > 0 {
+			a.details = append(a.details, fmt.Sprintf("%d more %s, which it has too: the ceiling allows %d", n, sev, baselineCeilingKey.at(j.s, sev).value))
+		}
+	}
+	return a
 }
 
 // checkBaselineKeys reports a baseline without an end, without a ceiling, or that no

@@ -42,6 +42,9 @@ func TestBaselineTable(t *testing.T) {
 	one := high("CVE-2026-0001", "a", "1", "GHSA-aaaa-bbbb-cccc")
 	critical := one
 	critical.Severity = evidence.SeverityCritical
+	two := high("CVE-2026-0002", "a", "1")
+	medium := one
+	medium.Severity = evidence.SeverityMedium
 	unrated := one
 	unrated.Severity = evidence.SeverityUnknown
 	with := func(change func(*evidence.Image), old, now []evidence.Finding) func(*evidence.Image) {
@@ -75,7 +78,10 @@ func TestBaselineTable(t *testing.T) {
 		"no image":                          {p, with(func(i *evidence.Image) { i.Baseline.Image = nil }, these(one), these(one)), ruleMax, ResultFail, ""},
 		"exploited, which only warns":       {p + "exploited: {kev: warn}\n", with(func(i *evidence.Image) { i.Scan.Exploited.Known = []evidence.Exploitation{listedID} }, these(one), these(one)), ruleMax, ResultFail, ""},
 		"denied, which only warns":          {"levels: {vulnerabilities.deny: warn}\n" + strings.Replace(p, "max:", "deny: [CVE-2026-0001], max:", 1), based(these(one), these(one)), ruleMax, ResultFail, ""},
-		"what it covers is said":            {p, based(these(one), these(one)), ruleBaseline, ResultWarn, "1 finding of the baseline released.json do not block until 2026-06-30"},
+		"what it covers is said":            {p, based(these(one), these(one)), ruleBaseline, ResultWarn, "1 finding of the baseline released.json does not block until 2026-06-30"},
+		"what blocks all the same is said":  {baselinePolicy("{high: 1}", ""), based(these(one, two), these(one, two)), ruleBaseline, ResultWarn, "1 more high, which it has too: the ceiling allows 1"},
+		"a severity that is left out":       {p, based(these(unrated), these(unrated)), ruleBaseline, ResultWarn, "1 more unknown, which it has too: the ceiling allows 0"},
+		"what does not block is not said":   {p, based(these(medium), these(medium)), ruleBaseline, ResultPass, "no finding needs the baseline"},
 		"nothing to cover":                  {p, based(these(one), nil), ruleBaseline, ResultPass, ""},
 		"an image by its digest":            {strings.Replace(p, "files: ["+baselineHash+"]", "digests: [\""+digestA+"\"]", 1), with(func(i *evidence.Image) { i.Baseline.SHA256 = "" }, these(one), these(one)), ruleMax, ResultPass, ""},
 		"a file by the digest of its image": {strings.Replace(p, "files: ["+baselineHash+"]", "digests: [\""+digestA+"\"]", 1), based(these(one), these(one)), ruleMax, ResultFail, ""},

@@ -41,10 +41,6 @@ func readBaseline(p *program, c *cli.Context, run *setup, scans bool) (baselines
 	if name == "" {
 		return nil, nil
 	}
-	if !run.policy.TakesBaseline() {
-		return nil, usagef("flag --baseline: the policy has no section baseline").
-			WithHint("add baseline: {ceiling: {high: 20}, until: 2027-03-31, files: [HASH]} to the policy, with the hash of the file")
-	}
 	isFile, err := isEvidence(name)
 	if err != nil {
 		return nil, err
@@ -60,6 +56,9 @@ func readBaseline(p *program, c *cli.Context, run *setup, scans bool) (baselines
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !run.policy.TakesBaseline() && len(all) > 0 {
+		return nil, noBaselineSection(all[0])
 	}
 	out := baselines{}
 	for _, b := range all {
@@ -77,6 +76,16 @@ func readBaseline(p *program, c *cli.Context, run *setup, scans bool) (baselines
 		out[b.Image.Platform] = b
 	}
 	return out, nil
+}
+
+// noBaselineSection is the answer to a baseline that the policy does not ask for.
+func noBaselineSection(b *evidence.Baseline) error {
+	name := "digests: [\"" + b.Image.Digest + "\"]"
+	if b.SHA256 != "" {
+		name = "files: [" + b.SHA256 + "]"
+	}
+	return usagef("flag --baseline: the policy has no section baseline").
+		WithHint("add baseline: {ceiling: {high: 20}, until: 2027-03-31, %s} to the policy, with a ceiling and an end of your own", name)
 }
 
 // baselineFile reads a file once, so that the bytes that are hashed are those that are
