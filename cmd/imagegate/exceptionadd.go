@@ -79,6 +79,10 @@ func exceptionAdd(p *program, c *cli.Context) error {
 		return err
 	}
 	if wanted == nil {
+		if c.IsSet("reason") || c.IsSet("days") || c.IsSet("expires") {
+			return usagef("imagegate exception add has a reason or an end, and nothing that it is for").
+				WithHint("name an id, or add --all for all that blocks in %s; without --reason, --days and --expires it lists what blocks", run.file)
+		}
 		return propose(p, run)
 	}
 	if len(c.StringSlice("image")) == 0 {
@@ -128,7 +132,7 @@ func wantedSubjects(c *cli.Context, run *lastRun) ([]*exceptable, error) {
 			return nil, usagef("nothing in %s blocks that an exception can be for", run.file)
 		}
 	case len(out) == 0 && run.file == "":
-		return nil, usagef("imagegate exception add needs an id").WithHint("imagegate exception add CVE-2026-12345 --package pkg:deb/debian/zlib1g --reason TEXT --days 30")
+		return nil, usagef("imagegate exception add needs an id").WithHint("imagegate exception add CVE-2026-12345 --package pkg:deb/debian/zlib1g --reason TEXT --owner NAME --days 30")
 	}
 	return out, nil
 }
@@ -302,5 +306,5 @@ func propose(p *program, run *lastRun) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}
-	return p.print("\nimagegate exception add ID --from %s --reason TEXT --days N adds an exception for one of them, and --all for all.\n", terminal(run.file))
+	return p.print("\nimagegate exception add ID --from %s --reason TEXT --owner NAME --days N adds an exception for one of them, and --all for all.\n", terminal(run.file))
 }
