@@ -225,7 +225,7 @@ func stepsAsText(b *strings.Builder, f *explainedFinding) {
 		if s.Taken {
 			answer = "YES"
 		}
-		fmt.Fprintf(b, "    %d. %s %-15s %s: %s%s\n", i+1, answer, s.Class, s.Rule, terminal(s.Why), placeText(s.Position))
+		fmt.Fprintf(b, "   %2d. %s %-15s %s: %s%s\n", i+1, answer, s.Class, s.Rule, terminal(s.Why), placeText(s.Position))
 	}
 }
 

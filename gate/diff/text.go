@@ -26,7 +26,7 @@ func Text(d *Document) []byte {
 		textPair(&b, &d.Images[i])
 	}
 	for _, u := range d.Unpaired {
-		fmt.Fprintf(&b, "%s only: %s %s: %s\n\n", u.Side, safe.Terminal(u.Reference), safe.Terminal(u.Platform), safe.Terminal(u.Reason))
+		fmt.Fprintf(&b, "%s only: %s: %s\n\n", u.Side, safe.Terminal(strings.TrimSpace(u.Reference+" "+u.Platform)), safe.Terminal(u.Reason))
 	}
 	fmt.Fprintf(&b, "Both judged at %s by %s.\n", d.At.UTC().Format("2006-01-02 15:04 UTC"), safe.Terminal(d.Policy))
 	return []byte(b.String())
