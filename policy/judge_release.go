@@ -271,6 +271,10 @@ func isService(w *evidence.Workload) bool { return w.Document == evidence.Docume
 // capabilities of Linux have no meaning.
 func isWindows(w *evidence.Workload) bool { return strings.EqualFold(w.OS, "windows") }
 
+// mayBeWindows reports a workload for Windows, or one that may run there. What holds on
+// Linux alone is not proven for it.
+func mayBeWindows(w *evidence.Workload) bool { return isWindows(w) || w.WindowsNodes }
+
 // containers names how many containers a workload has.
 func containersText(w *evidence.Workload) string {
 	return words.Plural(len(w.Containers), "container")

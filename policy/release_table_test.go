@@ -201,7 +201,8 @@ func TestRunAsNonRootTable(t *testing.T) {
 		"another platform": {p, func(r *evidence.Release, _ *evidence.Image) {
 			r.Workloads[0].Security.RunAsUser, r.Workloads[0].Platforms = nil, []string{"linux/s390x"}
 		}, ruleRunAsNonRoot, ResultUndecided, "nodeSelector"},
-		"windows": {p, pod(func(w *evidence.Workload) { w.OS = "windows" }), ruleRunAsNonRoot, ResultUndecided, "Windows"},
+		"windows":          {p, pod(func(w *evidence.Workload) { w.OS = "windows" }), ruleRunAsNonRoot, ResultUndecided, "Windows"},
+		"nodes of windows": {p, pod(func(w *evidence.Workload) { w.WindowsNodes = true }), ruleRunAsNonRoot, ResultUndecided, "Windows"},
 		"service user": {p, func(r *evidence.Release, _ *evidence.Image) {
 			service(r)
 			r.Workloads[0].Containers[0].Security.RunAsUser = ptr(int64(0))
@@ -262,6 +263,9 @@ func TestWorkloadCapabilitiesTable(t *testing.T) {
 			w.Containers = append(w.Containers, evidence.Container{Name: "init", Kind: evidence.ContainerInit, Image: w.Containers[0].Image})
 		}), ruleWorkloadCapabilities, ResultFail, "container init"},
 		"windows": {p, pod(func(w *evidence.Workload) { w.OS = "windows" }), ruleWorkloadCapabilities, ResultOff, ""},
+		"nodes of windows that drop nothing": {p, pod(func(w *evidence.Workload) {
+			w.WindowsNodes, w.Containers[0].CapabilitiesDrop = true, nil
+		}), ruleWorkloadCapabilities, ResultFail, "does not drop ALL"},
 	})
 }
 

@@ -56,7 +56,7 @@ func provenUsers(ref string, r *evidence.Release) ([]int64, bool) {
 		if u.Ref != ref || u.Volume != nil {
 			continue
 		}
-		if u.Container == nil || isWindows(u.Workload) {
+		if u.Container == nil || mayBeWindows(u.Workload) {
 			return nil, false
 		}
 		uid, _, ok := declaredUser(u.Workload, u.Container)

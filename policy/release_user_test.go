@@ -23,6 +23,7 @@ func TestInRelease(t *testing.T) {
 		"runAsNonRoot alone":         {pod(func(w *evidence.Workload) { w.Security.RunAsUser, w.Security.RunAsNonRoot = nil, ptr(true) }), false, Denied},
 		"one of no user at all":      {pod(func(w *evidence.Workload) { w.Security.RunAsUser = ptr(int64(-1)) }), false, Denied},
 		"windows":                    {pod(func(w *evidence.Workload) { w.OS = "windows" }), false, Denied},
+		"nodes of windows":           {pod(func(w *evidence.Workload) { w.WindowsNodes = true }), false, Denied},
 		"an image for windows":       {func(_ *evidence.Release, img *evidence.Image) { img.Platform = "windows/amd64" }, false, Denied},
 		"another container has none": {pod(func(w *evidence.Workload) {
 			c := w.Containers[0]

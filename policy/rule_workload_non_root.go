@@ -35,9 +35,12 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 	if isService(w) {
 		cure = serviceUserCure
 	}
-	if isWindows(w) {
-		at := in(c, "securityContext")
-		j.undecided(at.with("except the workload if its user is known: rule: "+ruleRunAsNonRoot), "runs on Windows, whose users are not known")
+	if mayBeWindows(w) {
+		at, runs := in(c, "securityContext"), "runs"
+		if !isWindows(w) {
+			runs = "may run"
+		}
+		j.undecided(at.with("write os: {name: linux} if it runs there; otherwise except the workload if its user is known: rule: "+ruleRunAsNonRoot), "%s on Windows, whose users are not known", runs)
 		return
 	}
 	if uid, at, ok := declaredUser(w, c); ok {

@@ -8,8 +8,11 @@ type Workload struct {
 	// for a Pod itself and for a service.
 	Template string `json:"template,omitempty"`
 
-	// OS is that of spec.os or of the nodes that the pod chooses, "" when neither is written.
+	// OS is that of spec.os, "" when it is not written.
 	OS string `json:"os,omitempty"`
+	// WindowsNodes is true when the pod chooses nodes that may run Windows, and OS does not
+	// say what it is for.
+	WindowsNodes bool `json:"windowsNodes,omitempty"`
 	// Platforms are those that the template chooses by nodeSelector or by a required
 	// affinity, os/architecture; nil for any.
 	Platforms []string          `json:"platforms,omitempty"`

@@ -418,24 +418,27 @@ func TestOtherFiles(t *testing.T) {
 	}
 }
 
-// The operating system of a pod is also that of the nodes that it chooses: on Windows,
-// runAsUser has no effect.
-func TestSystemOfNodes(t *testing.T) {
+// A pod may run on Windows by the nodes that it chooses, and has no operating system by
+// that: a Linux node may be among them.
+func TestWindowsNodes(t *testing.T) {
 	const required = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: %s, operator: In, values: [%s]}]}]}}}"
-	for lines, want := range map[string]string{
-		"":                  "",
-		"os: {name: linux}": "linux",
-		"nodeSelector: {kubernetes.io/os: windows}":                      "windows",
-		"nodeSelector: {beta.kubernetes.io/os: windows}":                 "windows",
-		"nodeSelector: {kubernetes.io/os: linux}":                        "linux",
-		fmt.Sprintf(required, "kubernetes.io/os", "windows"):             "windows",
-		fmt.Sprintf(required, "kubernetes.io/os", "linux"):               "",
-		fmt.Sprintf(required, "kubernetes.io/arch", "amd64"):             "",
-		"os: {name: windows}\n  nodeSelector: {kubernetes.io/os: linux}": "windows",
+	for lines, want := range map[string]bool{
+		"": false,
+		"nodeSelector: {kubernetes.io/os: windows}":                      true,
+		"nodeSelector: {beta.kubernetes.io/os: windows}":                 true,
+		"nodeSelector: {kubernetes.io/os: linux}":                        false,
+		fmt.Sprintf(required, "kubernetes.io/os", "windows"):             true,
+		fmt.Sprintf(required, "kubernetes.io/os", "linux, windows"):      true,
+		fmt.Sprintf(required, "kubernetes.io/os", "linux"):               false,
+		fmt.Sprintf(required, "kubernetes.io/arch", "amd64"):             false,
+		"os: {name: linux}\n  nodeSelector: {kubernetes.io/os: windows}": false, // the kubelet of Windows refuses it
 	} {
 		r := Parse("m.yaml", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: c, image: 'registry.example.no/a:1'}]\n  "+lines+"\n"), Options{})
-		if len(r.Workloads) != 1 || r.Workloads[0].OS != want {
-			t.Errorf("%q: %d workloads, problems %q, system %q, want %q", lines, len(r.Workloads), problems(r), r.Workloads[0].OS, want)
+		if len(r.Workloads) != 1 {
+			t.Fatalf("%q: problems %q", lines, problems(r))
+		}
+		if w := r.Workloads[0]; w.WindowsNodes != want || w.OS == "windows" {
+			t.Errorf("%q: system %q, nodes of Windows %v, want %v", lines, w.OS, w.WindowsNodes, want)
 		}
 	}
 }

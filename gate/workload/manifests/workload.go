@@ -99,7 +99,11 @@ func (r *reader) workload(o *object, t template) {
 		Object: o.Object, Document: evidence.DocumentManifests, Template: t.path, Labels: t.meta.Labels, Platforms: platforms(t.spec),
 		HostNetwork: t.spec.HostNetwork, HostPID: t.spec.HostPID, HostIPC: t.spec.HostIPC, HostUsers: t.spec.HostUsers, Places: map[string]evidence.Place{},
 	}
-	w.OS = systemOf(t.spec)
+	if t.spec.OS != nil {
+		w.OS = string(t.spec.OS.Name)
+	} else {
+		w.WindowsNodes = windowsNodes(t.spec)
+	}
 	if t.spec.RuntimeClassName != nil {
 		w.Runtime = *t.spec.RuntimeClassName
 	}
@@ -312,24 +316,18 @@ var (
 	osLabels   = []string{"kubernetes.io/os", "beta.kubernetes.io/os"}
 )
 
-// systemOf returns the operating system of a pod: what it says itself, or that of the
-// nodes that it chooses; "" when neither is written. On Windows, fields such as runAsUser
-// have no effect, whether or not the pod names its system.
-func systemOf(spec *corev1.PodSpec) string {
-	if spec.OS != nil {
-		return string(spec.OS.Name)
-	}
+// windowsNodes reports a pod that may run on Windows by the nodes that it chooses. There,
+// fields such as runAsUser have no effect. That it runs on Windows alone does not follow:
+// anyone may label a node, and one term of an affinity is enough.
+func windowsNodes(spec *corev1.PodSpec) bool {
 	for _, label := range osLabels {
-		if system := spec.NodeSelector[label]; system != "" {
-			return system
+		if strings.EqualFold(spec.NodeSelector[label], "windows") {
+			return true
 		}
 	}
-	for _, e := range requiredOfNodes(spec) {
-		if slices.Contains(osLabels, e.Key) && e.Operator == corev1.NodeSelectorOpIn && slices.Contains(e.Values, "windows") {
-			return "windows"
-		}
-	}
-	return ""
+	return slices.ContainsFunc(requiredOfNodes(spec), func(e corev1.NodeSelectorRequirement) bool {
+		return slices.Contains(osLabels, e.Key) && e.Operator == corev1.NodeSelectorOpIn && slices.Contains(e.Values, "windows")
+	})
 }
 
 // requiredOfNodes lists what the terms of a required affinity ask of nodes.
