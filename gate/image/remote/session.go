@@ -356,7 +356,7 @@ func (c *Client) problem(ctx context.Context, j *job, err error) error {
 		return innermost(err)
 	case strings.Contains(err.Error(), "Location header"):
 		return image.Refuse("the answer is a redirect to something that is no address")
-	case j.kind == kindPing:
+	case j.kind == kindPing, j.kind == kindFile:
 		return innermost(err)
 	}
 	return c.fail(ctx, j.step(kindToken, "token for "+j.repo), tokenProblem(err))

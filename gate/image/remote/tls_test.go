@@ -205,7 +205,7 @@ func TestProxyAndAddresses(t *testing.T) {
 		o.Getenv, o.PlainHTTP = env(map[string]string{"HTTP_PROXY": p.URL}), []string{"example.com"}
 	})
 	_, err := pulltest.Pull(t.Context(), newResolver(t, c), "example.com/app:1")
-	pulltest.CheckError(t, "metadata", err, "no registry may send us there")
+	pulltest.CheckError(t, "metadata", err, "no server may send us there")
 }
 
 // A registry with TLS cannot send us to storage without, unless the user says

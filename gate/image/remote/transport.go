@@ -104,9 +104,9 @@ func checkAddress(ip netip.Addr, scope addressScope) error {
 	case scope == scopeAny:
 		return nil
 	case ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() || ip.IsMulticast():
-		return fmt.Errorf("%w: %s belongs to this machine or its link, and no registry may send us there", errAddress, ip)
+		return fmt.Errorf("%w: %s belongs to this machine or its link, and no server may send us there", errAddress, ip)
 	case scope == scopePublic && isPrivate(ip):
-		return fmt.Errorf("%w: %s is in a private network, and a registry outside of it may not send us there", errAddress, ip)
+		return fmt.Errorf("%w: %s is in a private network, and a server outside of it may not send us there", errAddress, ip)
 	}
 	return nil
 }
