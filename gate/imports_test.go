@@ -59,7 +59,7 @@ func allowedImports() map[string][]string {
 		"gate/diff":            append([]string{"policy", "gate/report/safe", "gate/report/page"}, facts...),
 		"gate/ci":              with("gate/report", "gate/report/safe"),
 		"gate/scan/wire":       with("gate/layer"),
-		"gate/scan/database":   with("gate/layer", "gate/layer/inflate"),
+		"gate/scan/database":   with("gate/layer", "gate/layer/inflate", "gate/exploited"),
 		"gate/scan/cache":      nil,
 		"gate/scan/process":    nil,
 		"gate/scan/pkgdb":      nil,

@@ -10,6 +10,8 @@
 //	db/metadata.json       java-db/metadata.json
 //	db/imagegate.json      java-db/imagegate.json      (ours)
 //
+// The feeds of exploited vulnerabilities are beside them, see feed.go.
+//
 // imagegate.json holds what Trivy does not keep: the artifact's digest, the
 // sha256 of the database file, the file's stamp when it was hashed, and the
 // newest build ever used. It is also the journal of an installation, see
@@ -109,6 +111,10 @@ type Options struct {
 	Repositories map[Kind][]string
 	// Source is needed for downloads only.
 	Source Source
+	// FeedURLs are tried in order: DefaultFeedURL for a feed without.
+	FeedURLs map[Feed][]string
+	// Files is needed for downloads of feeds only.
+	Files FileSource
 	// LockTimeout is how long to wait for another process. 5 minutes if 0.
 	LockTimeout time.Duration
 	// StallTimeout is how long a repository may stay silent. 1 minute if 0.

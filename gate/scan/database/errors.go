@@ -15,6 +15,8 @@ import (
 var (
 	// ErrMissing: there is no database.
 	ErrMissing = errors.New("no database")
+	// ErrNoFeed: a feed of exploited vulnerabilities was not fetched.
+	ErrNoFeed = errors.New("not fetched yet")
 	// ErrChanged: the file is not the one that was verified.
 	ErrChanged = errors.New("database file changed since it was downloaded")
 	// ErrRollback: the database was built before one that was used already.
