@@ -11,7 +11,6 @@ import (
 
 	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate/scan/cache"
-	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -59,10 +58,7 @@ func layerCachePlace(p *program, c *cli.Context) (string, error) {
 	if place := c.String("cache"); place != "" {
 		return place, nil
 	}
-	dir := c.String("cache-dir")
-	if dir == "" {
-		dir = database.DefaultCacheDir(p.env.get)
-	}
+	dir := cacheDir(p, c)
 	if dir == "" { // never the current directory: it may be a checkout
 		return "", usagef("there is no cache directory: neither HOME nor IMAGEGATE_CACHE_DIR is set").
 			WithHint("name one with --cache or --cache-dir")

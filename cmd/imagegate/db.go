@@ -41,8 +41,8 @@ func dbUpdateCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:        "update",
 		Usage:       "fetch the newest advisory database",
-		Description: "imagegate check does this by itself when the database is old.",
-		Flags:       slices.Concat([]cli.Flag{java}, patience(), cacheFlags(), downloadFlags(), networkFlags()),
+		Description: "imagegate check does this by itself when the database is old. It does not fetch the\nfeeds of exploited vulnerabilities: --exploited does.",
+		Flags:       slices.Concat([]cli.Flag{java}, feedFlags(), patience(), cacheFlags(), downloadFlags(), networkFlags()),
 		Action:      p.action(dbUpdate),
 	}
 }
@@ -50,7 +50,7 @@ func dbUpdateCommand(p *program) *cli.Command {
 func dbStatusCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:   "status",
-		Usage:  "tell which databases are installed, how old they are and where they are from",
+		Usage:  "tell which databases and feeds are installed, how old they are and where they are from",
 		Flags:  append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}, cacheFlags()...),
 		Action: p.action(dbStatus),
 	}
@@ -108,6 +108,9 @@ func dbUpdate(p *program, c *cli.Context) error {
 		if err := p.print("%s: built %s, from %s\n", kind, date(db.UpdatedAt), terminal(db.Source)); err != nil {
 			return err
 		}
+	}
+	if c.Bool("exploited") {
+		return updateFeeds(ctx, p, store)
 	}
 	return nil
 }
@@ -177,7 +180,7 @@ func dbStatus(p *program, c *cli.Context) error {
 		return err
 	}
 	var all []databaseStatus
-	var unusable error
+	feeds, unusable := feedStatuses(p, store)
 	for _, kind := range []database.Kind{database.Vulnerability, database.Java} {
 		status, err := statusOf(c.Context, store, kind)
 		all = append(all, status)
@@ -187,9 +190,9 @@ func dbStatus(p *program, c *cli.Context) error {
 		}
 	}
 	if c.Bool("json") {
-		err = p.printJSON(all)
+		err = p.printJSON(slices.Concat(untyped(all), untyped(feeds)))
 	} else {
-		err = p.print("%s", statusText(all))
+		err = p.print("%s%s", statusText(all), feedStatusText(feeds))
 	}
 	if err != nil {
 		return err

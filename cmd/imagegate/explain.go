@@ -22,7 +22,7 @@ vulnerability ID came to its class: every question that was asked before, and th
 line of the policy that decides it. For a RULE it tells what the rule found and
 which findings it blocks. Without ID and RULE it lists all findings and rules. The
 exit code is 0, whatever the verdict.`,
-		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), []cli.Flag{baselineFlag(), formatFlag(), timeoutFlag()}),
+		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), []cli.Flag{baselineFlag(), formatFlag(), timeoutFlag()}),
 		Action: p.action(runExplain),
 	}
 }

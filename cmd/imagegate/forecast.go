@@ -32,7 +32,7 @@ grows too old, or a value of the policy comes into force. New advisories are not
 known. The exit code is 0 when every image could be judged, whatever the verdict.`,
 		Flags: slices.Concat(policyFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, baselineFlag(), formatFlag(), timeoutFlag(),
-		}, exploitedFlags()),
+		}, exploitedFlags(), cacheFlags()),
 		Action: p.action(runForecast),
 	}
 }
@@ -144,7 +144,7 @@ func judgedLater(p *program, c *cli.Context, paths []string) (*policy.Policy, ga
 	if err != nil {
 		return nil, source, nil, nil, err
 	}
-	feeds, err := readFeeds(c)
+	feeds, err := readFeeds(p, c, pol)
 	if err != nil {
 		return nil, source, nil, nil, err
 	}

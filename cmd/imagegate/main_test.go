@@ -68,6 +68,7 @@ type world struct {
 	local    string // directory with an OCI layout and an archive of docker save
 	sigstore *provetest.Sigstore
 	keys     map[string]provetest.Key // by name of the file
+	feeds    string                   // URL of a server with feeds of exploited vulnerabilities
 }
 
 func newWorld(t *testing.T) *world {
@@ -94,6 +95,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
 		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
 	}}
+	w.feeds = feedServer(t)
 	w.local, w.host, w.cache = local, reg.Host, dbtest.Database(t, dbtest.DBOptions{DownloadedAt: time.Now()})
 	ref, err := dbtest.Push(reg, w.cache, "trivy-db")
 	if err != nil {
@@ -160,6 +162,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("TODAY", time.Now().UTC().Format(time.DateOnly))
 	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 	env.Setenv("SIGSTORE", w.sigstore.URL)
+	env.Setenv("FEEDS", w.feeds)
 	env.Setenv("TOKEN", provetest.WorkflowToken())
 	if err := w.writeKeys(env.WorkDir + "/keys"); err != nil {
 		return err

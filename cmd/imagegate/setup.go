@@ -37,7 +37,7 @@ type setup struct {
 	share    *gate.Shard   // what that held, nil for everything
 	// hypothetical is true when started is the moment of --at.
 	hypothetical bool
-	// feeds are those of exploited vulnerabilities, without those that nobody named.
+	// feeds are those of exploited vulnerabilities that were named or fetched.
 	feeds *exploited.Feeds
 	// base are the baselines of --baseline, nil without it.
 	base baselines
@@ -87,10 +87,11 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if err := checkNotRead(s.places(), append(inputs, c.StringSlice("ca-cert")...)); err != nil {
 		return nil, err
 	}
-	if s.feeds, err = readFeeds(c); err != nil {
+	s.policy, s.source, err = choosePolicy(p, c, c.String("policy"), demands{c.String("require-policy-digest"), c.String("require-base-policy")})
+	if err != nil {
 		return nil, err
 	}
-	s.policy, s.source, err = choosePolicy(p, c, c.String("policy"), demands{c.String("require-policy-digest"), c.String("require-base-policy")})
+	s.feeds, err = readFeeds(p, c, s.policy)
 	return s, err
 }
 

@@ -86,10 +86,7 @@ func (conn *connection) setLimit(value string) error {
 // openDatabases opens the store of advisory databases. conn is nil for a command
 // that fetches nothing.
 func openDatabases(p *program, c *cli.Context, conn *connection, progress *progress.Printer) (*database.Store, error) {
-	dir := c.String("cache-dir")
-	if dir == "" {
-		dir = database.DefaultCacheDir(p.env.get)
-	}
+	dir := cacheDir(p, c)
 	repositories, err := databaseRepositories(c)
 	if err != nil {
 		return nil, err
@@ -104,9 +101,38 @@ func openDatabases(p *program, c *cli.Context, conn *connection, progress *progr
 		Warn:          progress.Warn,
 	}
 	if conn != nil {
-		o.Source = conn.client
+		o.Source, o.Files = conn.client, conn.client
+	}
+	if o.FeedURLs, err = feedURLs(c); err != nil {
+		return nil, err
 	}
 	return database.New(o)
+}
+
+// cacheDir returns the directory of --cache-dir or its default, "" without any.
+func cacheDir(p *program, c *cli.Context) string {
+	if dir := c.String("cache-dir"); dir != "" {
+		return dir
+	}
+	return database.DefaultCacheDir(p.env.get)
+}
+
+// feedURLs reads the flags that name mirrors of feeds.
+func feedURLs(c *cli.Context) (map[database.Feed][]string, error) {
+	urls := map[database.Feed][]string{}
+	for flag, feed := range map[string]database.Feed{"kev-url": database.KEV, "epss-url": database.EPSS} {
+		for _, value := range c.StringSlice(flag) {
+			if _, err := remote.ParseFileAddress(value); err != nil {
+				return nil, usagef("flag --%s: that is not the address of a file: %w", flag, err).
+					WithHint("write it as https://HOST/FILE")
+			}
+			urls[feed] = append(urls[feed], value)
+		}
+		if len(urls[feed]) > 0 && !c.Bool("exploited") {
+			return nil, usagef("flag --%s has no effect without --exploited", flag).WithHint("add --exploited")
+		}
+	}
+	return urls, nil
 }
 
 // databaseRepositories reads the flags that name repositories of databases. A
