@@ -27,6 +27,10 @@ const maxAliased = 64 << 20
 // hardLinks are the hard links of one layer.
 type hardLinks struct {
 	wants func(name string, mode fs.FileMode, size int64) bool
+	// narrow is what is wanted when secrets are looked for in the files of the
+	// application only; nil when wants is that. A secret counts by the name of its
+	// file, so a file of a dependency that is also one of the application needs both.
+	narrow func(name string, mode fs.FileMode, size int64) bool
 	// first has the first name of every link.
 	first map[string]string
 	// again are the links that need the content of a first name.
@@ -58,6 +62,9 @@ func (h *hardLinks) add(e *layer.Entry) bool {
 func (h *hardLinks) gains(name, first string, decides bool) bool {
 	const plain, tiny, small = 0o644, 4, 1 << 10
 	if h.wants(name, plain, tiny) && (decides || path.Base(name) != path.Base(first) || !h.wants(first, plain, tiny)) {
+		return true
+	}
+	if h.narrow != nil && h.narrow(name, plain, small) && !h.narrow(first, plain, small) {
 		return true
 	}
 	return h.wants(name, plain, small) && !h.wants(first, plain, small)

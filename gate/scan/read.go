@@ -38,13 +38,12 @@ func (r *reader) read(ctx context.Context) (*store.Layer, error) {
 	if err := s.Open(ctx); err != nil {
 		return nil, err
 	}
-	wants, err := s.opt.Analyzers.Wants(r.need)
-	if err != nil {
-		return nil, err
-	}
 	var l *store.Layer
-	err = s.pool.Do(ctx, b.Size, func(w *worker.Worker) error {
-		t := newTransfer(w, s.opt.Limits, wants)
+	err := s.pool.Do(ctx, b.Size, func(w *worker.Worker) error {
+		t, err := newTransfer(w, s.opt.Limits, s.opt.Analyzers, r.need)
+		if err != nil {
+			return err
+		}
 		if err := w.BeginLayer(wire.Analyse{Need: r.need, DiffID: b.DiffID}); err != nil {
 			return err
 		}

@@ -176,6 +176,7 @@ func TestOtherWorkIsNotUsed(t *testing.T) {
 		"other limits":    {func(o *scan.Options) { o.Limits.FileSize-- }, need},
 		"another build":   {func(o *scan.Options) { o.Build = "imagegate 2" }, need},
 		"other needs":     {func(*scan.Options) {}, need | evidence.NeedSecrets},
+		"other paths":     {func(*scan.Options) {}, need | evidence.NeedSecretsAnywhere},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

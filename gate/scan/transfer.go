@@ -12,6 +12,7 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/secretpath"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/scan/worker"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // transfer hands the entries of one layer to the recorder and, if an analyzer
@@ -24,13 +25,24 @@ type transfer struct {
 	links    hardLinks
 	sent     map[string]bool // names of files that the worker has
 	jars     bool            // there was one
-	leftOut  int             // files in which no secrets are looked for
+	counts   bool            // whether secrets are looked for in the files of the application only
+	leftOut  int             // the files then in which they are not
 	body     peeked
 	buf      []byte
 }
 
-func newTransfer(w *worker.Worker, limits layer.Limits, wants func(string, fs.FileMode, int64) bool) *transfer {
-	return &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, links: hardLinks{wants: wants}, sent: map[string]bool{}, buf: make([]byte, 128<<10)}
+// newTransfer returns a transfer that meets a need.
+func newTransfer(w *worker.Worker, limits layer.Limits, analyzers Analyzers, need evidence.Need) (*transfer, error) {
+	wants, err := analyzers.Wants(need)
+	if err != nil {
+		return nil, err
+	}
+	t := &transfer{worker: w, limits: limits, recorder: layer.NewRecorder(limits), wants: wants, links: hardLinks{wants: wants},
+		counts: !need.Has(evidence.NeedSecretsAnywhere), sent: map[string]bool{}, buf: make([]byte, 128<<10)}
+	if !t.counts {
+		t.links.narrow, err = analyzers.Wants(need &^ evidence.NeedSecretsAnywhere)
+	}
+	return t, err
 }
 
 // entry hands over one entry.
@@ -82,7 +94,7 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	jar := manifest.IsJar(e.Name) || manifest.StartsLikeJar(t.body.start)
 	t.jars = t.jars || jar
 	if !jar && !t.wants(w.Name, w.Mode, w.Size) {
-		if secretpath.Out(w.Name) {
+		if t.counts && secretpath.Out(w.Name) {
 			t.leftOut++
 		}
 		return errors.Join(t.recorder.Visit(e, &t.body), t.replaced(e.Name))

@@ -21,12 +21,13 @@ type Need uint
 
 // The sections of evidence that a policy can ask for.
 const (
-	NeedUser     Need = 1 << iota // USER resolved through /etc/passwd and /etc/group
-	NeedPackages                  // OS, packages, vulnerabilities and their coverage
-	NeedSecrets                   // secrets in files and in the image config
-	NeedLicenses                  // licences of packages
-	NeedJava                      // identify jars through the Java database
-	NeedFiles                     // modes and attributes of files
+	NeedUser            Need = 1 << iota // USER resolved through /etc/passwd and /etc/group
+	NeedPackages                         // OS, packages, vulnerabilities and their coverage
+	NeedSecrets                          // secrets in files and in the image config
+	NeedLicenses                         // licences of packages
+	NeedJava                             // identify jars through the Java database
+	NeedFiles                            // modes and attributes of files
+	NeedSecretsAnywhere                  // with NeedSecrets: in every file that can be text
 )
 
 // Has reports whether every bit of want is set.

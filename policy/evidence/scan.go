@@ -134,6 +134,11 @@ type Secret struct {
 	// Content is the sha256 of the whole file, "sha256:HEX"; "" when it is not
 	// known. A hash of the secret alone could be tried out by readers of a report.
 	Content string `json:"content,omitempty"`
+	// LeftOut is true for a file that is looked into only with NeedSecretsAnywhere:
+	// one of the distribution or of an installed dependency. Policies that do not ask
+	// for such files do not count it, so the verdict does not depend on what was
+	// searched for the sake of others.
+	LeftOut bool `json:"leftOut,omitempty"`
 }
 
 // License is the licence of a package or a file.

@@ -21,7 +21,7 @@ import (
 
 // analysisVersion is raised when the analysis of a layer, or its encoding, changes.
 // Analyses of other versions are not used.
-const analysisVersion = 8
+const analysisVersion = 9
 
 // analysis is the result for one layer. It does not depend on the image. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -48,6 +48,9 @@ type analysis struct {
 	Links []link `json:"links,omitempty"`
 	// SecretsLeftOut is how many files were not looked into for secrets.
 	SecretsLeftOut int `json:"secretsLeftOut,omitempty"`
+	// NoText is how many files were not, because they are no text. They are counted
+	// only when secrets are looked for in every file.
+	NoText int `json:"noText,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
 	Gaps []evidence.Gap `json:"gaps,omitempty"`
 	// Skipped are files that have the name of a package's metadata and describe no
@@ -103,6 +106,9 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 	defer l.close()
 	if head.Need.Has(evidence.NeedSecrets) {
 		l.hashes = fileHashes{}
+		if head.Need.Has(evidence.NeedSecretsAnywhere) {
+			l.noText = map[string]bool{}
+		}
 	}
 	for {
 		t, payload, err := e.in.Next()
@@ -125,7 +131,7 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 			}
 			a, err := l.finish(ctx, g, end.JavaDatabase)
 			if a != nil && l.hashes != nil {
-				a.SecretsLeftOut = end.SecretsLeftOut
+				a.SecretsLeftOut, a.NoText = end.SecretsLeftOut, len(l.noText)
 			}
 			return a, err
 		default:
@@ -160,6 +166,15 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 	}
 	if err := l.hashes.add(entry.Name, c); err != nil {
 		return fmt.Errorf("read %s: %w", entry.Name, err)
+	}
+	if l.noText != nil {
+		no, err := noText(entry, c)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", entry.Name, err)
+		}
+		if no {
+			l.noText[entry.Name] = true
+		}
 	}
 	if err := l.own.note(entry, c); err != nil {
 		return fmt.Errorf("read %s: %w", entry.Name, err)

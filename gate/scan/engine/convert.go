@@ -166,6 +166,8 @@ func addSecrets(report *wire.Report, secrets []ftypes.Secret, contentOf func(dif
 				RuleID: f.RuleID, Category: string(f.Category), Severity: severity(f.Severity),
 				Title: f.Title, Path: s.FilePath, StartLine: f.StartLine, EndLine: f.EndLine,
 				Layer: f.Layer.DiffID, Content: contentOf(f.Layer.DiffID, s.FilePath),
+				// The image config is in no layer, and always looked into.
+				LeftOut: f.Layer.DiffID != "" && leftOut(pathOf(s.FilePath)),
 			})
 		}
 	}

@@ -40,8 +40,13 @@ func disabled(need evidence.Need) []analyzer.Type {
 	off := slices.Clone(analyzer.TypeLockfiles)
 	off = append(off, analyzer.TypeApkCommand, analyzer.TypeExecutable, analyzer.TypeRpmArchive,
 		analyzer.TypeHistoryDockerfile, analyzer.TypeLicenseFile, analyzer.TypeSBOM)
-	if !need.Has(evidence.NeedSecrets) {
-		off = append(off, analyzer.TypeSecret, analyzer.TypeImageConfigSecret)
+	switch {
+	case !need.Has(evidence.NeedSecrets):
+		off = append(off, analyzer.TypeSecret, typeSecretAnywhere, analyzer.TypeImageConfigSecret)
+	case need.Has(evidence.NeedSecretsAnywhere):
+		off = append(off, analyzer.TypeSecret)
+	default:
+		off = append(off, typeSecretAnywhere)
 	}
 	if !need.Has(evidence.NeedLicenses) {
 		off = append(off, analyzer.TypeDpkgLicense) // classifies every copyright file
@@ -108,7 +113,7 @@ func allBut(keep analyzer.Type) []analyzer.Type {
 	var off []analyzer.Type
 	for _, types := range [][]analyzer.Type{analyzer.TypeOSes, analyzer.TypeLanguages, analyzer.TypeLockfiles, {
 		analyzer.TypeApkRepo, analyzer.TypeApkCommand, analyzer.TypeExecutable, analyzer.TypeRpmArchive,
-		analyzer.TypeLicenseFile, analyzer.TypeSecret, analyzer.TypeRedHatContentManifestType,
+		analyzer.TypeLicenseFile, analyzer.TypeSecret, typeSecretAnywhere, analyzer.TypeRedHatContentManifestType,
 		analyzer.TypeRedHatDockerfileType, analyzer.TypeDpkgLicense, typeConda,
 	}} {
 		for _, t := range types {

@@ -51,7 +51,8 @@ func newLayerScan(g analyzer.AnalyzerGroup) (*layerScan, error) {
 type layer struct {
 	diffID        string
 	opaque, white []string
-	hashes        fileHashes // nil when nothing asks for secrets
+	hashes        fileHashes      // nil when nothing asks for secrets
+	noText        map[string]bool // names of files that are no text; nil when they are not counted
 	gone          []replacedFile
 	links         []link
 	main, sbom    *layerScan

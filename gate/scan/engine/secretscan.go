@@ -16,16 +16,25 @@ import (
 	"github.com/aquasecurity/trivy/pkg/fanal/secret"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 	"github.com/aquasecurity/trivy/pkg/fanal/utils"
+	xio "github.com/aquasecurity/trivy/pkg/x/io"
 
 	"github.com/imagegate/imagegate/gate/scan/secretpath"
+	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
 // secretAnalyzer looks for secrets with Trivy's rules. It replaces Trivy's analyzer,
 // which skips .git, tests, examples, lock files and text in UTF-16 and does not
-// report that.
-type secretAnalyzer struct{}
+// report that. There are two of it, and a group of analyzers has one of them: that
+// for the files of an application, and that for all files.
+type secretAnalyzer struct{ anywhere bool }
 
-func init() { analyzer.RegisterAnalyzer(secretAnalyzer{}) }
+func init() {
+	analyzer.RegisterAnalyzer(secretAnalyzer{})
+	analyzer.RegisterAnalyzer(secretAnalyzer{anywhere: true})
+}
+
+// typeSecretAnywhere is the type of the analyzer that looks into all files.
+const typeSecretAnywhere analyzer.Type = "secret-anywhere"
 
 // secretScanners are Trivy's scanner as it is, which knows what Trivy leaves out,
 // and one that leaves out no path. Making one writes into Trivy's rules.
@@ -45,46 +54,69 @@ var secretScanners = sync.OnceValue(func() [2]*secret.Scanner {
 const minSecret = 10
 
 // Required implements Trivy's analyzer.
-func (secretAnalyzer) Required(file string, info os.FileInfo) bool {
-	if info.Size() < minSecret {
+func (a secretAnalyzer) Required(file string, info os.FileInfo) bool {
+	return info.Size() >= minSecret && (a.anywhere || !leftOut(file))
+}
+
+// leftOut reports whether a file is looked into only when all files are.
+func leftOut(file string) bool {
+	if !secretpath.Out(file) {
 		return false
 	}
-	if !secretpath.Out(file) {
-		return true
-	}
 	trivy := secretScanners()[0]
-	return !trivy.IsSkipped(file) && !trivy.AllowPath(file)
+	return trivy.IsSkipped(file) || trivy.AllowPath(file)
 }
 
 // Analyze implements Trivy's analyzer.
 func (secretAnalyzer) Analyze(_ context.Context, in analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
-	isBinary, err := utils.IsBinary(in.Content, in.Info.Size())
-	if err != nil {
-		return nil, nil // as Trivy: an empty file
-	}
-	var text io.Reader = in.Content
-	if isBinary {
-		switch order := utf16Order(in.Content); {
-		case order != nil:
-			if text, err = fromUTF16(in.Content, order); err != nil {
-				return nil, err
-			}
-			isBinary = false
-		case filepath.Ext(in.FilePath) == ".pyc":
-			printable, err := utils.ExtractPrintableBytes(in.Content)
-			if err != nil {
-				return nil, err
-			}
-			text = bytes.NewReader(printable)
-		default:
-			return nil, nil
-		}
+	text, isBinary, err := textOf(in.FilePath, in.Info.Size(), in.Content)
+	if text == nil || err != nil {
+		return nil, err
 	}
 	found := secretScanners()[1].Scan(secret.ScanArgs{FilePath: "/" + in.FilePath, Content: text, Binary: isBinary})
 	if len(found.Findings) == 0 {
 		return nil, nil
 	}
 	return &analyzer.AnalysisResult{Secrets: []ftypes.Secret{found}}, nil
+}
+
+// textOf returns the text of a file, nil for a file that is no text, and whether the
+// text was taken out of a binary.
+func textOf(file string, size int64, r xio.ReadSeekerAt) (text io.Reader, isBinary bool, err error) {
+	isBinary, err = utils.IsBinary(r, size)
+	switch {
+	case err != nil:
+		return nil, false, nil // as Trivy: an empty file
+	case !isBinary:
+		return r, false, nil
+	}
+	order := utf16Order(r)
+	switch {
+	case order != nil:
+		text, err = fromUTF16(r, order)
+		return text, false, err
+	case filepath.Ext(file) != ".pyc":
+		return nil, true, nil
+	}
+	printable, err := utils.ExtractPrintableBytes(r)
+	if err != nil {
+		return nil, true, err
+	}
+	return bytes.NewReader(printable), true, nil
+}
+
+// noText reports whether no secrets are looked for in a file because it is no text.
+func noText(e *wire.Entry, c content) (bool, error) {
+	if e.Size < minSecret || filepath.Ext(e.Name) == ".pyc" {
+		return false, nil
+	}
+	r, err := c.open()
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = r.Close() }()
+	isBinary, err := utils.IsBinary(r, e.Size)
+	return err == nil && isBinary && utf16Order(r) == nil, err
 }
 
 // utf16Order recognises text in UTF-16 by its byte order mark, or by every other
@@ -133,7 +165,12 @@ func fromUTF16(r io.ReadSeeker, order binary.ByteOrder) (io.Reader, error) {
 }
 
 // Type implements Trivy's analyzer.
-func (secretAnalyzer) Type() analyzer.Type { return analyzer.TypeSecret }
+func (a secretAnalyzer) Type() analyzer.Type {
+	if a.anywhere {
+		return typeSecretAnywhere
+	}
+	return analyzer.TypeSecret
+}
 
 // Version implements Trivy's analyzer. Trivy's own version of the rules is part of
 // the version of the engine.

@@ -31,8 +31,10 @@ type session struct {
 	detail *ftypes.ArtifactDetail
 	// leftOut is how many files were not looked into for secrets.
 	leftOut int
-	links   map[string]string // further name of a file -> its first name
-	gaps    []evidence.Gap
+	// noText is how many of them are no text, where those are counted.
+	noText int
+	links  map[string]string // further name of a file -> its first name
+	gaps   []evidence.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
 	contents map[string]string
 	gone     []ftypes.Secret // in files that a later entry of their layer replaces
@@ -97,7 +99,7 @@ func (s *session) layer(head wire.Layer) error {
 		}
 		s.gone = append(s.gone, secret)
 	}
-	s.leftOut += a.SecretsLeftOut
+	s.leftOut, s.noText = s.leftOut+a.SecretsLeftOut, s.noText+a.NoText
 	for path, hash := range a.Contents {
 		if s.contents == nil {
 			s.contents = map[string]string{}
@@ -133,6 +135,9 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	report := &wire.Report{Jars: s.jars, Gaps: s.gaps}
 	if s.leftOut > 0 {
 		report.Notes = append(report.Notes, fmt.Sprintf("secrets were not looked for in %s of the distribution (/usr/share, /usr/lib and the like), of installed dependencies (node_modules, site-packages, vendor, gems) and of media", words.Plural(s.leftOut, "file")))
+	}
+	if s.noText > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("secrets were not looked for in %s no text, such as media and programs", words.Plural(s.noText, "file")+" "+words.Choose(s.noText, "that is", "that are")))
 	}
 	if n := len(s.skipped); n > 0 {
 		slices.Sort(s.skipped)

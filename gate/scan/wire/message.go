@@ -42,7 +42,7 @@ type Ready struct {
 
 // AnalysisNeeds are the needs that change what is found in a layer; all others
 // are met when layers are put together.
-const AnalysisNeeds = evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava
+const AnalysisNeeds = evidence.NeedSecrets | evidence.NeedSecretsAnywhere | evidence.NeedLicenses | evidence.NeedJava
 
 // Analyse starts one layer, on its own: what is found in it depends on nothing
 // but its bytes and on what is looked for.

@@ -1,0 +1,148 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/imagegate/imagegate/gate/scan/wire"
+	"github.com/imagegate/imagegate/policy/evidence"
+)
+
+const (
+	narrowSecrets = evidence.NeedSecrets
+	allSecrets    = evidence.NeedSecrets | evidence.NeedSecretsAnywhere
+)
+
+// token is text with a secret.
+const token = "token = ghp_" + "0123456789abcdefghijABCDEFGHIJ012345\n"
+
+// analysed has a layer of some files analysed, and returns its analysis after the
+// way through the cache.
+func analysed(t *testing.T, need evidence.Need, files [][2]string) *analysis {
+	t.Helper()
+	wants, err := new(Selector).Wants(need)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent bytes.Buffer
+	w := wire.NewWriter(&sent)
+	for _, f := range files {
+		e := wire.Entry{Name: f[0], Mode: 0o644, Size: int64(len(f[1]))}
+		if !wants(e.Name, e.Mode, e.Size) {
+			continue
+		}
+		if err := w.Frame(wire.TypeEntry, e.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Data([]byte(f[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.JSON(wire.TypeLayerEnd, wire.LayerEnd{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{in: wire.NewReader(&sent), parallel: 2}
+	g, err := e.groupsFor(need)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := e.layer(t.Context(), wire.Analyse{Need: need}, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(analysis)
+	if err := json.Unmarshal(b, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Each need finds secrets in its files, and what is no text is counted when all
+// files are searched.
+func TestSecretPaths(t *testing.T) {
+	png := "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + token
+	files := [][2]string{
+		{"app/.env", token}, {"app/a.png", png}, {"app/node_modules/a/.env", token}, {"app/node_modules/a/logo.png", png},
+		{"app/logo.svg", token}, {"usr/lib/x.conf", token}, {"usr/lib/x.so", "\x7fELF" + token}, {"usr/share/doc/a.example", token},
+		{"usr/lib/wide.txt", "t\x00o\x00k\x00e\x00n\x00 \x00i\x00s\x00"}, {"usr/lib/small", "\x00"}, {"usr/lib/cache.pyc", "\x00\x01\x02\x03" + token},
+	}
+	for _, tt := range []struct {
+		need   evidence.Need
+		want   []string
+		noText int
+	}{
+		{evidence.NeedPackages, nil, 0},
+		{evidence.NeedSecretsAnywhere, nil, 0}, // it says where, and not that
+		{narrowSecrets, []string{"/app/.env"}, 0},
+		{allSecrets, []string{"/app/.env", "/app/logo.svg", "/app/node_modules/a/.env", "/usr/lib/cache.pyc", "/usr/lib/x.conf", "/usr/share/doc/a.example"}, 3},
+	} {
+		a := analysed(t, tt.need, files)
+		var got []string
+		for _, s := range a.Main.Secrets {
+			got = append(got, s.FilePath)
+			if len(s.Findings) != 1 || a.Contents[pathOf(s.FilePath)] == "" {
+				t.Errorf("need %b: %s: %d findings, content %q", tt.need, s.FilePath, len(s.Findings), a.Contents[pathOf(s.FilePath)])
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, tt.want) || a.NoText != tt.noText {
+			t.Errorf("need %b: secrets in %q and %d files are no text, want %q and %d", tt.need, got, a.NoText, tt.want, tt.noText)
+		}
+		if len(a.SBOM.Secrets) > 0 {
+			t.Errorf("need %b: the analyzers of bills of materials looked for secrets", tt.need)
+		}
+	}
+}
+
+// A file is marked as left out exactly if the narrow search does not look into it:
+// policies that ask for that search do not count what is marked.
+func TestLeftOutIsWhatTheNarrowSearchDoesNotRead(t *testing.T) {
+	var s Selector
+	narrow, err := s.Wants(narrowSecrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Wants(allSecrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{
+		"app/.env", "app/node_modules/a/.env", "node_modules", "app/vendor/x.php", "usr/lib/x.conf", "usr/lib/python3/x.py", "lib/x", "usr/share/doc/x",
+		"app/logo.png", "app/logo.svg", "app/x.tar", "srv/gems/a/secret.yml", "app/site-packages/a.cfg", "usr/local/go/src/x.go", "usr/src/wordpress/wp-config.php",
+		"etc/shadow", "root/.aws/credentials", "var/log/anaconda/x.log", "app/.git/config", "config.json", "app/locale/en.txt",
+	} {
+		if got := !narrow(file, 0o644, 1<<10); got != leftOut(file) {
+			t.Errorf("%s is marked as left out: %v, but the narrow search leaves it out: %v", file, leftOut(file), got)
+		}
+		if !all(file, 0o644, minSecret) || all(file, 0o644, minSecret-1) {
+			t.Errorf("%s: the search in all files reads files from %d bytes on", file, minSecret)
+		}
+	}
+}
+
+// An analysis of one search is not taken for that of another.
+func TestSecretPathsHaveFingerprints(t *testing.T) {
+	var s Selector
+	seen := map[string]evidence.Need{}
+	for _, need := range []evidence.Need{evidence.NeedPackages, narrowSecrets, allSecrets} {
+		f, err := s.Fingerprint(need)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[f]; ok {
+			t.Errorf("the needs %b and %b have one fingerprint", need, other)
+		}
+		seen[f] = need
+	}
+}
