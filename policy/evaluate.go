@@ -237,6 +237,7 @@ func needText(n evidence.Need) string {
 	}{
 		{evidence.NeedUser, "the user"}, {evidence.NeedPackages, "packages"}, {evidence.NeedSecrets, "secrets"},
 		{evidence.NeedLicenses, "licences"}, {evidence.NeedJava, "jars"}, {evidence.NeedFiles, "modes of files"},
+		{evidence.NeedSecretsAnywhere, "secrets in every file (secrets: {paths: all})"},
 	} {
 		if n.Has(w.bit) {
 			names = append(names, w.name)

@@ -293,6 +293,54 @@ func secret(sev evidence.Severity) func(*evidence.Image) {
 	})
 }
 
+// secretBelow adds a secret in a file that is looked into only with paths: all.
+func secretBelow(path string) func(*evidence.Image) {
+	return scan(func(s *evidence.Scan) {
+		s.Secrets = append(s.Secrets, evidence.Secret{RuleID: "aws-key", Severity: evidence.SeverityLow, Path: path, StartLine: 1, LeftOut: true})
+	})
+}
+
+// searchedNarrowly makes evidence of a search in the files of the application.
+var searchedNarrowly = scan(func(s *evidence.Scan) { s.Need &^= evidence.NeedSecretsAnywhere })
+
+// Secrets in files of dependencies count with paths: all only, and evidence that was
+// searched without those files never passes then.
+func TestSecretPaths(t *testing.T) {
+	const narrow, all, override = "secrets: {max: 0}", "secrets: {max: 0, paths: all}",
+		"secrets: {max: 0}\noverrides: [{images: [\"registry.example.no/shop/*\"], secrets: {paths: all}}]"
+	const x = customPrefix + "x"
+	size := own("secrets.size() > 0", "")
+	below := secretBelow("app/node_modules/a/.env")
+	runRuleCases(t, map[string]ruleCase{
+		"application":                {narrow, below, ruleSecrets, ResultPass, "0 secrets found; 1 in files that paths: application leaves out"},
+		"application by name":        {"secrets: {max: 0, paths: application}", below, ruleSecrets, ResultPass, ""},
+		"application and another":    {narrow, both(below, secret("low")), ruleSecrets, ResultFail, "1 secret found; 1 in files"},
+		"application, narrow":        {narrow, searchedNarrowly, ruleSecrets, ResultPass, "0 secrets"},
+		"all":                        {all, below, ruleSecrets, ResultFail, "app/node_modules/a/.env:1: aws-key (low)"},
+		"all, none":                  {all, nil, ruleSecrets, ResultPass, "0 secrets"},
+		"all, within the limit":      {"secrets: {max: 1, paths: all}", below, ruleSecrets, ResultPass, "1 secret found"},
+		"all, narrow":                {all, searchedNarrowly, ruleSecrets, ResultUndecided, "did not look for secrets in every file (secrets: {paths: all})"},
+		"all, narrow, warn":          {all + "\nlevels: {secrets: warn}", searchedNarrowly, ruleEvidence, ResultUndecided, "in every file"},
+		"all, narrow, one anyway":    {all, both(searchedNarrowly, secret("low")), ruleSecrets, ResultFail, ""},
+		"all, only files anywhere":   {all, scan(func(s *evidence.Scan) { s.Need = evidence.NeedSecretsAnywhere }), ruleSecrets, ResultUndecided, ""},
+		"override":                   {override, below, ruleSecrets, ResultFail, ""},
+		"override, narrow":           {override, searchedNarrowly, ruleSecrets, ResultUndecided, ""},
+		"expression":                 {size, below, x, ResultPass, ""},
+		"expression, all":            {size + "\nsecrets: {paths: all}", below, x, ResultFail, ""},
+		"expression, all, narrow":    {size + "\nsecrets: {paths: all}", searchedNarrowly, x, ResultUndecided, "no evidence for secrets"},
+		"expression, of the default": {size, both(below, secret("low")), x, ResultFail, ""},
+	})
+	for src, want := range map[string]evidence.Need{
+		narrow: evidence.NeedSecrets, all: evidence.NeedSecrets | evidence.NeedSecretsAnywhere, override: evidence.NeedSecrets | evidence.NeedSecretsAnywhere,
+		size + "\nsecrets: {paths: all}": evidence.NeedSecrets | evidence.NeedSecretsAnywhere, "config: {user: non-root}\nsecrets: {paths: all}": evidence.NeedUser,
+		"secrets: {max: 0, paths: {value: all, from: 2026-09-01}}\nconfig: {user: non-root}": evidence.NeedSecrets | evidence.NeedSecretsAnywhere | evidence.NeedUser,
+	} {
+		if got := mustParse(t, "version: 1\n"+src+"\n").NeedsFor(goodImage().Reference); got != want {
+			t.Errorf("%s needs %b, want %b", src, got, want)
+		}
+	}
+}
+
 func license(names ...string) func(*evidence.Image) {
 	return scan(func(s *evidence.Scan) {
 		for _, n := range names {

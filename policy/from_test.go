@@ -41,6 +41,7 @@ func TestFrom(t *testing.T) {
 		"a level":                   {"config: {user: non-root}\nlevels: {config.user: warn}\noverrides: [{images: [\"registry.example.no/**\"], levels: {config.user: {value: fail, from: 2026-09-01}}}]", rootAt, ruleUser, ResultWarn, ResultFail},
 		"a list":                    {"config: {require-labels: {value: [x], from: 2026-09-01}}", rootAt, ruleLabels, ResultWarn, ResultFail},
 		"a gap":                     {"vulnerabilities: {max: {critical: 0}}\ncoverage: {no-advisories: {value: fail, from: 2026-09-01}}", func(i *evidence.Image) { rootAt(i); gap(evidence.GapNoAdvisories)(i) }, ruleCoverage + "no-advisories", ResultWarn, ResultUndecided},
+		"paths of secrets":          {"config: {user: non-root}\nsecrets: {max: 0, paths: {value: all, from: 2026-09-01}}", secretBelow("app/node_modules/a/.env"), ruleSecrets, ResultWarn, ResultFail},
 		"an override that tightens": {"secrets: {max: 0}\noverrides: [{images: [\"registry.example.no/**\"], config: {user: {value: non-root, from: 2026-09-01}}}]", rootAt, ruleUser, ResultWarn, ResultFail},
 		"an override over a base":   {"vulnerabilities: {max: {high: 3}}\noverrides: [{images: [\"registry.example.no/**\"], vulnerabilities: {max: {high: {value: 0, from: 2026-09-01}}}}]", high, ruleMax, ResultWarn, ResultFail},
 	} {

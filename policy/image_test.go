@@ -11,7 +11,7 @@ import (
 const (
 	digestA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-	allNeed = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava | evidence.NeedFiles
+	allNeed = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava | evidence.NeedFiles | evidence.NeedSecretsAnywhere
 )
 
 func ptr[T any](v T) *T { return &v }

@@ -293,10 +293,15 @@ func customRuleOf(id string) *Rule {
 			return ""
 		},
 		needs: func(s *settings) evidence.Need {
-			if r := find(s); r != nil && r.expression != nil {
-				return r.expression.Needs()
+			r := find(s)
+			if r == nil || r.expression == nil {
+				return 0
 			}
-			return 0
+			n := r.expression.Needs()
+			if n.Has(evidence.NeedSecrets) {
+				n |= needSecrets(s)
+			}
+			return n
 		},
 		check: func(j *judge) answer { return find(j.s).check(j) },
 	}
@@ -305,6 +310,7 @@ func customRuleOf(id string) *Rule {
 func (r *customRule) check(j *judge) answer {
 	if j.facts == nil {
 		j.facts = expression.NewFacts(j.img, j.now)
+		j.facts.SecretsAnywhere = secretsAnywhere(j.s)
 	}
 	var a answer
 	if lacking := r.expression.Missing(j.facts); len(lacking) > 0 {

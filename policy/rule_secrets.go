@@ -10,7 +10,16 @@ import (
 	"github.com/imagegate/imagegate/policy/words"
 )
 
-const ruleSecrets = "secrets"
+const (
+	ruleSecrets     = "secrets"
+	ruleSecretPaths = "secrets.paths"
+)
+
+// The files in which secrets are looked for.
+const (
+	pathsAll         = "all"
+	pathsApplication = "application"
+)
 
 // secretLimit is either one number for all secrets or one per severity.
 type secretLimit struct {
@@ -24,6 +33,23 @@ var secretMaxKey = &setting[secretLimit]{
 	read:   readSecretLimit, join: joinSecretLimits, order: fewerSecrets,
 }
 
+var secretPathsKey = &setting[string]{
+	path: ruleSecretPaths, doc: "The files in which secrets are looked for.",
+	schema: enum(pathsApplication, pathsAll), read: oneOf(pathsAll, pathsApplication), order: strictest(pathsAll, pathsApplication),
+	unset: ptrTo(pathsApplication),
+}
+
+// secretsAnywhere reports whether secrets are looked for in every file.
+func secretsAnywhere(s *settings) bool { return secretPathsKey.value(s) == pathsAll }
+
+// needSecrets returns what has to be collected to judge secrets.
+func needSecrets(s *settings) evidence.Need {
+	if secretsAnywhere(s) {
+		return evidence.NeedSecrets | evidence.NeedSecretsAnywhere
+	}
+	return evidence.NeedSecrets
+}
+
 func secretSection() section {
 	return section{name: ruleSecrets, doc: "Credentials in files and in the image config.", rules: []*Rule{{
 		ID: ruleSecrets, Title: "There are not more secrets than allowed.",
@@ -31,7 +57,15 @@ func secretSection() section {
 		How: "revoke the secret, remove it from every layer and pass it at run time or as a build secret", Default: "not asked", Levels: true,
 		Settings: "max: one number for all, or for each severity a number or unlimited; unknown counts as high unless listed",
 		Example:  "secrets: {max: {critical: 0, high: 0}}\n",
-		keys:     []key{secretMaxKey}, needs: func(*settings) evidence.Need { return evidence.NeedSecrets }, check: checkSecrets,
+		keys:     []key{secretMaxKey}, needs: needSecrets, check: checkSecrets,
+	}, {
+		ID: ruleSecretPaths, Title: "In which files secrets are looked for.", Setting: true,
+		Why: "Packages of the distribution and installed dependencies hold many keys that are examples, and a search in all files takes longer. But a credential that is copied below node_modules can be read like any other.",
+		How: "remove the secret, or except the file for which it is no secret",
+		Settings: "application (files of the distribution, such as those below /usr/share and /usr/lib, installed dependencies, such as node_modules and site-packages, and media by name are left out, and a note counts them), " +
+			"all (every file that can be text; a note counts the files that are no text). Files below 10 bytes hold no secret, and a file above the limit file-size is no verdict.",
+		Default: pathsApplication, Example: "secrets: {max: 0, paths: all}\n",
+		keys: []key{secretPathsKey}, modifies: true,
 	}}}
 }
 
@@ -149,7 +183,7 @@ func fewerSecrets(child, base secretLimit) bool {
 }
 
 func checkSecrets(j *judge) answer {
-	sc, lack := j.scanned(evidence.NeedSecrets)
+	sc, lack := j.scanned(needSecrets(j.s))
 	if lack != nil && (j.img.Scan == nil || len(j.img.Scan.Secrets) == 0) {
 		return *lack
 	}
@@ -158,12 +192,17 @@ func checkSecrets(j *judge) answer {
 	}
 	counts := map[evidence.Severity]int{}
 	var details []string
-	total := 0
+	total, excepted, leftOut := 0, 0, 0
 	for i := range sc.Secrets {
 		s := &sc.Secrets[i]
+		if s.LeftOut && !secretsAnywhere(j.s) {
+			leftOut++
+			continue
+		}
 		line := secretLine(*s)
 		if e := j.exceptSecret(s); e != nil {
 			details = append(details, line+", "+e.until())
+			excepted++
 			continue
 		}
 		total++
@@ -171,12 +210,13 @@ func checkSecrets(j *judge) answer {
 		details = append(details, line)
 	}
 	a := passing("%s found", words.Plural(total, "secret"))
-	if n := len(sc.Secrets) - total; n > 0 {
-		a.message += fmt.Sprintf(" beside %d excepted", n)
+	if excepted > 0 {
+		a.message += fmt.Sprintf(" beside %d excepted", excepted)
 	}
-	if len(sc.Secrets) > 0 {
-		a.details = details
+	if leftOut > 0 {
+		a.message += fmt.Sprintf("; %d in files that paths: application leaves out", leftOut)
 	}
+	a.details = details
 	limit := secretMaxKey.value(j.s)
 	a.allowed = limit.text()
 	over := limit.exceeded(counts)

@@ -66,6 +66,7 @@ func keyValues() map[string]values {
 		ruleSeveritySource:           {base: "auto", loose: []string{"highest", "[nvd]"}, strict: []string{"auto"}},
 		ruleDeny:                     {base: "[CVE-2021-44228, CVE-2024-3094]", loose: []string{"[CVE-2021-44228]"}, strict: []string{"[cve-2024-3094, CVE-2021-44228, CVE-2014-0160]"}},
 		"secrets.max":                {base: "{critical: 0, high: 2}", loose: []string{"{high: 3}", "{high: unlimited}", "1", "{unknown: 1}", "{unknown: unlimited}"}, strict: []string{"0", "{high: 1}", "{low: 5}", "{unknown: 0}"}},
+		ruleSecretPaths:              {base: "all", with: "secrets: {max: 0}\n", loose: []string{"application"}, strict: []string{"all"}},
 		"licenses.deny":              {base: "[AGPL-3.0, 'SSPL-*']", loose: []string{"[AGPL-3.0]", "['SSPL-1*', AGPL-3.0]"}, strict: []string{"['sspl-*', AGPL-3.0, X]"}},
 		"licenses.allow":             {base: "[MIT, ISC]", loose: []string{"[MIT, X]", "['*']", "[MIT, unknown]"}, strict: []string{"[MIT]", "[isc]"}},
 		"licenses.types":             {base: "[library]", with: "licenses: {deny: [X]}\n", loose: []string{"[npm]", "[os]"}, strict: []string{"[os, library]"}},

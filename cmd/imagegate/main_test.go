@@ -92,6 +92,7 @@ func newWorld(t *testing.T) *world {
 	}
 	pushReleases(t, reg)
 	pushUsers(t, reg)
+	pushDependencies(t, reg)
 	w := &world{sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
 		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
 	}}
@@ -122,6 +123,22 @@ func pushReleases(t *testing.T, reg *registrytest.Reg) {
 		}
 		reg.MustPush(t, s.Image(), "release:"+version)
 	}
+}
+
+// pushDependencies pushes images with a token below node_modules. In the image of
+// the tag linked a file of the application is the same file.
+func pushDependencies(t *testing.T, reg *registrytest.Reg) {
+	t.Helper()
+	const below = "app/node_modules/a/.env"
+	files := []imagetest.File{
+		imagetest.Text(below, "token = ghp_"+"0123456789abcdefghijABCDEFGHIJ012345\n"),
+		imagetest.Text("app/node_modules/a/logo.png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"),
+	}
+	plain := onCleanBase(files...).Image()
+	for _, repo := range []string{"deps/app", "deps/strict"} {
+		reg.MustPush(t, plain, repo+":1.0.0")
+	}
+	reg.MustPush(t, onCleanBase(append(files, imagetest.Hardlink("app/.env", below))...).Image(), "deps/app:linked")
 }
 
 // saveLocally writes an image as an OCI layout in a directory that could not be

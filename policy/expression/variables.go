@@ -39,6 +39,10 @@ type Facts struct {
 	now   time.Time
 	known map[string]any // nil for what is not there
 	left  int            // steps that the evaluation may still take
+
+	// SecretsAnywhere is true if secrets of every file are meant, and not only
+	// those of the application. It is set before an expression asks.
+	SecretsAnywhere bool
 }
 
 // NewFacts returns the facts about an image. Lists are made when an expression
@@ -92,6 +96,21 @@ func found[T any](need evidence.Need, typ *cel.Type, list func(*evidence.Scan) [
 	}
 }
 
+// secrets makes the value of the variable of that name: the secrets that the rule
+// about them counts.
+func (f *Facts) secrets() (any, bool) {
+	need := evidence.NeedSecrets
+	if f.SecretsAnywhere {
+		need |= evidence.NeedSecretsAnywhere
+	}
+	return found(need, secretType, func(s *evidence.Scan) []evidence.Secret {
+		if f.SecretsAnywhere {
+			return s.Secrets
+		}
+		return slices.DeleteFunc(slices.Clone(s.Secrets), func(s evidence.Secret) bool { return s.LeftOut })
+	})(f)
+}
+
 // part makes the value of a variable that is a structure, nil when it is not there.
 func part[T any](typ *cel.Type, get func(*Facts) *T) func(*Facts) (any, bool) {
 	return func(f *Facts) (any, bool) {
@@ -135,7 +154,7 @@ func variables() []variable {
 		{"packages", "all packages and libraries", cel.ListType(packageType), packages, found(packages, packageType, func(s *evidence.Scan) []evidence.Package { return s.Packages })},
 		{"findings", "all vulnerabilities, whatever their class", cel.ListType(findingType), packages | evidence.NeedJava, found(packages, findingType, func(s *evidence.Scan) []evidence.Finding { return s.Findings })},
 		{"database", "the advisory database, whose fields are not known when there was none", databaseType, packages, maybe(databaseType, func(s *evidence.Scan) *evidence.Database { return s.Database })},
-		{"secrets", "secrets in files and in the config, without their text", cel.ListType(secretType), evidence.NeedSecrets, found(evidence.NeedSecrets, secretType, func(s *evidence.Scan) []evidence.Secret { return s.Secrets })},
+		{"secrets", "secrets in files and in the config, without their text", cel.ListType(secretType), evidence.NeedSecrets, (*Facts).secrets},
 		{"licenses", "the licences of packages", cel.ListType(licenseType), evidence.NeedLicenses, found(evidence.NeedLicenses, licenseType, func(s *evidence.Scan) []evidence.License { return s.Licenses })},
 		{"files", "files whose mode or attributes give rights", filesType, evidence.NeedFiles, ofScan(evidence.NeedFiles, filesType, func(s *evidence.Scan) *evidence.Files { return s.Files })},
 		{"gaps", "what the scan could not see", cel.ListType(gapType), packages, func(f *Facts) (any, bool) {

@@ -14,7 +14,7 @@ import (
 )
 
 // allNeeds is what a good image was looked at for.
-const allNeeds = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava | evidence.NeedFiles
+const allNeeds = evidence.NeedUser | evidence.NeedPackages | evidence.NeedSecrets | evidence.NeedLicenses | evidence.NeedJava | evidence.NeedFiles | evidence.NeedSecretsAnywhere
 
 // Good returns the evidence of an image without a fault: a supported system, a
 // user that is not root, and nothing found at the moment now.
