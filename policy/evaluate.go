@@ -116,9 +116,10 @@ func (j *judge) needs() evidence.Need {
 	return j.policy.needs(j.s)
 }
 
-// restsOnDecision reports whether the decision answers for a rule.
+// restsOnDecision reports whether the decision answers for a rule: one about the
+// layers, or one that says what findings in them do.
 func (j *judge) restsOnDecision(r *Rule) bool {
-	return j.decision != nil && r.needs != nil && r.needs(j.s).Layers()
+	return j.decision != nil && (r.modifies || r.needs != nil && r.needs(j.s).Layers())
 }
 
 // judgeRules classifies the findings and asks every rule.

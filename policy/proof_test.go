@@ -474,6 +474,10 @@ func TestDecisionInsteadOfLayers(t *testing.T) {
 			t.Errorf("%s: the rule says %s", name, r.Result)
 		}
 	}
+	// The built-in policy asks nothing that only a scan could answer then.
+	if v := Default().EvaluateByDecision(bare(nil), noon(), passed); v.Decision != Passed {
+		t.Errorf("the built-in policy: %s\n%s", v.Decision, render(v))
+	}
 	var none *Policy
 	if v := none.EvaluateByDecision(goodImage(), noon(), passed); v.Decision != Undecided {
 		t.Errorf("no policy: %s", v.Decision)
