@@ -8,7 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/forecast"
@@ -140,7 +142,13 @@ func judgedLater(p *program, c *cli.Context, paths []string) (*policy.Policy, ga
 	if err != nil {
 		return nil, source, nil, nil, err
 	}
-	all, err := readAllSaved(c.Context, paths, shard{}, nil)
+	warn := progress.New(p.stderr, false, p.env.get).Warn
+	all, err := readAllSaved(c.Context, paths, shard{}, func(path string) func(*saved.Release) error {
+		return func(*saved.Release) error {
+			warn(path + " holds documents, such as manifests: this is about their images alone, and imagegate eval judges the whole release")
+			return nil
+		}
+	})
 	if err != nil {
 		return nil, source, nil, nil, err
 	}
