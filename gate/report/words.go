@@ -28,7 +28,7 @@ func age(then, now time.Time) string { return words.Age(now.Sub(then)) }
 // savedNote is what every report says about a verdict that evidence from files
 // led to.
 func savedNote(run *gate.Run) string {
-	trust := "it is not sealed, so anyone who can write the file can change the verdict"
+	trust := "it is not sealed by a signer that this run trusts, so anyone who can write the file can change the verdict"
 	if run.SealedBy != "" {
 		trust = "it is sealed by " + run.SealedBy
 	}
