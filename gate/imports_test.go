@@ -40,7 +40,8 @@ func allowedImports() map[string][]string {
 		"policy/policytest":    append([]string{"policy"}, facts...),
 		"policy/expression":    facts,
 		"policy/edit":          nil,
-		"policy":               append([]string{"policy/version", "policy/expression"}, facts...),
+		"policy/vex":           {"policy/evidence", "gate/strictjson"},
+		"policy":               append([]string{"policy/version", "policy/expression", "policy/vex"}, facts...),
 		"gate":                 append([]string{"policy", "policy/plan"}, facts...),
 		"gate/layer/inflate":   nil,
 		"gate/layer":           with("gate/layer/inflate"),
@@ -83,7 +84,7 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
 		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
 			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
-			"gate/workload/compose", "gate/workload/dockerfile", "gate/workload/manifests", "gate/workload/pinned", "gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/proof", "gate/policies", "policy/policytest", "policy/ignorefile", "policy/edit", "policy/forecast", "gate/diff", "gate/exploited", "gate/prove"),
+			"gate/workload/compose", "gate/workload/dockerfile", "gate/workload/manifests", "gate/workload/pinned", "gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/proof", "gate/policies", "policy/policytest", "policy/ignorefile", "policy/edit", "policy/vex", "policy/forecast", "gate/diff", "gate/exploited", "gate/prove"),
 	}
 }
 

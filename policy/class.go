@@ -45,14 +45,14 @@ type ClassStep struct {
 // in this order and gets the class of the first that it answers with yes.
 //
 // Steps that tighten come before steps that soften, so that no exception and no
-// other setting lets pass a finding that is denied by its id or exploited. A step for
-// findings that a VEX document calls not affected belongs after excepted ones.
+// other setting lets pass a finding that is denied by its id or exploited.
 func ClassSteps() []ClassStep {
 	return []ClassStep{
 		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied, (*judge).notDenied},
 		{ClassBlocking, ruleKEV, "`exploited.kev` is `fail`, and the catalogue of exploited vulnerabilities lists it", false, (*judge).isListed, (*judge).notListed},
 		{ClassBlocking, ruleEPSS, "its probability of exploitation reaches a limit of `exploited.epss`", false, (*judge).isLikely, (*judge).notLikely},
 		{ClassExcepted, ruleExceptions, "an exception covers it", true, (*judge).isExcepted, (*judge).notExcepted},
+		{ClassNotAffected, ruleVEX, "a document of `vex.files` says that it does not affect the image", true, (*judge).isNotAffected, (*judge).notNotAffected},
 		{ClassIgnoredType, ruleTypes, "`vulnerabilities.types` does not list the type of its package", true, (*judge).isIgnoredType, (*judge).notIgnoredType},
 		{ClassDistroOwned, ruleDistroOwned, "it is about a language package that the distribution installed, and `vulnerabilities.distro-owned` is `warn` or `ignore`", true, (*judge).isDistroOwned, (*judge).notDistroOwned},
 		{ClassUnfixed, ruleUnfixed, "it has no fixed version, and `vulnerabilities.unfixed` is `warn` or `ignore`", true, (*judge).isUnfixed, (*judge).notUnfixed},
@@ -67,7 +67,7 @@ func ClassSteps() []ClassStep {
 // is next to block.
 func Classes() []Class {
 	return []Class{
-		ClassBlocking, ClassGrace, ClassBaseline, ClassUnfixed, ClassBelowThreshold, ClassDistroOwned, ClassExcepted, ClassIgnoredType,
+		ClassBlocking, ClassGrace, ClassBaseline, ClassUnfixed, ClassBelowThreshold, ClassDistroOwned, ClassExcepted, ClassNotAffected, ClassIgnoredType,
 	}
 }
 

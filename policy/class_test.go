@@ -36,6 +36,7 @@ func TestClassesInOrder(t *testing.T) {
 		{ClassBlocking, ruleKEV, "types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: fail, epss: {probability: 0.5}", exception, false},
 		{ClassBlocking, ruleEPSS, "types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: warn, epss: {probability: 0.5}", exception, false},
 		{ClassExcepted, "", "types: [os], unfixed: warn, grace: {high: 7d}", exception, false},
+		{ClassNotAffected, "", "max: {high: 0}, types: [os], unfixed: warn, grace: {high: 7d}}\nvex: {files: [{path: a.json, sha256: " + hashOf(sampleVEX) + "}]", "", false},
 		{ClassIgnoredType, "", "types: [os], unfixed: warn, grace: {high: 7d}", "", false},
 		{ClassDistroOwned, "", "unfixed: warn, grace: {high: 7d}", "", false},
 		{ClassUnfixed, "", "unfixed: warn, grace: {high: 7d}", "", true},
@@ -48,7 +49,11 @@ func TestClassesInOrder(t *testing.T) {
 		if !strings.Contains(section, "max:") {
 			section = "max: {high: 0}, " + section
 		}
-		p := mustParse(t, "version: 1\nvulnerabilities: {"+section+"}\n"+step.exception)
+		load := func(string, Base) (string, []byte, error) { return "a.json", []byte(sampleVEX), nil }
+		p, err := ParseOn("policy.yaml", alone("version: 1\nvulnerabilities: {"+section+"}\n"+step.exception), load)
+		if err != nil {
+			t.Fatal(err)
+		}
 		f := owned()
 		f.Aliases = []string{"GHSA-aaaa-bbbb-cccc"}
 		if step.notDistroOwned {
@@ -60,8 +65,8 @@ func TestClassesInOrder(t *testing.T) {
 			{ID: "CVE-2026-0001", EPSS: &evidence.EPSSScore{Probability: 0.5, Percentile: 0.9}}, {ID: "GHSA-AAAA-BBBB-CCCC", KEV: &evidence.KEVEntry{Added: noon(), Due: noon()}},
 		}
 		based([]evidence.Finding{f}, []evidence.Finding{f})(img)
-		if step.class == ClassBaseline {
-			img.Scan.Exploited.Known = nil // no baseline covers what is exploited
+		if step.class == ClassBaseline || step.class == ClassNotAffected {
+			img.Scan.Exploited.Known = nil // neither covers what is exploited
 		}
 		got := p.Evaluate(img, noon()).Findings[0]
 		if got.Class != step.class || got.Rule != step.rule || got.Reason == "" {

@@ -68,8 +68,9 @@ type judge struct {
 	// osPackages holds the names of the OS packages; nil until asked for.
 	osPackages map[string]bool
 	// days are those on which values come into force that are not in force yet.
-	days []time.Time
-	base *baselineState // nil until it is asked for
+	days  []time.Time
+	base  *baselineState // nil until it is asked for
+	vexes *vexState      // nil until it is asked for
 	// steps collects what each finding was asked; nil unless that is wanted.
 	steps map[*evidence.Finding][]ExplainedStep
 }
@@ -158,7 +159,7 @@ func decide(rules []RuleResult) Decision {
 // accompanying reports a rule that asks nothing of an image: a pass of it alone
 // would be a pass of an image that was not judged.
 func accompanying(id string) bool {
-	return IsPromotionRule(id) || slices.Contains([]string{ruleEvidence, ruleExceptions, ruleExceptionLimits, ruleOverrides, ruleBaseline, ruleDeadlines}, id)
+	return IsPromotionRule(id) || slices.Contains([]string{ruleEvidence, ruleExceptions, ruleExceptionLimits, ruleOverrides, ruleBaseline, ruleVEX, ruleDeadlines}, id)
 }
 
 // apply runs one rule and lets its level decide what not being met means.

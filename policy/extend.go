@@ -21,6 +21,7 @@ type Base struct {
 	OCI    string // repository of the artifact
 	SHA256 string // of the policy file, 64 hexadecimal digits
 	Digest string // of the artifact, sha256:...
+	VEX    bool   // it is a VEX document, and no policy
 }
 
 // String names the base as the policy does.
@@ -120,7 +121,7 @@ func decodeExtends(d *decoder, n *yaml.Node, name string, p *Policy) {
 
 // opens lists the parts of a policy that a policy above it may change, although it
 // is pinned.
-func opens() []string { return []string{"exceptions", "overrides"} }
+func opens() []string { return []string{"exceptions", "overrides", "vex"} }
 
 func decodeOpen(d *decoder, n *yaml.Node, name string, p *Policy) {
 	p.open, _ = wordList(opens())(d, n, name)

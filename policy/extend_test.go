@@ -219,7 +219,7 @@ func randomPiece(r *rand.Rand, pick func(v values) []string) string {
 
 // aloneInvalid reports a key that no policy may have without others.
 func aloneInvalid(path string) bool {
-	return strings.HasPrefix(path, "baseline.") || path == ruleDeadlinesCeiling || path == ruleExploitedAge || path == ruleExploitedExceptions
+	return strings.HasPrefix(path, "baseline.") || strings.HasPrefix(path, "vex.") || path == ruleDeadlinesCeiling || path == ruleExploitedAge || path == ruleExploitedExceptions
 }
 
 // merged writes pieces as one mapping. YAML itself has no such thing.

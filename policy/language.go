@@ -36,6 +36,7 @@ func sections() []section {
 		deadlinesSection(),
 		exposureSection(),
 		baselineSection(),
+		vexSection(),
 		secretSection(),
 		licenseSection(),
 		packagesSection(),

@@ -23,6 +23,7 @@ type decoder struct {
 	bad      map[*yaml.Node]bool // already reported: be silent
 	elements int
 	lines    []string // of the file
+	bases    Loader   // reads other files, nil where none can be read
 }
 
 // at reports a mistake at a line and column.

@@ -60,7 +60,7 @@ func ParseOn(file string, src []byte, load Loader) (*Policy, error) {
 // parse reads a policy. The built-in policy has no file, and depth counts the
 // policies above this one.
 func parse(file string, src []byte, load Loader, depth int) (p *Policy, err error) {
-	d := &decoder{file: file, bad: map[*yaml.Node]bool{}}
+	d := &decoder{file: file, bad: map[*yaml.Node]bool{}, bases: load}
 	defer func() {
 		if r := recover(); r != nil {
 			d.at(1, 1, "please report this file as a bug", "the policy could not be read: %v", r)

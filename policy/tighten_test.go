@@ -15,7 +15,15 @@ import (
 // lines of their own.
 func parseOn(base, child string) (*Policy, error) {
 	baseSrc := "version: 1\nextends: default\n" + base
-	load := func(string, Base) (string, []byte, error) { return "base.yaml", []byte(baseSrc), nil }
+	load := func(_ string, b Base) (string, []byte, error) {
+		switch {
+		case b.VEX && b.File == "b.json":
+			return b.File, []byte(sampleVEX + "\n"), nil
+		case b.VEX:
+			return b.File, []byte(sampleVEX), nil
+		}
+		return "base.yaml", []byte(baseSrc), nil
+	}
 	sum := sha256.Sum256([]byte(baseSrc))
 	return ParseOn("child.yaml", fmt.Appendf(nil, "version: 1\nextends: {file: base.yaml, sha256: %s}\n%s", hex.EncodeToString(sum[:]), child), load)
 }
@@ -99,6 +107,7 @@ func keyValues() map[string]values {
 	}
 	maps.Copy(out, exploitedValues())
 	maps.Copy(out, baselineValues())
+	maps.Copy(out, vexValues())
 	maps.Copy(out, deadlineValues())
 	out[ruleCustom] = values{
 		base: `[{id: tag, deny: image.tag == "x", message: m, level: warn}, {id: size, deny: config.size > 3, message: m}]`,

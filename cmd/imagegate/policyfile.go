@@ -20,6 +20,7 @@ import (
 	"github.com/imagegate/imagegate/gate/policies"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/vex"
 )
 
 const (
@@ -89,7 +90,11 @@ func loadBase(p *program, c *cli.Context) policy.Loader {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(from), path)
 		}
-		src, err := input.ReadFile(c.Context, path, maxPolicy)
+		limit := int64(maxPolicy)
+		if b.VEX {
+			limit = vex.MaxSize
+		}
+		src, err := input.ReadFile(c.Context, path, limit)
 		return path, src, err
 	}
 }

@@ -144,7 +144,7 @@ func writeGitLab(w io.Writer, run *gate.Run, o Options) error {
 // need no action: the schema cannot mark a finding as excepted, and an approval
 // rule would block on it.
 func shownByGitLab(c policy.Class) bool {
-	return c != policy.ClassExcepted && c != policy.ClassIgnoredType && c != policy.ClassDistroOwned
+	return c != policy.ClassExcepted && c != policy.ClassNotAffected && c != policy.ClassIgnoredType && c != policy.ClassDistroOwned
 }
 
 func newGitLabScan(run *gate.Run, o Options) gitlabScan {

@@ -206,6 +206,7 @@ func countsOf(v *policy.Verdict) Counts {
 		BelowThreshold: v.Count(policy.ClassBelowThreshold),
 		DistroOwned:    v.Count(policy.ClassDistroOwned),
 		Excepted:       v.Count(policy.ClassExcepted),
+		NotAffected:    v.Count(policy.ClassNotAffected),
 		IgnoredType:    v.Count(policy.ClassIgnoredType),
 	}
 }

@@ -145,6 +145,7 @@ type Counts struct {
 	BelowThreshold int `json:"below-threshold"`
 	DistroOwned    int `json:"distro-owned"`
 	Excepted       int `json:"excepted"`
+	NotAffected    int `json:"not-affected"`
 	IgnoredType    int `json:"ignored-type"`
 }
 

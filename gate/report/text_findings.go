@@ -104,6 +104,8 @@ func classText(c policy.Class) string {
 		return "below the threshold"
 	case policy.ClassExcepted:
 		return "excepted"
+	case policy.ClassNotAffected:
+		return "not affected, by VEX"
 	case policy.ClassIgnoredType:
 		return "of package types the policy does not judge"
 	}
