@@ -32,6 +32,7 @@ func allowedImports() map[string][]string {
 		"gate/limit":           {"policy/words"},
 		"gate/input":           {"policy/words"},
 		"policy/words":         nil,
+		"policy/yamldoc":       nil,
 		"policy/evidence":      nil,
 		"policy/version":       nil,
 		"policy/plan":          append([]string{"policy", "policy/version"}, facts...),
@@ -41,7 +42,7 @@ func allowedImports() map[string][]string {
 		"policy/expression":    facts,
 		"policy/edit":          nil,
 		"policy/vex":           {"policy/evidence", "gate/strictjson"},
-		"policy":               append([]string{"policy/version", "policy/expression", "policy/vex"}, facts...),
+		"policy":               append([]string{"policy/version", "policy/expression", "policy/vex", "policy/yamldoc"}, facts...),
 		"gate":                 append([]string{"policy", "policy/plan"}, facts...),
 		"gate/layer/inflate":   nil,
 		"gate/layer":           with("gate/layer/inflate"),
@@ -71,10 +72,10 @@ func allowedImports() map[string][]string {
 		"gate/scan/worker":     with("gate/layer", "gate/scan/wire", "gate/scan/process"),
 		"gate/scan":            with("gate/layer", "gate/scan/wire", "gate/scan/database", "gate/scan/manifest", "gate/scan/secretpath", "gate/scan/process", "gate/scan/store", "gate/scan/worker"),
 
-		"gate/workload/compose":    with("gate/image"),
+		"gate/workload/compose":    with("gate/image", "policy/yamldoc"),
 		"gate/workload/dockerfile": with("gate/image"),
-		"gate/workload/manifests":  with("gate/image"),
-		"gate/workload/pinned":     with("gate/workload/dockerfile"),
+		"gate/workload/manifests":  with("gate/image", "policy/yamldoc"),
+		"gate/workload/pinned":     with("gate/workload/dockerfile", "policy/yamldoc"),
 
 		// Go must initialise it before all other packages.
 		"cmd/imagegate/ahead":    {"gate/scan/process"},

@@ -3,16 +3,15 @@ package policy
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/words"
+	"github.com/imagegate/imagegate/policy/yamldoc"
 )
 
 // Limits on a policy file. A file beyond them is no policy but an attack or a
@@ -33,7 +32,7 @@ func (d *decoder) load(src []byte) *yaml.Node {
 	}
 	d.lines = strings.Split(string(src), "\n")
 	dec := yaml.NewDecoder(bytes.NewReader(src))
-	doc, err := readDocument(dec)
+	doc, err := yamldoc.Next(dec)
 	switch {
 	case errors.Is(err, io.EOF), err == nil && emptyDocument(doc):
 		d.at(1, 1, "start with version: 1, or print the default with imagegate policy init",
@@ -44,7 +43,7 @@ func (d *decoder) load(src []byte) *yaml.Node {
 		return nil
 	}
 	root := doc.Content[0]
-	second, err := readDocument(dec)
+	second, err := yamldoc.Next(dec)
 	switch {
 	case err == nil:
 		line, column := 1, 1
@@ -99,39 +98,16 @@ func hiddenRune(r rune) bool {
 	return r == '\ufeff'
 }
 
-// readDocument reads one document and turns a panic of the YAML reader, which
-// odd input has caused before, into an error.
-func readDocument(dec *yaml.Decoder) (doc *yaml.Node, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("yaml: the reader failed: %v", r)
-		}
-	}()
-	doc = &yaml.Node{}
-	if err := dec.Decode(doc); err != nil {
-		return nil, err
-	}
-	return doc, nil
-}
-
 func emptyDocument(doc *yaml.Node) bool {
 	return len(doc.Content) == 0 || isNull(doc.Content[0])
 }
-
-var yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 
 var unknownAnchor = regexp.MustCompile(`unknown anchor '(.+)' referenced`)
 
 // yamlError reports a file that is no YAML. yaml.v3 gives a line at most, and
 // for a tab the line before: the column is found here.
 func (d *decoder) yamlError(src []byte, err error) {
-	line, msg := 1, err.Error()
-	if m := yamlErrorLine.FindStringSubmatch(strings.ReplaceAll(msg, "\n", " ")); m != nil {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = n
-		}
-		msg = m[2]
-	}
+	line, msg := yamldoc.Problem(err)
 	lines := strings.Split(string(src), "\n")
 	if m := unknownAnchor.FindStringSubmatch(msg); m != nil {
 		for i, text := range lines {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/yamldoc"
 )
 
 const (
@@ -44,27 +42,20 @@ func (f *file) place(n *yaml.Node) evidence.Place {
 	return evidence.Place{File: f.shown, Line: n.Line, Column: n.Column}
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): *`)
-
 // parse reads the YAML documents of the file. compose-go would take a key that
 // differs by its place in a merge, or a bomb of aliases, in its own way, so the
 // file is checked before compose-go sees it.
 func (f *file) parse() []evidence.DocumentProblem {
 	decoder := yaml.NewDecoder(bytes.NewReader(f.data))
 	for {
-		var doc yaml.Node
-		err := decoder.Decode(&doc)
+		doc, err := yamldoc.Next(decoder)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return []evidence.DocumentProblem{f.syntax(err)}
 		}
-		root := &doc
-		if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
-			root = doc.Content[0]
-		}
-		f.docs = append(f.docs, root)
+		f.docs = append(f.docs, yamldoc.Root(doc))
 	}
 	c := &strictness{file: f, sizes: map[*yaml.Node]int{}}
 	for _, root := range f.docs {
@@ -79,15 +70,11 @@ func (f *file) parse() []evidence.DocumentProblem {
 
 // syntax turns an error of the YAML parser into a problem with its line.
 func (f *file) syntax(err error) evidence.DocumentProblem {
-	text := err.Error()
-	p := evidence.DocumentProblem{At: evidence.Place{File: f.shown, Line: 1, Column: 1}, Cure: "correct the YAML there"}
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		p.At.Line, _ = strconv.Atoi(m[1])
-		text = yamlLine.ReplaceAllString(text, "")
+	line, text := yamldoc.Problem(err)
+	return evidence.DocumentProblem{
+		At:      evidence.Place{File: f.shown, Line: line, Column: 1},
+		Message: "the file is no valid YAML: " + text, Cure: "correct the YAML there",
 	}
-	text = strings.TrimPrefix(text, "yaml: ")
-	p.Message = "the file is no valid YAML: " + text
-	return p
 }
 
 // strictness finds in a file what parsers read in different ways.

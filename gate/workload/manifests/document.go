@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/yamldoc"
 )
 
 // maxProblems is how many problems of one file are reported.
@@ -27,8 +26,7 @@ func (r *reader) documents(data []byte, visit func(*value)) {
 	}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	for {
-		var n yaml.Node
-		err := d.Decode(&n)
+		doc, err := yamldoc.Next(d)
 		if errors.Is(err, io.EOF) {
 			return
 		}
@@ -36,10 +34,7 @@ func (r *reader) documents(data []byte, visit func(*value)) {
 			r.unparsable(data, err)
 			return
 		}
-		root := &n
-		if n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
-			root = n.Content[0]
-		}
+		root := yamldoc.Root(doc)
 		if root.Kind == 0 || root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" && root.Value == "" {
 			continue // nothing but comments
 		}
@@ -74,15 +69,9 @@ func oversized(data []byte) int {
 	return 0
 }
 
-var yamlLine = regexp.MustCompile(`line ([0-9]+): `)
-
 // unparsable reports a document that is no YAML. A template is the usual reason.
 func (r *reader) unparsable(data []byte, err error) {
-	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		message = strings.Replace(message, m[0], "", 1)
-	}
+	line, message := yamldoc.Problem(err)
 	cure := "correct the document"
 	if at := templateLine(data, line); at > 0 {
 		line, cure = at, templateCure

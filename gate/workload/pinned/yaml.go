@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/yamldoc"
 )
 
 // YAML returns a YAML or JSON file with the digests behind the names of images. The
@@ -62,15 +63,14 @@ func documents(data []byte) ([]*yaml.Node, error) {
 	}
 	var all []*yaml.Node
 	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
-		var n yaml.Node
-		err := decoder.Decode(&n)
+		doc, err := yamldoc.Next(decoder)
 		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, &n)
+		all = append(all, doc)
 	}
 }
 
