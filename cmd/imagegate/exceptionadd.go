@@ -68,11 +68,9 @@ func exceptionAdd(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &lastRun{}
-	if file := c.String("from"); file != "" {
-		if run, err = readLastRun(c.Context, p, e, file, sourceOf(e.policy).SHA256); err != nil {
-			return err
-		}
+	run, err := fromFlag(p, c, e)
+	if err != nil {
+		return err
 	}
 	wanted, err := wantedSubjects(c, run)
 	if err != nil {

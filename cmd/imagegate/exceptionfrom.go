@@ -5,13 +5,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
+	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/report"
+	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -41,20 +44,30 @@ type lastRun struct {
 	images []evidence.Image
 }
 
+// fromFlag reads the file of --from. Without the flag the run has no file.
+func fromFlag(p *program, c *cli.Context, e *editedPolicy) (*lastRun, error) {
+	if file := c.String("from"); file != "" {
+		return readLastRun(c.Context, p, e, file)
+	}
+	return &lastRun{}, nil
+}
+
 // readLastRun reads a JSON report, or saved evidence, which it judges by the
 // policy.
-func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string, source string) (*lastRun, error) {
+func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string) (*lastRun, error) {
 	head, err := input.ReadFile(ctx, file, maxReport)
 	if err != nil {
 		return nil, fileError("read "+file, err)
 	}
 	run := &lastRun{file: file, uses: map[int]policy.ExceptionUse{}}
 	if !isReport(head) {
-		all, err := readAllSaved(ctx, []string{file}, shard{}, nil)
-		if err != nil {
-			return nil, err
+		var images []evidence.Image
+		if _, err := saved.NewReader().Read(bytes.NewReader(head), func(img *evidence.Image) error {
+			images = append(images, *img)
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("read evidence %s: %w", file, err)
 		}
-		images, _ := splitSaved(all)
 		run.judge(p, e, images)
 		return run, nil
 	}
@@ -63,7 +76,7 @@ func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string, 
 		return nil, usagef("%s is no JSON report: %w", file, err).WithHint("name a file of imagegate check -o json=FILE, or of --evidence FILE")
 	}
 	run.report(&doc)
-	if doc.Policy.SHA256 != source {
+	if doc.Policy.SHA256 != sourceOf(e.policy).SHA256 {
 		run.uses = nil // its lines are those of another text
 		return run, nil
 	}

@@ -43,11 +43,9 @@ func exceptionRenew(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &lastRun{}
-	if file := c.String("from"); file != "" {
-		if run, err = readLastRun(c.Context, p, e, file, sourceOf(e.policy).SHA256); err != nil {
-			return err
-		}
+	run, err := fromFlag(p, c, e)
+	if err != nil {
+		return err
 	}
 	var chosen []*policy.Exception
 	for _, id := range c.Args().Slice() {
@@ -119,15 +117,13 @@ func exceptionPrune(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &lastRun{}
-	if file := c.String("from"); file != "" {
-		if run, err = readLastRun(c.Context, p, e, file, sourceOf(e.policy).SHA256); err != nil {
-			return err
-		}
-		if run.uses == nil {
-			return usagef("%s was made with another policy than %s as it is now", file, e.path).
-				WithHint("judge the images again, or name saved evidence")
-		}
+	run, err := fromFlag(p, c, e)
+	if err != nil {
+		return err
+	}
+	if run.file != "" && run.uses == nil {
+		return usagef("%s was made with another policy than %s as it is now", run.file, e.path).
+			WithHint("judge the images again, or name saved evidence")
 	}
 	var gone []int
 	var lines []string
