@@ -171,7 +171,7 @@ type subject struct {
 	ref    evidence.Reference
 	digest string
 	result string
-	images []*evidence.Image // that it stands for
+	images []*evidence.Image // those that it is about
 	// named is true when nothing but the reference is wrong: a tag that is not
 	// allowed, for one. Under another name the same bytes may pass.
 	named bool

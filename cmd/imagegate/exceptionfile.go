@@ -52,7 +52,7 @@ func openPolicy(p *program, c *cli.Context) (*editedPolicy, error) {
 	return e, nil
 }
 
-// own lists the exceptions that stand in the file itself and not in a base.
+// own lists the exceptions of the file itself, without those of a base.
 func (e *editedPolicy) own() []*policy.Exception {
 	var out []*policy.Exception
 	for _, x := range e.policy.Exceptions() {

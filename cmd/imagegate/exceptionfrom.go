@@ -174,7 +174,7 @@ func (r *lastRun) checkNames(all []*exceptable) error {
 		}
 		for _, image := range s.images {
 			if strings.ContainsAny(image, `*?[]{}\`) {
-				return usagef("%s names an image %q, which would stand for others too", r.file, image).WithHint(hint)
+				return usagef("%s names an image %q, which would match others too", r.file, image).WithHint(hint)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // feedServer serves feeds of exploited vulnerabilities that were published an hour
-// ago, and others that no one should use.
+// ago, and others that must be refused.
 func feedServer(t *testing.T) string {
 	t.Helper()
 	now := time.Now().UTC()

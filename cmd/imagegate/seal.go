@@ -85,7 +85,7 @@ func (a *attester) sealFile(ctx context.Context, path string, raw []byte, run *g
 
 // seals is what is known of the files of evidence that a command reads.
 type seals struct {
-	verifier *prove.Verifier // nil when nobody is trusted
+	verifier *prove.Verifier // nil when no signer is trusted
 	required bool
 	// by is who sealed all files, "" when one of them is not sealed by a trusted
 	// signer.
@@ -156,7 +156,7 @@ func (s *seals) read(c *cli.Context, path string) (by string, err error) {
 	}
 	s.digests[path] = digest
 	if s.verifier == nil {
-		return unsealed("nobody is trusted to have sealed it")
+		return "", nil // readSeals has refused this where a seal is required
 	}
 	got, refusal := s.verifier.Verify(&prove.Attachment{Form: prove.FormBundle, Place: path + sealEnd, Raw: raw}, digest)
 	switch {
