@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/promote"
 	"github.com/imagegate/imagegate/gate/proof"
 	"github.com/imagegate/imagegate/gate/prove"
@@ -67,25 +64,6 @@ func useProofs(c *cli.Context, run *setup, conn *connection, bases gate.Resolver
 	}
 	g.Decider = &proof.Decider{Repository: repository, Verifier: v, Demand: proof.DemandOf(d, run.started)}
 	return nil
-}
-
-// trustedRoots reads the files of --trusted-root, and says which they are: nil for
-// none.
-func trustedRoots(c *cli.Context) ([]*prove.Root, *evidence.TrustedRoot, error) {
-	roots, err := rootsOf(c)
-	if err != nil || len(roots) == 0 {
-		return nil, nil, err
-	}
-	sum := sha256.New()
-	files := c.StringSlice("trusted-root")
-	for _, path := range files {
-		raw, err := input.ReadFile(c.Context, path, maxRoot)
-		if err != nil {
-			return nil, nil, fileError("read the trusted root", err)
-		}
-		sum.Write(raw)
-	}
-	return roots, &evidence.TrustedRoot{Source: strings.Join(files, ", "), SHA256: "sha256:" + hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
 // decisions returns whose decisions take the place of a scan, and whether any do. The

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/imagegate/imagegate/gate/proof"
 	"github.com/imagegate/imagegate/gate/prove"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 const (
@@ -60,19 +64,32 @@ func signersOf(c *cli.Context) ([]prove.Signer, error) {
 
 // rootsOf reads the files of --trusted-root.
 func rootsOf(c *cli.Context) ([]*prove.Root, error) {
+	roots, _, err := trustedRoots(c)
+	return roots, err
+}
+
+// trustedRoots reads the files of --trusted-root, and says which they are: nil for
+// none. Each file is read once: what is hashed is what is believed.
+func trustedRoots(c *cli.Context) ([]*prove.Root, *evidence.TrustedRoot, error) {
 	var roots []*prove.Root
-	for _, path := range c.StringSlice("trusted-root") {
+	sum := sha256.New()
+	files := c.StringSlice("trusted-root")
+	for _, path := range files {
 		raw, err := input.ReadFile(c.Context, path, maxRoot)
 		if err != nil {
-			return nil, fileError("read the trusted root", err)
+			return nil, nil, fileError("read the trusted root", err)
 		}
 		some, err := prove.ParseRoots(raw)
 		if err != nil {
-			return nil, usagef("flag --trusted-root: %s: %w", path, err)
+			return nil, nil, usagef("flag --trusted-root: %s: %w", path, err)
 		}
 		roots = append(roots, some...)
+		sum.Write(raw)
 	}
-	return roots, nil
+	if len(roots) == 0 {
+		return nil, nil, nil
+	}
+	return roots, &evidence.TrustedRoot{Source: strings.Join(files, ", "), SHA256: "sha256:" + hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
 // fetchRoots fetches the trusted root of the public instance of Sigstore.
