@@ -101,7 +101,7 @@ func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*ga
 				}
 				return nil
 			}
-			lost, err := visitSaved(ctx, path, reader, func(img *evidence.Image) error {
+			lost, err := visitSaved(ctx, path, reader, nil, func(img *evidence.Image) error {
 				e.used.add(img.Scan)
 				annotate(e.feeds, img)
 				if release != nil {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 
 	"github.com/imagegate/imagegate/gate/saved"
-	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // readHashed reads files of saved evidence and returns the digest of each. What is
@@ -20,16 +18,11 @@ func readHashed(ctx context.Context, paths []string, onRelease func(string) func
 		if onRelease != nil {
 			reader.OnRelease = onRelease(path)
 		}
-		missing, err := visitThrough(ctx, path, reader, func(img *evidence.Image) error {
-			images = append(images, savedImage{ref: img.Reference.Asked, image: img})
-			return nil
-		}, func(r io.Reader) io.Reader { return io.TeeReader(r, sum) })
+		some, err := readSaved(ctx, path, reader, sum)
 		if err != nil {
 			return nil, nil, err
 		}
-		for i := range missing {
-			images = append(images, savedImage{ref: missing[i].Ref, missing: &missing[i]})
-		}
+		images = append(images, some...)
 		digests = append(digests, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
 	}
 	return images, digests, nil

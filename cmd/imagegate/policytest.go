@@ -109,7 +109,7 @@ func runTest(p *program, ctx context.Context, path string, t *policytest.Test, p
 		}
 	}
 	if t.Evidence != "" {
-		images, err := readSaved(ctx, beside(path, t.Evidence), saved.NewReader())
+		images, err := readSaved(ctx, beside(path, t.Evidence), saved.NewReader(), nil)
 		switch {
 		case err != nil:
 			return nil, err

@@ -73,7 +73,7 @@ func (f *savedFiles) work(ctx context.Context) {
 		if f.onRelease != nil {
 			reader.OnRelease = f.onRelease(f.paths[i])
 		}
-		images, err := readSaved(ctx, f.paths[i], reader)
+		images, err := readSaved(ctx, f.paths[i], reader, nil)
 		if err != nil {
 			f.errs[i] = err
 			f.failed.Store(true)
@@ -88,10 +88,10 @@ func errMixed(path string) error {
 	return usagef("%s holds documents and the images that they name, which are judged together", path).WithHint("give the file by itself, without others and without --shard")
 }
 
-// readSaved reads one file.
-func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedImage, error) {
+// readSaved reads one file, and copies its bytes to sum unless that is nil.
+func readSaved(ctx context.Context, path string, reader *saved.Reader, sum io.Writer) ([]savedImage, error) {
 	var images []savedImage
-	missing, err := visitSaved(ctx, path, reader, func(img *evidence.Image) error {
+	missing, err := visitSaved(ctx, path, reader, sum, func(img *evidence.Image) error {
 		images = append(images, savedImage{ref: img.Reference.Asked, image: img})
 		return nil
 	})
@@ -102,14 +102,10 @@ func readSaved(ctx context.Context, path string, reader *saved.Reader) ([]savedI
 }
 
 // visitSaved calls visit for each image of a file, and returns the images that
-// were never seen. A file that does not exist is a mistake of the command line;
-// any other trouble means that there is no evidence.
-func visitSaved(ctx context.Context, path string, reader *saved.Reader, visit func(*evidence.Image) error) ([]gate.Result, error) {
-	return visitThrough(ctx, path, reader, visit, func(r io.Reader) io.Reader { return r })
-}
-
-// visitThrough is visitSaved, and reads the file through what through returns.
-func visitThrough(ctx context.Context, path string, reader *saved.Reader, visit func(*evidence.Image) error, through func(io.Reader) io.Reader) ([]gate.Result, error) {
+// were never seen. The bytes that are read are copied to sum unless that is nil. A
+// file that does not exist is a mistake of the command line; any other trouble means
+// that there is no evidence.
+func visitSaved(ctx context.Context, path string, reader *saved.Reader, sum io.Writer, visit func(*evidence.Image) error) ([]gate.Result, error) {
 	file, err := input.Open(ctx, path)
 	if _, wrong := errors.AsType[*input.KindError](err); wrong || errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("read evidence: %w", err)
@@ -118,7 +114,11 @@ func visitThrough(ctx context.Context, path string, reader *saved.Reader, visit 
 		return nil, fmt.Errorf("read evidence: %w", err)
 	}
 	defer file.Close()
-	missing, err := reader.Read(through(&limitedFile{file, maxEvidence}), visit)
+	var content io.Reader = &limitedFile{file, maxEvidence}
+	if sum != nil {
+		content = io.TeeReader(content, sum)
+	}
+	missing, err := reader.Read(content, visit)
 	if err != nil {
 		return nil, fmt.Errorf("read evidence %s: %w", path, err)
 	}
