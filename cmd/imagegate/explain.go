@@ -85,11 +85,8 @@ func runExplain(p *program, c *cli.Context) error {
 		return usagef("imagegate explain takes a file of evidence and an id or a rule, but %d arguments were given", n).
 			WithHint("imagegate explain evidence.json CVE-2026-1234")
 	}
-	write, ok := map[string]func(*program, *explained) error{
-		"text": explainAsText, "json": func(p *program, e *explained) error { return p.printJSON(e) },
-	}[c.String("format")]
-	if !ok {
-		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text or json")
+	if err := checkFormat(c); err != nil {
+		return err
 	}
 	now, hypothetical, err := momentOf(c, p.now().UTC())
 	if err != nil {
@@ -118,7 +115,7 @@ func runExplain(p *program, c *cli.Context) error {
 	if near := policy.Suggest(e.Question); e.byID && !found && near != "" {
 		return usagef("%q is no rule, and no finding has this id", e.Question).WithHint("did you mean %s?", near)
 	}
-	if err := write(p, e); err != nil {
+	if err := printAs(p, c, e, explainAsText); err != nil {
 		return err
 	}
 	if len(missing) > 0 {

@@ -43,6 +43,22 @@ func formatFlag() cli.Flag {
 	return &cli.StringFlag{Name: "format", Value: "text", Usage: "print `NAME`: text (default) or json"}
 }
 
+// checkFormat refuses a value of formatFlag that is neither text nor json.
+func checkFormat(c *cli.Context) error {
+	if f := c.String("format"); f != "text" && f != "json" {
+		return usagef("flag --format: %q is no format", f).WithHint("write text or json")
+	}
+	return nil
+}
+
+// printAs prints an answer in the format of formatFlag.
+func printAs[T any](p *program, c *cli.Context, answer T, asText func(*program, T) error) error {
+	if c.String("format") == "json" {
+		return p.printJSON(answer)
+	}
+	return asText(p, answer)
+}
+
 // forecastReport is the answer of the command, for people and for programs.
 type forecastReport struct {
 	From    time.Time         `json:"from"`
@@ -101,11 +117,8 @@ func runForecast(p *program, c *cli.Context) error {
 	if days < 1 || days > forecast.MaxDays {
 		return usagef("flag --days: %d is not between 1 and %d", days, forecast.MaxDays).WithHint("write --days 90")
 	}
-	write, ok := map[string]func(*program, *forecastReport) error{
-		"text": forecastAsText, "json": func(p *program, r *forecastReport) error { return p.printJSON(r) },
-	}[c.String("format")]
-	if !ok {
-		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text or json")
+	if err := checkFormat(c); err != nil {
+		return err
 	}
 	pol, source, images, missing, err := judgedLater(p, c, c.Args().Slice())
 	if err != nil {
@@ -120,7 +133,7 @@ func runForecast(p *program, c *cli.Context) error {
 		}
 		r.Images = append(r.Images, forecastOf(pol, &images[i], r.From, days))
 	}
-	if err := write(p, r); err != nil {
+	if err := printAs(p, c, r, forecastAsText); err != nil {
 		return err
 	}
 	if len(missing) > 0 {
@@ -222,11 +235,7 @@ func forecastChangeAsText(b *strings.Builder, c *forecastChange) {
 	}
 	fmt.Fprintf(b, "  %-20s  %s\n", dateText(c.At), verdict)
 	for _, r := range c.Rules {
-		fmt.Fprintf(b, "    %s: %s -> %s: %s", r.Rule, r.Before, r.After, terminal(r.Message))
-		if !r.Position.IsZero() {
-			fmt.Fprintf(b, " (%s)", terminal(r.Position.String()))
-		}
-		b.WriteString("\n")
+		fmt.Fprintf(b, "    %s: %s -> %s: %s%s\n", r.Rule, r.Before, r.After, terminal(r.Message), placeText(r.Position))
 	}
 	for i, f := range c.Findings {
 		if i == forecastFindings {

@@ -256,11 +256,3 @@ func (w *verification) digest(ctx context.Context, ref evidence.Reference) (stri
 	}
 	return root.Content.Digest, nil
 }
-
-// checkFormat refuses a value of --format that is neither text nor json.
-func checkFormat(c *cli.Context) error {
-	if f := c.String("format"); f != "text" && f != "json" {
-		return usagef("flag --format: %q is no format", f).WithHint("write text or json")
-	}
-	return nil
-}
