@@ -431,10 +431,12 @@ func (a *attester) write() error {
 	if a.file == "" || len(a.bundles) == 0 {
 		return nil
 	}
-	return writeFile(a.file, func(w io.Writer) error {
-		_, err := w.Write(append(bytes.Join(a.bundles, []byte("\n")), '\n'))
-		return err
-	})
+	return writeFile(a.file, content(append(bytes.Join(a.bundles, []byte("\n")), '\n')))
+}
+
+// content writes bytes that are there already.
+func content(raw []byte) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := w.Write(raw); return err }
 }
 
 // writeFile writes one file as a whole or not at all.

@@ -51,7 +51,7 @@ func (a *attester) seal(ctx context.Context, s *setup, run *gate.Run) {
 		return
 	}
 	kept := "the evidence is kept in " + path + " without a seal"
-	if problem := writeFile(path, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); problem != nil {
+	if problem := writeFile(path, content(b.Bytes())); problem != nil {
 		kept = "the evidence could not be kept either: " + problem.Error()
 	}
 	run.Notes = append(run.Notes, fmt.Sprintf("the evidence was not sealed: %v; %s", err, kept))
@@ -74,10 +74,7 @@ func (a *attester) sealFile(ctx context.Context, path string, raw []byte, run *g
 	}
 	var files report.Files
 	defer files.Discard()
-	write := func(content []byte) func(io.Writer) error {
-		return func(w io.Writer) error { _, err := w.Write(content); return err }
-	}
-	if err := errors.Join(files.Add(path, write(raw)), files.Add(path+sealEnd, write(bundle))); err != nil {
+	if err := errors.Join(files.Add(path, content(raw)), files.Add(path+sealEnd, content(bundle))); err != nil {
 		return err
 	}
 	return errors.Join(files.Commit()...)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -257,7 +256,7 @@ func (o *pinnedOutput) stage(files *report.Files) error {
 		return nil
 	}
 	if !o.tree {
-		return files.Add(o.path, func(w io.Writer) error { _, err := w.Write(o.files[""]); return err })
+		return files.Add(o.path, content(o.files[""]))
 	}
 	var err error
 	path := filepath.Clean(o.path)
