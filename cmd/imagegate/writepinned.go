@@ -90,9 +90,6 @@ func below(path, dir string) bool {
 // under the name that the document uses: what is deployed by that name and digest must
 // be there.
 func (o *pinnedOutput) prepare(ctx context.Context, docs *documents, resolver gate.Resolver, run *gate.Run) error {
-	if o == nil || run.Outcome() != policy.Passed {
-		return nil
-	}
 	pins, err := pinsOf(ctx, docs.release, resolver, run.Results)
 	if err != nil {
 		return err
