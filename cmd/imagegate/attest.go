@@ -230,15 +230,15 @@ func subjectsOf(results []gate.Result) (list []*subject, err error) {
 	}
 	list = slices.DeleteFunc(list, func(s *subject) bool {
 		key := s.ref.Name + "@" + s.digest
-		return indexes[key] == s && s.result == prove.ResultPassed && (undecided[key] || !s.whole())
+		return indexes[key] == s && s.result == prove.ResultPassed && (undecided[key] || !wholeIndex(s.images))
 	})
 	return unique(list), nil
 }
 
-// whole reports whether all platforms of an index were judged.
-func (s *subject) whole() bool {
-	for _, want := range s.images[0].Platforms {
-		if !slices.ContainsFunc(s.images, func(e *evidence.Image) bool { return e.Platform == want }) {
+// wholeIndex reports whether images are all platforms of the index that they are from.
+func wholeIndex(images []*evidence.Image) bool {
+	for _, want := range images[0].Platforms {
+		if !slices.ContainsFunc(images, func(e *evidence.Image) bool { return e.Platform == want }) {
 			return false
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -170,7 +169,7 @@ func pinsOf(ctx context.Context, release *evidence.Release, resolver gate.Resolv
 	pins := map[string][]pinned.Pin{}
 	digests := map[string]string{}
 	for _, u := range release.Uses() {
-		judged := resultsOf(results, u.Ref)
+		judged := judgedAs(results, u.Ref)
 		if u.Stage != nil && len(judged) == 0 {
 			continue // the policy judges the names of a Dockerfile alone
 		}
@@ -192,11 +191,12 @@ func pinsOf(ctx context.Context, release *evidence.Release, resolver gate.Resolv
 	return pins, nil
 }
 
-func resultsOf(results []gate.Result, ref string) []*gate.Result {
-	var all []*gate.Result
+// judgedAs returns the images that were judged of a reference.
+func judgedAs(results []gate.Result, ref string) []*evidence.Image {
+	var all []*evidence.Image
 	for i := range results {
 		if results[i].Ref == ref && results[i].Evidence != nil {
-			all = append(all, &results[i])
+			all = append(all, results[i].Evidence)
 		}
 	}
 	return all
@@ -205,7 +205,7 @@ func resultsOf(results []gate.Result, ref string) []*gate.Result {
 // readBack returns the digest that was judged, after reading it under the name in the
 // registry: an image that was judged from elsewhere must have been pushed, and a tag
 // must not have moved.
-func readBack(ctx context.Context, resolver gate.Resolver, ref string, judged []*gate.Result) (string, error) {
+func readBack(ctx context.Context, resolver gate.Resolver, ref string, judged []*evidence.Image) (string, error) {
 	digest, err := judgedWhole(ref, judged)
 	if err != nil {
 		return "", err
@@ -226,23 +226,22 @@ func readBack(ctx context.Context, resolver gate.Resolver, ref string, judged []
 }
 
 // judgedWhole is the digest that stands for everything that was judged of a reference.
-func judgedWhole(ref string, judged []*gate.Result) (string, error) {
+func judgedWhole(ref string, judged []*evidence.Image) (string, error) {
 	if len(judged) == 0 {
 		return "", fmt.Errorf("%s was not judged", ref)
 	}
-	first := judged[0].Evidence
-	var have []string
-	for _, r := range judged {
-		have = append(have, r.Evidence.Platform)
-	}
-	all := !slices.ContainsFunc(first.Platforms, func(p string) bool { return !slices.Contains(have, p) })
+	first := judged[0]
 	switch {
-	case first.IndexDigest != "" && all:
+	case first.IndexDigest != "" && wholeIndex(judged):
 		return first.IndexDigest, nil
 	case len(judged) == 1 && first.Digest != "":
 		return first.Digest, nil
 	case first.Digest == "":
 		return "", fmt.Errorf("%s has no digest", ref)
+	}
+	var have []string
+	for _, img := range judged {
+		have = append(have, img.Platform)
 	}
 	return "", fmt.Errorf("%s was judged for %s and not for all platforms of its index: no digest stands for these alone", ref, strings.Join(have, ", "))
 }
