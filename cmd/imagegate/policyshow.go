@@ -20,7 +20,7 @@ func policyShowCommand(p *program) *cli.Command {
 		Description: `Prints every setting of FILE and of the policies that it builds on: its value,
 and the file and line that set it. Without FILE it shows the policy that
 imagegate check would use.`,
-		Flags:  []cli.Flag{&cli.StringFlag{Name: "format", Value: "text", Usage: "print `NAME`: text (default) or json"}},
+		Flags:  []cli.Flag{formatFlag()},
 		Action: p.action(policyShow),
 	}
 }
@@ -29,15 +29,14 @@ func policyShow(p *program, c *cli.Context) error {
 	if c.Args().Len() > 1 {
 		return usagef("imagegate policy show takes one policy, but %d were given", c.Args().Len())
 	}
-	write, ok := map[string]func(*program, shownPolicy) error{"text": showAsText, "json": showAsJSON}[c.String("format")]
-	if !ok {
-		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text or json")
+	if err := checkFormat(c); err != nil {
+		return err
 	}
 	pol, source, err := choosePolicy(p, c, c.Args().First(), demands{})
 	if err != nil {
 		return err
 	}
-	return write(p, showPolicy(pol, source))
+	return printAs(p, c, showPolicy(pol, source), showAsText)
 }
 
 // shownPolicy is the policy that applies, for people and for programs.
@@ -135,8 +134,6 @@ func day(t time.Time) string {
 	}
 	return t.Format(time.DateOnly)
 }
-
-func showAsJSON(p *program, s shownPolicy) error { return p.printJSON(s) }
 
 func showAsText(p *program, s shownPolicy) error {
 	var b strings.Builder
