@@ -45,7 +45,9 @@ const defaultVerifier = "https://github.com/imagegate/imagegate"
 
 // signingOf reads the flags of signFlags. A key in a file is read at once, so that a
 // wrong password is known before any work. A key management service is asked when
-// there is something to sign: that it is away must not cost a verdict.
+// there is something to sign: that it is away must not cost a verdict. Once it has
+// answered, its key is used for everything that the run signs. What is returned is not
+// for several goroutines at once.
 func signingOf(p *program, c *cli.Context, conn *connection) (func(context.Context) (*prove.Signing, error), error) {
 	key := c.String("sign-key")
 	if key == "" && !c.Bool("keyless") {
@@ -76,7 +78,16 @@ func signingOf(p *program, c *cli.Context, conn *connection) (func(context.Conte
 			return nil, usagef("%w", err)
 		}
 	case prove.IsKMS(key):
-		return func(ctx context.Context) (*prove.Signing, error) { return prove.KMSSigning(ctx, key, s) }, nil
+		return func(ctx context.Context) (*prove.Signing, error) {
+			if signing != nil {
+				return signing, nil
+			}
+			opened, err := prove.KMSSigning(ctx, key, s)
+			if err == nil {
+				signing = opened
+			}
+			return opened, err
+		}, nil
 	default:
 		if signing, err = fileSigning(p, c, key, s); err != nil {
 			return nil, err
