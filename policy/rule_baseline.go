@@ -249,10 +249,11 @@ func sameOS(a, b *evidence.OS) bool {
 
 // isInBaseline reports a finding that the baseline has already.
 func (j *judge) isInBaseline(f *Judged) bool {
-	if why := j.notInBaseline(f); why != "" {
-		if why == aboveCeiling(f.Severity) {
-			j.base.above[f.Finding] = true
-		}
+	why, above := j.outsideBaseline(f)
+	if above {
+		j.base.above[f.Finding] = true
+	}
+	if why != "" {
 		return false
 	}
 	b := j.baseline()
@@ -263,36 +264,38 @@ func (j *judge) isInBaseline(f *Judged) bool {
 	return true
 }
 
-// notInBaseline says why a finding is not in the baseline, "" when it is.
+// notInBaseline says why a finding is not in the baseline.
 func (j *judge) notInBaseline(f *Judged) string {
+	why, _ := j.outsideBaseline(f)
+	return why
+}
+
+// outsideBaseline says why a finding is not in the baseline, "" when it is. above is
+// true when the baseline has the finding and only the ceiling keeps it out.
+func (j *judge) outsideBaseline(f *Judged) (why string, above bool) {
 	if j.img.Baseline == nil {
-		return "no baseline was given"
+		return "no baseline was given", false
 	}
 	b := j.baseline()
 	if b.problem != "" {
-		return b.problem
+		return b.problem, false
 	}
 	never := baselineNeverKey.of(j.s)
 	switch {
 	case f.KEV != nil || j.likely(f) != "":
-		return "it is exploited, and no baseline covers that"
+		return "it is exploited, and no baseline covers that", false
 	case j.deniedID(f.Finding) != "":
-		return "it is denied, and no baseline covers that"
+		return "it is denied, and no baseline covers that", false
 	case never.set && worth(f.Severity) >= rank(evidence.Severity(never.value)):
-		return fmt.Sprintf("it is %s, and %s covers %s and worse", f.Severity, ruleBaselineNever, never.value)
+		return fmt.Sprintf("it is %s, and %s covers %s and worse", f.Severity, ruleBaselineNever, never.value), false
 	case b.occurrences[b.groups[len(j.findings)]] <= 0:
-		return "the baseline does not have it, or not as often"
+		return "the baseline does not have it, or not as often", false
 	case b.left[f.Severity] <= 0 && !b.limited[f.Severity]:
-		return fmt.Sprintf("the baseline has no more %s findings", f.Severity)
+		return fmt.Sprintf("the baseline has no more %s findings", f.Severity), false
 	case b.left[f.Severity] <= 0:
-		return aboveCeiling(f.Severity)
+		return fmt.Sprintf("the baseline has it too, and %s allows no more %s findings", ruleBaseline, f.Severity), true
 	}
-	return ""
-}
-
-// aboveCeiling says why a finding that the baseline has is not covered.
-func aboveCeiling(s evidence.Severity) string {
-	return fmt.Sprintf("the baseline has it too, and %s allows no more %s findings", ruleBaseline, s)
+	return "", false
 }
 
 // checkBaseline reports what the baseline keeps from blocking.
