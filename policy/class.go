@@ -80,8 +80,11 @@ func (j *judge) classify() {
 	counts := map[evidence.Severity]int{}
 	if j.img.Scan != nil {
 		j.findings = slices.Grow(j.findings, len(j.img.Scan.Findings))
+		// One variable for all: a step is a value of a function, so that what it is
+		// given is allocated. No step keeps it.
+		var f Judged
 		for i := range j.img.Scan.Findings {
-			f := Judged{Finding: &j.img.Scan.Findings[i]}
+			f = Judged{Finding: &j.img.Scan.Findings[i]}
 			f.Severity = j.severity(f.Finding)
 			j.mark(&f)
 			j.markDeadline(&f)
