@@ -31,11 +31,7 @@ var (
 		path: ruleBaselineUntil, doc: "The last day on which the baseline applies, UTC.", schema: pattern(dayForm.String()),
 		read: (*decoder).day, order: func(child, base time.Time) bool { return !child.After(base) },
 	}
-	baselineNeverKey = &setting[string]{
-		path: ruleBaselineNever, doc: "The severity from which on the baseline covers nothing.",
-		schema: enum("critical", "high", "medium", "low"), read: oneOf("critical", "high", "medium", "low"),
-		order: func(child, base string) bool { return rank(evidence.Severity(child)) <= rank(evidence.Severity(base)) },
-	}
+	baselineNeverKey = neverFrom(ruleBaselineNever, "The severity from which on the baseline covers nothing.")
 	// A list of baselines in a policy above a pinned base would let pass what the base
 	// refuses, also where the base names none.
 	baselineFilesKey = &setting[[]string]{
@@ -280,14 +276,10 @@ func (j *judge) outsideBaseline(f *Judged) (why string, above bool) {
 	if b.problem != "" {
 		return b.problem, false
 	}
-	never := baselineNeverKey.of(j.s)
+	if why := j.tooBad(f, "baseline", ruleBaselineNever, baselineNeverKey); why != "" {
+		return why, false
+	}
 	switch {
-	case f.KEV != nil || j.likely(f) != "":
-		return "it is exploited, and no baseline covers that", false
-	case j.deniedID(f.Finding) != "":
-		return "it is denied, and no baseline covers that", false
-	case never.set && worth(f.Severity) >= rank(evidence.Severity(never.value)):
-		return fmt.Sprintf("it is %s, and %s covers %s and worse", f.Severity, ruleBaselineNever, never.value), false
 	case b.occurrences[b.groups[len(j.findings)]] <= 0:
 		return "the baseline does not have it, or not as often", false
 	case b.left[f.Severity] <= 0 && !b.limited[f.Severity]:

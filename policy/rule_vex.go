@@ -49,11 +49,7 @@ var (
 		path: ruleVEXAge, doc: "How old a statement may be.",
 		schema: durationSchema(), read: someTime, order: smaller[time.Duration], unset: new(90 * words.Day),
 	}
-	vexNeverKey = &setting[string]{
-		path: ruleVEXNever + ".severity", doc: "The severity from which on no statement counts.",
-		schema: enum("critical", "high", "medium", "low"), read: oneOf("critical", "high", "medium", "low"),
-		order: func(child, base string) bool { return rank(evidence.Severity(child)) <= rank(evidence.Severity(base)) },
-	}
+	vexNeverKey = neverFrom(ruleVEXNever+".severity", "The severity from which on no statement counts.")
 )
 
 // vexFilesKeyed reads the key. Its reader refers to the language, which has the key: as
@@ -250,7 +246,6 @@ func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why st
 			}
 		}
 	}
-	never := vexNeverKey.of(j.s)
 	switch {
 	case why != "":
 	case st == nil && by != nil:
@@ -260,12 +255,8 @@ func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why st
 			vex.OtherVulnerability: "no VEX document names it", vex.OtherProduct: "the VEX documents name it for other products",
 			vex.OtherVersion: "the VEX documents name it for another version",
 		}[nearest]
-	case f.KEV != nil || j.likely(f) != "":
-		why = "it is exploited, and no VEX document covers that"
-	case j.deniedID(f.Finding) != "":
-		why = "it is denied, and no VEX document covers that"
-	case never.set && worth(f.Severity) >= rank(evidence.Severity(never.value)):
-		why = fmt.Sprintf("it is %s, and %s covers %s and worse", f.Severity, ruleVEXNever, never.value)
+	default:
+		why = j.tooBad(f, "VEX document", ruleVEXNever, vexNeverKey)
 	}
 	return st, by, why
 }
