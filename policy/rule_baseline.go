@@ -60,6 +60,13 @@ func hashes(form *regexp.Regexp) func(*decoder, *yaml.Node, string) ([]string, b
 }
 
 func baselineSection() section {
+	const (
+		hash    = "5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b"
+		ceiling = "baseline:\n  ceiling: {high: 20}\n"
+		until   = "  until: 2027-03-31\n"
+		example = ceiling + until
+		files   = "  files: [" + hash + "]\n"
+	)
 	return section{name: "baseline", doc: "An image whose findings do not block again: only new ones do.", rules: []*Rule{
 		{
 			ID: ruleBaseline, Title: "How many findings of a severity the baseline may keep from blocking.",
@@ -68,7 +75,7 @@ func baselineSection() section {
 			Settings: "For each of critical, high, medium, low and unknown a number. A finding is in the baseline if the image of --baseline has it too: the same package, in whatever version, and a " +
 				"vulnerability that has an id in common. It covers at most as many occurrences as the baseline has, and no denied or exploited finding. Gaps, secrets and the config are never covered.",
 			Default:  "no baseline",
-			Example:  "baseline:\n  ceiling: {high: 20}\n  until: 2027-03-31\n  files: [5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b]\n",
+			Example:  example + files,
 			keys:     []key{baselineCeilingKey},
 			modifies: true, check: checkBaseline,
 		},
@@ -76,28 +83,28 @@ func baselineSection() section {
 			ID: ruleBaselineUntil, Title: "The last day on which the baseline applies.", Setting: true,
 			Why: "A baseline is a plan to get rid of it.", How: "fix the findings",
 			Settings: "a day such as 2027-03-31; it applies through its end, UTC", Default: "must be set with a ceiling",
-			Example: "baseline:\n  ceiling: {high: 20}\n  until: 2027-03-31\n  files: [5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b]\n",
+			Example: example + files,
 			keys:    []key{baselineUntilKey}, modifies: true,
 		},
 		{
 			ID: ruleBaselineNever, Title: "The severity from which on the baseline covers nothing.", Setting: true,
 			Why: "Some findings are too bad to wait.", How: "fix the findings",
 			Settings: "critical, high, medium or low. Findings without a severity count as high.", Default: "none",
-			Example: "baseline:\n  ceiling: {high: 20}\n  never: critical\n  until: 2027-03-31\n  files: [5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b]\n",
+			Example: ceiling + "  never: critical\n" + until + files,
 			keys:    []key{baselineNeverKey}, modifies: true,
 		},
 		{
 			ID: ruleBaselineFiles, Title: "Which files of evidence may be baselines.", Setting: true,
 			Why: "Whoever can write the file could lower the bar.", How: "name the hash of the file",
 			Settings: "a list of SHA-256 hashes in hex, as sha256sum prints them", Default: "none",
-			Example: "baseline:\n  ceiling: {high: 20}\n  until: 2027-03-31\n  files: [5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b]\n",
+			Example: example + files,
 			keys:    []key{baselineFilesKey}, modifies: true,
 		},
 		{
 			ID: ruleBaselineDigests, Title: "Which images may be baselines.", Setting: true,
 			Why: "Whoever can push the image could lower the bar.", How: "name the digest of the image",
 			Settings: "a list of digests, of an index or of a platform's manifest", Default: "none",
-			Example: "baseline:\n  ceiling: {high: 20}\n  until: 2027-03-31\n  digests: [\"sha256:5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b\"]\n",
+			Example: example + "  digests: [\"sha256:" + hash + "\"]\n",
 			keys:    []key{baselineDigestsKey}, modifies: true,
 		},
 	}}
