@@ -34,8 +34,8 @@ type Explanation struct {
 // Explain judges an image as [Policy.Evaluate] does, and tells how each finding came
 // to its class.
 func (p *Policy) Explain(img *evidence.Image, now time.Time) (Verdict, []Explanation) {
-	if p == nil || p.rules == nil || img == nil {
-		return p.Evaluate(img, now), nil
+	if !p.canJudge(img) {
+		return nothingToJudge(), nil
 	}
 	j := p.newJudge(img, now)
 	j.steps = map[*evidence.Finding][]ExplainedStep{}
