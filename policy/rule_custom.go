@@ -236,31 +236,30 @@ type CustomRule struct {
 // CustomRule returns the rule of the policy's own with this id, rules.NAME, or nil.
 // A rule that only overrides have is that of the first one.
 func (p *Policy) CustomRule(id string) *CustomRule {
-	sets := []*settings{&p.base}
+	r := p.customRules().find(strings.TrimPrefix(id, customPrefix))
+	if r == nil {
+		return nil
+	}
+	return &CustomRule{Deny: r.expression.Source(), Message: r.message, Level: r.level, Control: r.control, Position: r.pos}
+}
+
+// customRules lists the rules of the policy's own: those of the base, and then those
+// that each override brings. An id can be there more than once.
+func (p *Policy) customRules() customRules {
+	all := slices.Clone(customKey.value(&p.base))
 	for _, o := range p.overrides {
-		sets = append(sets, &o.changes)
+		all = append(all, customKey.value(&o.changes)...)
 	}
-	for _, s := range sets {
-		if r := customKey.value(s).find(strings.TrimPrefix(id, customPrefix)); r != nil {
-			return &CustomRule{Deny: r.expression.Source(), Message: r.message, Level: r.level, Control: r.control, Position: r.pos}
-		}
-	}
-	return nil
+	return all
 }
 
 // addCustomRules puts the rules of the policy's own into its language, where rules
 // and reports have them like all others.
 func (p *Policy) addCustomRules() {
 	var ids []string
-	sets := []*settings{&p.base}
-	for _, o := range p.overrides {
-		sets = append(sets, &o.changes)
-	}
-	for _, s := range sets {
-		for _, r := range customKey.value(s) {
-			if r.id != "" && !slices.Contains(ids, r.id) {
-				ids = append(ids, r.id)
-			}
+	for _, r := range p.customRules() {
+		if r.id != "" && !slices.Contains(ids, r.id) {
+			ids = append(ids, r.id)
 		}
 	}
 	// Before the rule about exceptions, which counts what all others have excepted.
