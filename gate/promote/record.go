@@ -116,7 +116,7 @@ func (p *Promotion) writeRecord(ctx context.Context, t TagSet) error {
 			return err
 		}
 	}
-	return p.keepListed(ctx, p.image().Digest, []Manifest{m})
+	return p.referrer(p.image().Digest, m).settle(ctx)
 }
 
 // records is what the records of one digest say about a tag.

@@ -275,43 +275,6 @@ func (p *Promotion) beforeTags(ctx context.Context) error {
 	return p.o.BeforeTags(ctx)
 }
 
-// keepListed stores referrers of a digest until they stay in its list, see settle.
-func (p *Promotion) keepListed(ctx context.Context, digest string, all []Manifest) error {
-	shared, err := p.target.ListsInTags(ctx)
-	if err != nil {
-		return err
-	}
-	for try, complete := 0, 0; ; try++ {
-		began := time.Now()
-		listed, err := p.target.Referrers(ctx, digest)
-		if err != nil {
-			return err
-		}
-		missing := slices.DeleteFunc(slices.Clone(all), func(m Manifest) bool {
-			return slices.ContainsFunc(listed, func(d Descriptor) bool { return d.Digest == m.Digest })
-		})
-		switch {
-		case len(missing) == 0:
-			complete++
-		case try >= attempts:
-			return fmt.Errorf("%s is missing in the list of referrers, although it was written %d times: other jobs write there at the same time", missing[0].Digest, try)
-		default:
-			complete = 0
-		}
-		if complete > 0 && !shared || complete > 1 {
-			return nil
-		}
-		for _, m := range missing {
-			if err := p.target.PutManifest(ctx, m); err != nil {
-				return err
-			}
-		}
-		if err := p.pause(ctx, time.Since(began)); err != nil {
-			return err
-		}
-	}
-}
-
 // longestPause limits the pause before a list is read back.
 const longestPause = 5 * time.Second
 
