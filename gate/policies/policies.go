@@ -7,7 +7,6 @@
 package policies
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -160,22 +159,19 @@ func Push(ctx context.Context, target promote.Target, tag string, src []byte) (s
 	}
 	m := manifest{
 		SchemaVersion: 2, MediaType: manifestType, ArtifactType: ArtifactType,
-		Config: promote.Descriptor{MediaType: emptyType, Digest: digestOf([]byte(empty)), Size: int64(len(empty))},
-		Layers: []promote.Descriptor{{MediaType: layerType, Digest: digestOf(src), Size: int64(len(src))}},
+		Config: promote.Describe(emptyType, []byte(empty)), Layers: []promote.Descriptor{promote.Describe(layerType, src)},
 	}
-	blobs := blobs{m.Config.Digest: []byte(empty), m.Layers[0].Digest: src}
-	for _, d := range []promote.Descriptor{m.Config, m.Layers[0]} {
-		if has, err := target.HasBlob(ctx, d); err != nil || !has {
-			if err := target.CopyBlob(ctx, d, blobs); err != nil {
-				return "", err
-			}
-		}
+	if err := promote.PutBlob(ctx, target, emptyType, []byte(empty)); err != nil {
+		return "", err
+	}
+	if err := promote.PutBlob(ctx, target, layerType, src); err != nil {
+		return "", err
 	}
 	raw, err := json.Marshal(m, json.Deterministic(true))
 	if err != nil {
 		return "", err
 	}
-	document := promote.Manifest{Raw: raw, Descriptor: promote.Descriptor{MediaType: manifestType, Digest: digestOf(raw), Size: int64(len(raw))}}
+	document := promote.Manifest{Raw: raw, Descriptor: promote.Describe(manifestType, raw)}
 	if err := target.PutManifest(ctx, document); err != nil {
 		return "", err
 	}
@@ -183,22 +179,4 @@ func Push(ctx context.Context, target promote.Target, tag string, src []byte) (s
 		return document.Digest, nil
 	}
 	return document.Digest, target.PutTag(ctx, tag, document)
-}
-
-// blobs is a repository that holds only blobs, by digest.
-type blobs map[string][]byte
-
-func (blobs) Name() string { return "memory" }
-func (blobs) Manifest(context.Context, string) (promote.Manifest, error) {
-	return promote.Manifest{}, promote.ErrNotFound
-}
-func (blobs) Tag(context.Context, string) (promote.Manifest, error) {
-	return promote.Manifest{}, promote.ErrNotFound
-}
-func (blobs) Referrers(context.Context, string) ([]promote.Descriptor, error) { return nil, nil }
-func (b blobs) HasBlob(_ context.Context, d promote.Descriptor) (bool, error) {
-	return b[d.Digest] != nil, nil
-}
-func (b blobs) OpenBlob(_ context.Context, d promote.Descriptor) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(b[d.Digest])), nil
 }

@@ -15,10 +15,15 @@ import (
 
 // registry is a registry in memory.
 type registry struct {
-	blobs
-	manifests map[string][]byte
-	tags      map[string]string
-	asked     int
+	promote.Repository // nil: its other methods are not called
+	blobs              map[string][]byte
+	manifests          map[string][]byte
+	tags               map[string]string
+	asked              int
+}
+
+func (r *registry) HasBlob(_ context.Context, d promote.Descriptor) (bool, error) {
+	return r.blobs[d.Digest] != nil, nil
 }
 
 func (r *registry) CopyBlob(ctx context.Context, d promote.Descriptor, from promote.Repository) error {
@@ -64,7 +69,7 @@ const file = "version: 1\nconfig: {user: numeric}\n"
 
 func pushed(t *testing.T) (*registry, string) {
 	t.Helper()
-	r := &registry{blobs: blobs{}, manifests: map[string][]byte{}, tags: map[string]string{}}
+	r := &registry{blobs: map[string][]byte{}, manifests: map[string][]byte{}, tags: map[string]string{}}
 	digest, err := Push(t.Context(), r, "1", []byte(file))
 	if err != nil || r.tags["1"] != digest {
 		t.Fatalf("digest %s, tags %v, error %v", digest, r.tags, err)

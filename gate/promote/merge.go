@@ -2,8 +2,6 @@ package promote
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"fmt"
@@ -84,8 +82,7 @@ func merged(target, source Manifest) (Manifest, error) {
 }
 
 func manifestOf(mediaType string, raw []byte) Manifest {
-	sum := sha256.Sum256(raw)
-	return Manifest{Raw: raw, Descriptor: Descriptor{MediaType: mediaType, Size: int64(len(raw)), Digest: "sha256:" + hex.EncodeToString(sum[:])}}
+	return Manifest{Raw: raw, Descriptor: Describe(mediaType, raw)}
 }
 
 // layers returns the layers of a manifest in their canonical form, so that equal

@@ -41,13 +41,12 @@ const (
 	manifestType = "application/vnd.oci.image.manifest.v1+json"
 	emptyType    = "application/vnd.oci.empty.v1+json"
 	emptyBlob    = "{}"
-	emptyDigest  = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 )
 
 // manifest returns the record of one tag.
 func (r *Record) manifest(p *Promotion, t TagSet) (Manifest, error) {
 	image := p.image()
-	empty := Descriptor{MediaType: emptyType, Digest: emptyDigest, Size: int64(len(emptyBlob))}
+	empty := Describe(emptyType, []byte(emptyBlob))
 	notes := map[string]string{
 		recordCreated: r.At.UTC().Format(time.RFC3339), recordRepository: p.target.Name(), recordTag: t.Name, recordBefore: t.Before,
 		recordSource: p.source.Name(), recordRollback: r.Rollback, recordEmergency: r.Emergency, recordBy: r.By, recordUntil: r.Until,
@@ -108,13 +107,8 @@ func (p *Promotion) writeRecord(ctx context.Context, t TagSet) error {
 	if err != nil {
 		return err
 	}
-	empty := Descriptor{MediaType: emptyType, Digest: emptyDigest, Size: int64(len(emptyBlob))}
-	if has, err := p.target.HasBlob(ctx, empty); err != nil {
+	if err := PutBlob(ctx, p.target, emptyType, []byte(emptyBlob)); err != nil {
 		return err
-	} else if !has {
-		if err := p.target.CopyBlob(ctx, empty, emptySource{}); err != nil {
-			return err
-		}
 	}
 	return p.referrer(p.image().Digest, m).settle(ctx)
 }

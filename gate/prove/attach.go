@@ -1,15 +1,12 @@
 package prove
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -73,7 +70,7 @@ func attachReferrer(ctx context.Context, target promote.Target, subject promote.
 	}
 	m := manifest{
 		SchemaVersion: 2, MediaType: manifestType, ArtifactType: bundleType,
-		Config: descriptor(emptyType, []byte(empty)), Layers: []layer{{Descriptor: descriptor(bundleType, raw)}}, Subject: &subject,
+		Config: promote.Describe(emptyType, []byte(empty)), Layers: []layer{{Descriptor: promote.Describe(bundleType, raw)}}, Subject: &subject,
 		Annotations: map[string]string{ // those that cosign writes, and looks for
 			"dev.sigstore.bundle.content":       "dsse-envelope",
 			"dev.sigstore.bundle.predicateType": predicate,
@@ -94,16 +91,17 @@ func attachTag(ctx context.Context, target promote.Target, subject promote.Descr
 	if err != nil {
 		return err
 	}
+	content := promote.Describe(envelopeType, envelope)
 	config, err := strictjson.Marshal(map[string]any{
 		"architecture": "", "os": "", "config": map[string]any{},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digestOf(envelope)}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{content.Digest}},
 	})
 	if err != nil {
 		return err
 	}
 	m := manifest{
-		SchemaVersion: 2, MediaType: manifestType, Config: descriptor(configType, config),
-		Layers: []layer{{Descriptor: descriptor(envelopeType, envelope), Annotations: annotations}},
+		SchemaVersion: 2, MediaType: manifestType, Config: promote.Describe(configType, config),
+		Layers: []layer{{Descriptor: content, Annotations: annotations}},
 	}
 	document, err := push(ctx, target, m, config, envelope)
 	if err != nil {
@@ -163,15 +161,7 @@ func text(v any) (string, error) {
 // push uploads the blobs and returns the manifest, which is not put yet.
 func push(ctx context.Context, target promote.Target, m manifest, blobs ...[]byte) (promote.Manifest, error) {
 	for _, raw := range blobs {
-		d := descriptor("application/octet-stream", raw)
-		has, err := target.HasBlob(ctx, d)
-		if err != nil {
-			return promote.Manifest{}, err
-		}
-		if has {
-			continue
-		}
-		if err := target.CopyBlob(ctx, d, content{d.Digest: raw}); err != nil {
+		if err := promote.PutBlob(ctx, target, "application/octet-stream", raw); err != nil {
 			return promote.Manifest{}, err
 		}
 	}
@@ -179,43 +169,5 @@ func push(ctx context.Context, target promote.Target, m manifest, blobs ...[]byt
 	if err != nil {
 		return promote.Manifest{}, err
 	}
-	return promote.Manifest{Raw: raw, Descriptor: descriptor(manifestType, raw)}, nil
-}
-
-func descriptor(mediaType string, raw []byte) promote.Descriptor {
-	return promote.Descriptor{MediaType: mediaType, Digest: digestOf(raw), Size: int64(len(raw))}
-}
-
-func digestOf(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// content is a repository that holds only blobs, by digest.
-type content map[string][]byte
-
-// Name implements [promote.Repository].
-func (content) Name() string { return "memory" }
-
-// Manifest implements [promote.Repository].
-func (content) Manifest(context.Context, string) (promote.Manifest, error) {
-	return promote.Manifest{}, promote.ErrNotFound
-}
-
-// Tag implements [promote.Repository].
-func (content) Tag(context.Context, string) (promote.Manifest, error) {
-	return promote.Manifest{}, promote.ErrNotFound
-}
-
-// Referrers implements [promote.Repository].
-func (content) Referrers(context.Context, string) ([]promote.Descriptor, error) { return nil, nil }
-
-// HasBlob implements [promote.Repository].
-func (c content) HasBlob(_ context.Context, d promote.Descriptor) (bool, error) {
-	return c[d.Digest] != nil, nil
-}
-
-// OpenBlob implements [promote.Repository].
-func (c content) OpenBlob(_ context.Context, d promote.Descriptor) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(c[d.Digest])), nil
+	return promote.Manifest{Raw: raw, Descriptor: promote.Describe(manifestType, raw)}, nil
 }
