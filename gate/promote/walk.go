@@ -174,7 +174,7 @@ func (w *walker) attachedTo(ctx context.Context, n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		w.tags = append(w.tags, tagged{cosignTag(n.Digest, cosignTags[i]), child})
+		w.tags = append(w.tags, tagged{CosignTag(n.Digest, cosignTags[i]), child})
 	}
 	return nil
 }
@@ -198,9 +198,9 @@ func (w *walker) lookUp(ctx context.Context, digest string) (*attachments, error
 	})
 	for i, end := range cosignTags {
 		g.Go(func() error {
-			m, err := w.source.Tag(ctx, cosignTag(digest, end))
+			m, err := w.source.Tag(ctx, CosignTag(digest, end))
 			if err != nil && !errors.Is(err, ErrNotFound) {
-				return fmt.Errorf("tag %s in %s: %w", cosignTag(digest, end), w.source.Name(), err)
+				return fmt.Errorf("tag %s in %s: %w", CosignTag(digest, end), w.source.Name(), err)
 			}
 			a.tagged[i] = m
 			return nil
@@ -209,7 +209,9 @@ func (w *walker) lookUp(ctx context.Context, digest string) (*attachments, error
 	return a, g.Wait()
 }
 
-func cosignTag(digest, end string) string { return strings.Replace(digest, ":", "-", 1) + end }
+// CosignTag is the tag under which cosign keeps what belongs to a digest; end is one
+// of .sig, .att and .sbom.
+func CosignTag(digest, end string) string { return strings.Replace(digest, ":", "-", 1) + end }
 
 // referrer visits a manifest if its subject is the one asked for. Records of
 // promotions stay where they are: they say which tags of that repository named the

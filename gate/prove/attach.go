@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
@@ -107,7 +106,7 @@ func attachTag(ctx context.Context, target promote.Target, subject promote.Descr
 	if err != nil {
 		return err
 	}
-	return promote.AttachTag(ctx, target, strings.Replace(subject.Digest, ":", "-", 1)+".att", document)
+	return promote.AttachTag(ctx, target, promote.CosignTag(subject.Digest, ".att"), document)
 }
 
 // oldForm is the envelope and the annotations of cosign before bundles.

@@ -96,7 +96,7 @@ func Find(ctx context.Context, repo promote.Repository, digest string) (*Found, 
 		return nil, err
 	}
 	for _, end := range []string{".att", ".sig"} {
-		if err := f.tag(ctx, strings.Replace(digest, ":", "-", 1)+end); err != nil {
+		if err := f.tag(ctx, promote.CosignTag(digest, end)); err != nil {
 			return nil, err
 		}
 	}
