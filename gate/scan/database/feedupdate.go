@@ -36,8 +36,10 @@ func (s *Store) UpdateFeed(ctx context.Context, f Feed) (*evidence.Feed, error) 
 			"name a directory that can be written with --cache-dir, or update it where it is mounted from")
 	}
 	// Of many processes that start at once, one fetches and the others wait.
-	if c, err := s.loadFeed(p, f); err == nil && c.feed().CheckedAt.After(began) {
-		return c.feed(), nil
+	if rec, err := f.readRecord(p); err == nil && rec.Checked.After(began) {
+		if c, err := s.loadFeed(p, f); err == nil {
+			return c.feed(), nil
+		}
 	}
 	if h.lock != nil {
 		p.sweepFeeds()
@@ -122,15 +124,14 @@ func (s *Store) installFeed(p place, f Feed, rec *feedRecord, file []byte) error
 	if err := s.reserve(p.dir, int64(len(file))); err != nil {
 		return err
 	}
-	for _, step := range []struct{ name, file string }{{"feed", f.file(p, rec.SHA256)}, {"feed record", f.record(p)}} {
+	for _, step := range []struct {
+		name, file string
+		content    []byte
+	}{{"feed", f.file(p, rec.SHA256), file}, {"feed record", f.record(p), raw}} {
 		if err := s.step(step.name); err != nil {
 			return err
 		}
-		content := file
-		if step.name == "feed record" {
-			content = raw
-		}
-		if err := writeDocument(p.dir, filepath.Base(step.file), content, true); err != nil {
+		if err := writeDocument(p.dir, filepath.Base(step.file), step.content, true); err != nil {
 			return err
 		}
 	}
