@@ -102,6 +102,9 @@ const capabilityNames = "chown dac_override dac_read_search fowner fsetid kill s
 
 // namesOf lists capabilities by name. A number that has no name yet is its name.
 func namesOf(caps uint64) []string {
+	if caps == 0 { // nearly always
+		return nil
+	}
 	known := strings.Fields(capabilityNames)
 	var names []string
 	for n := range 64 {
