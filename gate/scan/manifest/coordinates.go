@@ -29,7 +29,7 @@ func ReadPomProperties(data []byte) (Coordinates, error) {
 // match no advisory.
 func (c Coordinates) check() error {
 	for _, part := range []string{c.Group, c.Artifact, c.Version} {
-		if strings.ContainsFunc(part, func(r rune) bool { return r <= ' ' || r == 0x7f || r == ':' }) {
+		if strings.ContainsFunc(part, func(r rune) bool { return odd(r) || r == ':' }) {
 			return fmt.Errorf("no artifact can be called %.100q", c.Group+":"+c.Artifact+":"+c.Version)
 		}
 	}

@@ -10,7 +10,6 @@ type Package struct{ Name, Version string }
 
 // check refuses names that no package can have. They would match no advisory.
 func (p Package) check() error {
-	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
 	switch {
 	case p.Name == "" || p.Version == "":
 		return fmt.Errorf("it names the package %.100q with the version %.100q", p.Name, p.Version)
@@ -19,6 +18,9 @@ func (p Package) check() error {
 	}
 	return nil
 }
+
+// odd reports whether a character is in no name and no version.
+func odd(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // ReaderOf returns the reader for a file that Trivy reads otherwise than the
 // program that owns it, nil for other files. (For package.json and for jars there is
