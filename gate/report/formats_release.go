@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
@@ -84,11 +83,8 @@ func (s *gitlabScan) releaseMessages(run *gate.Run) {
 // releaseSARIF is the run about the documents. Its results are at the lines of the
 // documents.
 func releaseSARIF(run *gate.Run, o Options, limit int, ids *identity) *sarif.Run {
-	s := &sarifRun{run: run, o: o, r: &gate.Result{}, img: releaseSubject(), limit: limit, rules: map[string]int{}}
-	name, version := toolName(run.Tool, "imagegate")
-	s.driver = sarif.NewToolComponent().WithName(name).WithVersion(version).WithInformationURI(informationURI)
-	invocation := sarif.NewInvocation().WithExecutionSuccessful(run.Release.Decision() != policy.Undecided).
-		WithStartTimeUtc(run.Started.UTC().Format(time.RFC3339))
+	s := newSARIFRun(run, o, &gate.Result{}, releaseSubject(), limit)
+	invocation := s.invocation(run.Release.Decision())
 	if f := releaseFailure(run.Release); f != nil {
 		invocation.AddToolExecutionNotification(notification(sarif.LevelError, "No verdict on the documents: "+f.line()))
 		s.addReleaseResult(noVerdictRule, sarif.LevelError, "No verdict on the documents: "+f.line()+" "+f.hint, policy.Position{}, noVerdictRule)
@@ -98,26 +94,13 @@ func releaseSARIF(run *gate.Run, o Options, limit int, ids *identity) *sarif.Run
 			s.cut++
 			continue
 		}
-		level := sarif.LevelError
-		if x.problem.Result == policy.ResultWarn {
-			level = sarif.LevelWarning
-		}
-		text := strings.TrimSuffix(x.line(), ".") + "."
-		for _, part := range [][2]string{{"Allowed", x.rule.Allowed}, {"To pass", x.cure()}} {
-			if part[1] != "" {
-				text += fmt.Sprintf(" %s: %s.", part[0], strings.TrimSuffix(part[1], "."))
-			}
-		}
-		r := s.addReleaseResult(x.rule.Rule, level, text, x.position(), x.rule.Rule, x.workload, x.problem.Container, x.problem.Message)
+		text := answerText(x.line(), x.rule.Allowed, x.cure())
+		r := s.addReleaseResult(x.rule.Rule, ruleLevel(x.problem.Result), text, x.position(), x.rule.Rule, x.workload, x.problem.Container, x.problem.Message)
 		r.Properties = sarif.NewPropertyBag().Add("result", x.problem.Result.String()).Add("workload", x.workload).Add("container", x.problem.Container)
 	}
-	out := sarif.NewRun()
-	out.Tool = sarif.NewTool().WithDriver(s.driver)
-	out.Results = append(out.Results, s.results...)
 	facts := sarif.NewPropertyBag().Add("verdict", run.Release.Decision().String()).Add("documents", documentNames(run.Release)).
 		Add("policy", run.Policy.Path).Add("policySHA256", run.Policy.SHA256)
-	return out.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID(s.category(ids))).
-		WithInvocations([]*sarif.Invocation{invocation}).WithColumnKind("utf16CodeUnits").WithProperties(facts)
+	return s.finish(invocation, "problem", facts, ids)
 }
 
 func (s *sarifRun) addReleaseResult(rule, level, text string, at policy.Position, parts ...string) *sarif.Result {

@@ -98,12 +98,12 @@ func sarifReport(run *gate.Run, o Options, limit int) (*sarif.Report, sarifCut) 
 	results, cut := worstResults(run.Results, runs)
 	left := sarifCut{images: cut}
 	for _, r := range results {
-		s := &sarifRun{run: run, o: o, r: r, img: imageOf(r), limit: limit, rules: map[string]int{}}
+		s := newSARIFRun(run, o, r, imageOf(r), limit)
 		report.AddRun(s.build(ids))
 		left.findings += s.cut
 	}
 	if len(report.Runs) == 0 {
-		s := &sarifRun{run: run, o: o, r: &gate.Result{}, limit: limit, rules: map[string]int{}}
+		s := newSARIFRun(run, o, &gate.Result{}, image{}, limit)
 		report.AddRun(s.build(ids))
 	}
 	if cut > 0 {
@@ -141,22 +141,29 @@ type sarifRun struct {
 	r       *gate.Result
 	img     image
 	limit   int
-	cut     int // findings that were left out
+	cut     int // findings or problems that were left out
 	ids     identity
 	driver  *sarif.ToolComponent
 	rules   map[string]int // index by id
 	results []*sarif.Result
 }
 
+func newSARIFRun(run *gate.Run, o Options, r *gate.Result, img image, limit int) *sarifRun {
+	name, version := toolName(run.Tool, "imagegate")
+	driver := sarif.NewToolComponent().WithName(name).WithVersion(version).WithInformationURI(informationURI)
+	return &sarifRun{run: run, o: o, r: r, img: img, limit: limit, driver: driver, rules: map[string]int{}}
+}
+
+// invocation says when the run was and whether it came to a verdict.
+func (s *sarifRun) invocation(d policy.Decision) *sarif.Invocation {
+	return sarif.NewInvocation().WithExecutionSuccessful(d != policy.Undecided).WithStartTimeUtc(s.run.Started.UTC().Format(time.RFC3339))
+}
+
 func (s *sarifRun) build(categories *identity) *sarif.Run {
-	out := sarif.NewRun()
-	name, version := toolName(s.run.Tool, "imagegate")
-	s.driver = sarif.NewToolComponent().WithName(name).WithVersion(version).WithInformationURI(informationURI)
 	for _, rule := range stopping(s.r) {
 		s.addRule(rule)
 	}
-	invocation := sarif.NewInvocation().WithExecutionSuccessful(s.r.Decision() != policy.Undecided).
-		WithStartTimeUtc(s.run.Started.UTC().Format(time.RFC3339))
+	invocation := s.invocation(s.r.Decision())
 	s.addFailure(invocation)
 	for _, remark := range remarksOf(s.run) {
 		invocation.AddToolExecutionNotification(notification(sarif.LevelNote, remark))
@@ -170,15 +177,22 @@ func (s *sarifRun) build(categories *identity) *sarif.Run {
 			s.addFinding(f)
 		}
 	}
+	return s.finish(invocation, "finding", s.facts(), categories)
+}
+
+// finish puts the run together. what is the kind of thing that a limit may have left
+// out.
+func (s *sarifRun) finish(invocation *sarif.Invocation, what string, facts *sarif.PropertyBag, categories *identity) *sarif.Run {
 	if s.cut > 0 {
 		invocation.AddToolExecutionNotification(notification(sarif.LevelWarning,
-			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", words.Plural(s.cut, "finding"))))
+			fmt.Sprintf("%s left out, the least severe ones; the verdict counts them. The JSON report has all of them.", words.Plural(s.cut, what))))
 	}
+	out := sarif.NewRun()
 	out.Tool = sarif.NewTool().WithDriver(s.driver)
 	out.Results = append(out.Results, s.results...)
 	return out.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID(s.category(categories))).
 		WithInvocations([]*sarif.Invocation{invocation}).WithColumnKind("utf16CodeUnits").
-		WithProperties(s.facts())
+		WithProperties(facts)
 }
 
 // category is the key by which GitHub separates alerts: image and platform. Two runs of

@@ -21,25 +21,36 @@ func (s *sarifRun) addRule(r policy.RuleResult) {
 	if r.Result == policy.ResultFail && slices.ContainsFunc(s.r.Verdict.Findings, blocks) {
 		return
 	}
-	level := sarif.LevelError
-	if r.Result == policy.ResultWarn {
-		level = sarif.LevelWarning
-	}
+	level := ruleLevel(r.Result)
 	index := s.rule(r.Rule, func() *sarif.ReportingDescriptor {
 		d := descriptor(r.Rule, pascal(r.Rule), "Policy rule "+r.Rule,
 			"The image policy has a rule "+r.Rule+" that the image does not meet.", informationURI, level)
 		d.Properties.WithTags([]string{"policy", "container"})
 		return d
 	})
-	text := fmt.Sprintf("%s: %s.", s.img.label(), strings.TrimSuffix(r.Message, "."))
-	for _, part := range [][2]string{{"Allowed", r.Allowed}, {"To pass", r.Cure}} {
+	text := answerText(s.img.label()+": "+r.Message, r.Allowed, r.Cure)
+	file, line := positionOf(r.Position, s.o)
+	result := s.addResult(index, r.Rule, level, text, s.location(file, line, ""), []string{s.img.name, s.img.platform, r.Rule})
+	result.Properties = sarif.NewPropertyBag().Add("result", r.Result.String())
+}
+
+// ruleLevel is the level of a rule that did not pass.
+func ruleLevel(r policy.Result) string {
+	if r == policy.ResultWarn {
+		return sarif.LevelWarning
+	}
+	return sarif.LevelError
+}
+
+// answerText says what a rule has found, what it allows and what would make it pass.
+func answerText(found, allowed, cure string) string {
+	text := strings.TrimSuffix(found, ".") + "."
+	for _, part := range [][2]string{{"Allowed", allowed}, {"To pass", cure}} {
 		if part[1] != "" {
 			text += fmt.Sprintf(" %s: %s.", part[0], strings.TrimSuffix(part[1], "."))
 		}
 	}
-	file, line := positionOf(r.Position, s.o)
-	result := s.addResult(index, r.Rule, level, text, s.location(file, line, ""), []string{s.img.name, s.img.platform, r.Rule})
-	result.Properties = sarif.NewPropertyBag().Add("result", r.Result.String())
+	return text
 }
 
 // addFinding adds a vulnerability. Its level follows the verdict, not the
