@@ -273,3 +273,21 @@ func TestSecuritySeverityIsInOurBand(t *testing.T) {
 		}
 	}
 }
+
+// TestSARIFSaysWhichProblemsItLeavesOut: the run about the documents has the limit of
+// those about images.
+func TestSARIFSaysWhichProblemsItLeavesOut(t *testing.T) {
+	run := releaseRun()
+	many := policy.RuleResult{Rule: "workload.many", Result: policy.ResultFail, Message: "many"}
+	for i := range 6000 {
+		many.Problems = append(many.Problems, policy.Problem{Result: policy.ResultFail, Message: fmt.Sprint("problem ", i)})
+	}
+	run.Release.Verdict.Rules = append(run.Release.Verdict.Rules, many)
+	log := readSARIF(t, run)
+	if n := len(log.Runs[0].Results); n >= 6000 {
+		t.Fatalf("all %d results were written", n)
+	}
+	if got := fmt.Sprint(log.Runs[0].Invocations[0].ToolExecutionNotifications); !strings.Contains(got, "problems left out") {
+		t.Errorf("nothing says that problems were left out: %s", got)
+	}
+}
