@@ -229,6 +229,19 @@ func (d *decoder) day(n *yaml.Node, name string) (time.Time, bool) {
 	return t, true
 }
 
+// listOfForm is [list] for texts of one form. wrong ends the message about one that
+// has another form.
+func listOfForm(d *decoder, n *yaml.Node, name string, fold bool, form *regexp.Regexp, cure, wrong string) ([]string, bool) {
+	return list(d, n, name, fold, func(c *yaml.Node, item string) (string, bool) {
+		s, ok := d.text(c, item)
+		if ok && !form.MatchString(s) {
+			d.fail(c, cure, "%s is %q%s", item, clip(s), wrong)
+			return "", false
+		}
+		return s, ok
+	})
+}
+
 // list reads a list that has items, none of them twice. fold says whether
 // items that differ only in case are the same.
 func list[T any](d *decoder, n *yaml.Node, name string, fold bool, item func(n *yaml.Node, name string) (T, bool)) ([]T, bool) {

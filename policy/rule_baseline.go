@@ -48,14 +48,7 @@ var (
 // hashes reads a list of hashes.
 func hashes(form *regexp.Regexp) func(*decoder, *yaml.Node, string) ([]string, bool) {
 	return func(d *decoder, n *yaml.Node, name string) ([]string, bool) {
-		return list(d, n, name, true, func(c *yaml.Node, item string) (string, bool) {
-			s, ok := d.text(c, item)
-			if ok && !form.MatchString(s) {
-				d.fail(c, "write it as "+strings.Trim(form.String(), "^$"), "%s is %q, which is no such hash", item, clip(s))
-				return "", false
-			}
-			return s, ok
-		})
+		return listOfForm(d, n, name, true, form, "write it as "+strings.Trim(form.String(), "^$"), ", which is no such hash")
 	}
 }
 

@@ -289,12 +289,5 @@ func (d *decoder) templates(n *yaml.Node, name string) (map[string]string, bool)
 
 // kinds reads a list of kinds of custom resources.
 func (d *decoder) kinds(n *yaml.Node, name string) ([]string, bool) {
-	return list(d, n, name, false, func(c *yaml.Node, item string) (string, bool) {
-		s, ok := d.text(c, item)
-		if ok && !kindForm.MatchString(s) {
-			d.fail(c, "write GROUP/KIND, such as monitoring.coreos.com/Prometheus", "%s is %q, which is no kind of custom resources", item, clip(s))
-			return "", false
-		}
-		return s, ok
-	})
+	return listOfForm(d, n, name, false, kindForm, "write GROUP/KIND, such as monitoring.coreos.com/Prometheus", ", which is no kind of custom resources")
 }

@@ -340,14 +340,7 @@ func (d *decoder) checkSigners(p *Policy, pos Position, key string, names []stri
 
 // signerNames reads a list of names of signers.
 func signerNames(d *decoder, n *yaml.Node, name string) ([]string, bool) {
-	return list(d, n, name, false, func(c *yaml.Node, item string) (string, bool) {
-		s, ok := d.text(c, item)
-		if ok && !signerName.MatchString(s) {
-			d.fail(c, "write the name of a signer of the trust section", "%s is %q", item, clip(s))
-			return "", false
-		}
-		return s, ok
-	})
+	return listOfForm(d, n, name, false, signerName, "write the name of a signer of the trust section", "")
 }
 
 func signerNamesSchema() object { return listOf(pattern(signerName.String())) }
