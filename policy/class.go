@@ -196,6 +196,9 @@ func (j *judge) isUnfixed(f *Judged) bool {
 	return true
 }
 
+// minuteForm is how reports write a moment.
+const minuteForm = "2006-01-02 15:04 UTC"
+
 // isInGrace gives grace. A date of publication in the future would give it for
 // as long as the date says, so it gives none.
 func (j *judge) isInGrace(f *Judged) bool {
@@ -211,6 +214,6 @@ func (j *judge) isInGrace(f *Judged) bool {
 		return false
 	}
 	f.GraceUntil = until
-	f.Reason = fmt.Sprintf("published %s, grace until %s", f.Published.UTC().Format(time.DateOnly), until.UTC().Format("2006-01-02 15:04 UTC"))
+	f.Reason = fmt.Sprintf("published %s, grace until %s", f.Published.UTC().Format(time.DateOnly), until.UTC().Format(minuteForm))
 	return true
 }

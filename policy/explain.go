@@ -182,7 +182,7 @@ func (j *judge) notInGrace(f *Judged) string {
 	case f.Published.After(j.now.Add(futureToleranceHours * time.Hour)):
 		return fmt.Sprintf("its date of publication, %s, is in the future, so it has no grace", f.Published.UTC().Format(time.DateOnly))
 	}
-	return fmt.Sprintf("published %s, grace ended %s", f.Published.UTC().Format(time.DateOnly), f.Published.Add(grace).UTC().Format("2006-01-02 15:04 UTC"))
+	return fmt.Sprintf("published %s, grace ended %s", f.Published.UTC().Format(time.DateOnly), f.Published.Add(grace).UTC().Format(minuteForm))
 }
 
 // HasID reports whether a vulnerability is known by an id. Case does not count.

@@ -213,7 +213,7 @@ func checkDatabaseAge(j *judge) answer {
 		return missing("no advisory database was used")
 	}
 	a := answer{allowed: "at most " + words.Duration(limit) + " old"}
-	day := db.UpdatedAt.UTC().Format("2006-01-02 15:04 UTC")
+	day := db.UpdatedAt.UTC().Format(minuteForm)
 	switch age := j.now.Sub(db.UpdatedAt); {
 	case db.UpdatedAt.IsZero():
 		a.message = "the advisory database does not say when it was built"

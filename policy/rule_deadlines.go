@@ -215,7 +215,7 @@ func (j *judge) isBeforeDeadline(f *Judged) bool {
 		return false
 	}
 	f.GraceUntil = due
-	f.Reason = fmt.Sprintf("to be fixed until %s (%s)", due.UTC().Format("2006-01-02 15:04 UTC"), row.pos)
+	f.Reason = fmt.Sprintf("to be fixed until %s (%s)", due.UTC().Format(minuteForm), row.pos)
 	return true
 }
 
@@ -227,7 +227,7 @@ func (j *judge) notBeforeDeadline(f *Judged) string {
 	case !ok:
 		return "it has no date of publication, or one in the future, so it has no deadline"
 	}
-	return fmt.Sprintf("it had to be fixed until %s (%s)", due.UTC().Format("2006-01-02 15:04 UTC"), row.pos)
+	return fmt.Sprintf("it had to be fixed until %s (%s)", due.UTC().Format(minuteForm), row.pos)
 }
 
 // markDeadline notes the deadline of a finding, also of one that blocks.
