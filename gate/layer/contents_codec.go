@@ -14,6 +14,12 @@ import (
 // matters is not written: it follows from the name, and with it which type of
 // finding the file has.
 //
+// It is a form of our own because a warm run reads it for each layer of each
+// image. For 50,000 files encoding/json/v2 takes 2.7 times as long with one list
+// of numbers for each field, and 6 times with one object for each file, both
+// before any check (go test -bench ParseContents; measured with Go 1.26.8). File
+// names need not be UTF-8, which JSON could not hold either.
+//
 // A record begins with a byte: its kind in the lower four bits, and which of its
 // further numbers are not zero in the upper four.
 
