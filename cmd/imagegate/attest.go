@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/promote"
@@ -29,19 +30,19 @@ const keptEvidence = "imagegate-evidence.json"
 
 // attestFlags say whether and where a decision is signed.
 func attestFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
+	return slices.Concat(cmdline.Group("Signing",
 		&cli.BoolFlag{Name: "attest", Usage: "sign the decision about every image, and attach it"}, sealFlag(),
-	}, attachFlags(), signFlags())
+	), attachFlags(), signFlags())
 }
 
 // attachFlags say where a signed decision goes.
 func attachFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "attach", Usage: "attach the decision as `referrer|tag|none`: a referrer (default), or under the tag of cosign (sha256-HEX.att); may be repeated"},
+	return cmdline.Group("Signing",
+		&cli.StringSliceFlag{Name: "attach", Usage: "attach the decision as `referrer|tag|none`: a referrer (default), or under the tag of cosign (sha256-HEX.att)"},
 		&cli.StringFlag{Name: "attest-file", Usage: "also write the signed decisions to `FILE`, for places where nothing can be attached"},
 		&cli.BoolFlag{Name: "attest-failed", Usage: "also sign the decision about an image that fails; without it only where one of this signer says that the image passed"},
 		&cli.StringFlag{Name: "resource", Usage: "say in the decision that it is about `REPOSITORY` (default: the repository of the image)"},
-	}
+	)
 }
 
 // attester signs decisions and attaches them.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/input"
@@ -34,7 +35,7 @@ const (
 
 // documentFlags name the documents of a release, and where their images are.
 func documentFlags() []cli.Flag {
-	return []cli.Flag{
+	return cmdline.Group("Documents of a release",
 		&cli.StringSliceFlag{Name: flagManifests, Usage: "also judge the rendered Kubernetes manifests in `FILE`, below a directory or, for -, on standard input, and their images"},
 		&cli.StringFlag{Name: flagNamespace, Usage: "`NAMESPACE` of the objects in manifests that name none"},
 		&cli.StringSliceFlag{Name: flagCompose, Usage: "also judge the services of the Compose file `FILE`, and their images"},
@@ -43,7 +44,7 @@ func documentFlags() []cli.Flag {
 			"Compose service; SOURCE is oci:DIR[:TAG] or an image in a registry"},
 		&cli.StringFlag{Name: flagWritePinned, Usage: "write the documents to `OUT` with every image pinned to its judged digest, when all passed: a file for one document,\n" +
 			"a new directory for several"},
-	}
+	)
 }
 
 // documents are the documents that the command line names.

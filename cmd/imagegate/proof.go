@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/promote"
 	"github.com/imagegate/imagegate/gate/proof"
@@ -18,10 +19,10 @@ import (
 
 // proofFlags are those about signatures that the policy asks for.
 func proofFlags() []cli.Flag {
-	return []cli.Flag{
+	return cmdline.Group("Trust",
 		&cli.BoolFlag{Name: "decision", Usage: "judge by the newest signed decision about the image that the policy trusts, and do not scan"},
 		trustedRootFlag(),
-	}
+	)
 }
 
 // useProofs gives the gate what collects signatures, attestations and base images,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/prove"
@@ -30,7 +31,7 @@ func sealFlag() cli.Flag {
 
 // sealedFlags are about the evidence that a command reads.
 func sealedFlags() []cli.Flag {
-	return []cli.Flag{&cli.BoolFlag{Name: "require-sealed", Usage: "refuse evidence that is not sealed by a trusted signer"}}
+	return cmdline.Group("Trust", &cli.BoolFlag{Name: "require-sealed", Usage: "refuse evidence that is not sealed by a trusted signer"})
 }
 
 // seal writes the evidence and its seal together. The evidence that is written is

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/prove"
 )
@@ -26,7 +27,7 @@ const (
 
 // signFlags say with what a decision is signed.
 func signFlags() []cli.Flag {
-	return []cli.Flag{
+	return cmdline.Group("Signing",
 		&cli.StringFlag{Name: "sign-key", Usage: "sign with the private key in `FILE` (PEM; PKCS#8, or of cosign with COSIGN_PASSWORD), or with a key of a\n" +
 			"key management service: awskms://, azurekms://, gcpkms://, hashivault:// or SCHEME:// (runs the program\n" +
 			"sigstore-kms-SCHEME); the variable IMAGEGATE_SIGN_KEY does the same, and may hold the key itself"},
@@ -37,7 +38,7 @@ func signFlags() []cli.Flag {
 		&cli.IntFlag{Name: "rekor-version", Value: 1, Usage: "the version of that log, `1|2` (default: 1); one of version 2 needs --timestamp-url"},
 		&cli.StringFlag{Name: "timestamp-url", Usage: "have the signature timestamped by the authority at `URL`"},
 		&cli.StringFlag{Name: "verifier-id", Value: defaultVerifier, Usage: "say in the decision that `URI` decided (default: " + defaultVerifier + ")"},
-	}
+	)
 }
 
 // defaultVerifier is who decided, where nobody says otherwise.

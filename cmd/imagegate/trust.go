@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/proof"
@@ -24,13 +25,13 @@ const (
 
 // trustFlags say whose signatures are believed.
 func trustFlags() []cli.Flag {
-	return []cli.Flag{
+	return cmdline.Group("Trust",
 		&cli.StringSliceFlag{Name: "key", Usage: "believe signatures of the public key in `FILE` (PEM)"},
 		&cli.StringFlag{Name: "certificate-identity", Usage: "believe signatures of the identity `PATTERN`, as a certificate names it; * matches within a part of a path, ** across"},
 		&cli.StringFlag{Name: "certificate-identity-regexp", Usage: "believe signatures of identities that match `REGEXP` as a whole"},
 		&cli.StringFlag{Name: "certificate-oidc-issuer", Usage: "of the identity: the `URL` of the issuer that has to have confirmed it"},
 		trustedRootFlag(),
-	}
+	)
 }
 
 func trustedRootFlag() cli.Flag {

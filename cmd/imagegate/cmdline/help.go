@@ -46,13 +46,25 @@ func CommandHelp(path []string, c *cli.Command) string {
 	if c.Description != "" {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(c.Description))
 	}
-	if len(c.Flags) > 0 {
-		b.WriteString("\nFlags:\n")
-		for _, f := range c.Flags {
-			writeFlag(&b, f)
+	writeFlags(&b, groupsOf(c.Flags))
+	return b.String()
+}
+
+// writeFlags writes the flags by groups. A single group needs no heading.
+func writeFlags(b *strings.Builder, groups []group) {
+	for _, g := range groups {
+		if len(g.flags) == 0 {
+			continue
+		}
+		heading := g.heading
+		if heading == "" || len(groups) == 2 && len(groups[0].flags) == 0 {
+			heading = "Flags"
+		}
+		fmt.Fprintf(b, "\n%s:\n", heading)
+		for _, f := range g.flags {
+			writeFlag(b, f)
 		}
 	}
-	return b.String()
 }
 
 func writeCommands(b *strings.Builder, commands []*cli.Command) {
@@ -78,8 +90,7 @@ func writeFlag(b *strings.Builder, f cli.Flag) {
 		placeholder, usage = placeholderOf(usage)
 	}
 	if _, many := f.(*cli.StringSliceFlag); many {
-		first, rest, _ := strings.Cut(usage, "\n")
-		usage = strings.TrimRight(first+" (repeatable)\n"+rest, "\n")
+		usage += " (repeatable)"
 	}
 	fmt.Fprintf(b, "  %s%s\n", strings.Join(names, ", "), placeholder)
 	for line := range strings.Lines(usage) {
