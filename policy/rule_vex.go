@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -207,7 +208,7 @@ func (j *judge) isNotAffected(f *Judged) bool {
 		return false
 	}
 	j.vex().covered++
-	f.Reason = fmt.Sprintf("not affected: %s (statement %d of %s, %s)", st.Why, st.Number, file.path, st.At.UTC().Format(time.DateOnly))
+	f.Reason = fmt.Sprintf("not affected: %s (%s of %s, %s)", st.Why, st.Place, file.path, st.At.UTC().Format(time.DateOnly))
 	return true
 }
 
@@ -229,13 +230,14 @@ func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why st
 		return nil, nil, v.problem
 	}
 	nearest := vex.OtherVulnerability
+	pkg := sync.OnceValue(func() *vex.Package { return vex.PackageOf(&f.Finding.Package) })
 	for _, file := range files {
-		said, near := j.saidBy(file, f.Finding)
+		said, near := j.saidBy(file, f.Finding, pkg)
 		nearest = max(nearest, near)
 		switch {
 		case said == nil:
 		case said.Status != vex.NotAffected:
-			why = cmp.Or(why, fmt.Sprintf("statement %d of %s says %s", said.Number, file.path, said.Status))
+			why = cmp.Or(why, fmt.Sprintf("%s of %s says %s", said.Place, file.path, said.Status))
 		case said.At.Add(vexAgeKey.value(j.s)).Before(j.now):
 			if st == nil && by == nil {
 				by = file // nothing yet but what is too old
@@ -263,10 +265,10 @@ func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why st
 
 // saidBy returns what a document says of a finding, nil for nothing, and how near its
 // statements come. The newer statement holds, and of equally old ones the stricter.
-func (j *judge) saidBy(file *vexFile, f *evidence.Finding) (said *vex.Statement, nearest vex.Match) {
+func (j *judge) saidBy(file *vexFile, f *evidence.Finding, pkg func() *vex.Package) (said *vex.Statement, nearest vex.Match) {
 	for _, i := range file.doc.About(f) {
 		st := &file.doc.Statements[i]
-		m := st.Match(j.img, &f.Package)
+		m := st.Match(j.img, pkg())
 		nearest = max(nearest, m)
 		j.vexes.met[st] = max(j.vexes.met[st], m)
 		switch {
@@ -294,7 +296,7 @@ func checkVEX(j *judge) answer {
 			}[v.met[st]]
 			if note != "" {
 				idle++
-				a.details = append(a.details, fmt.Sprintf("%s, statement %d, %s: unused: %s", file.path, st.Number, st.IDs[0], note))
+				a.details = append(a.details, fmt.Sprintf("%s, %s, %s: unused: %s", file.path, st.Place, st.IDs[0], note))
 			}
 		}
 	}

@@ -31,66 +31,88 @@ func (d *Document) About(f *evidence.Finding) []int {
 	return slices.Compact(out)
 }
 
+// Package is a package that statements are compared with. Its purl is parsed once for
+// all of them.
+type Package struct {
+	purl       *packageurl.PackageURL // nil when it has none
+	qualifiers map[string]string
+}
+
+// PackageOf prepares a package for [Statement.Match].
+func PackageOf(pkg *evidence.Package) *Package {
+	p, err := packageurl.FromString(pkg.PURL)
+	if pkg.PURL == "" || err != nil {
+		return &Package{}
+	}
+	return &Package{purl: &p, qualifiers: p.Qualifiers.Map()}
+}
+
 // Match compares a statement about the vulnerability of a finding with the package and
-// the image.
-func (s *Statement) Match(img *evidence.Image, pkg *evidence.Package) Match {
+// the image. What lets a finding pass is compared strictly. What keeps it from passing
+// also meets it where the statement leaves open what is meant.
+func (s *Statement) Match(img *evidence.Image, pkg *Package) Match {
 	best := OtherProduct
-	have := purlOf(pkg)
 	for i := range s.products {
-		best = max(best, s.matchProduct(&s.products[i], img, have))
+		best = max(best, s.products[i].match(img, pkg, s.Status == NotAffected))
 	}
 	return best
 }
 
-func purlOf(pkg *evidence.Package) *packageurl.PackageURL {
-	p, err := packageurl.FromString(pkg.PURL)
-	if pkg.PURL == "" || err != nil {
-		return nil
-	}
-	return &p
-}
-
-// matchProduct compares one product. What says that a package is affected may be about a
+// match compares one product. What says that a package is affected may be about a
 // whole product; what lets a finding pass must name the package.
-func (s *Statement) matchProduct(p *product, img *evidence.Image, have *packageurl.PackageURL) Match {
-	strict := s.Status == NotAffected
-	if p.isImage(img) {
-		if len(p.parts) == 0 && !strict {
-			return Matches
+func (p *product) match(img *evidence.Image, pkg *Package, strict bool) Match {
+	switch {
+	case p.distant && strict:
+		return OtherProduct
+	case p.isImage(img) && len(p.parts) == 0:
+		if strict {
+			return OtherProduct
 		}
-		best := OtherProduct
-		for i := range p.parts {
-			best = max(best, p.parts[i].matchPackage(have))
-		}
-		return best
-	}
-	if len(p.parts) > 0 && strict {
+		return Matches
+	case p.isImage(img), !strict && p.isUnnamed():
+		return p.matchParts(pkg, strict)
+	case len(p.parts) > 0 && strict:
 		return OtherProduct // about a part of another product
 	}
-	return p.matchPackage(have)
+	return p.matchPackage(pkg, strict)
 }
+
+func (p *product) matchParts(pkg *Package, strict bool) Match {
+	best := OtherProduct
+	for i := range p.parts {
+		best = max(best, p.parts[i].matchPackage(pkg, strict))
+	}
+	return best
+}
+
+// isUnnamed reports whether nothing says which product is meant, so that it could be
+// the image.
+func (c *component) isUnnamed() bool { return c.purl == nil && c.sha256 == "" }
 
 // isImage reports whether the product is the image. A purl without digest and without
 // repository_url would be every repository's image of that name.
-func (p *product) isImage(img *evidence.Image) bool {
-	if p.purl == nil {
-		return p.sha256 != "" && isDigest(img, "sha256:"+p.sha256)
-	}
-	if p.purl.Type != packageurl.TypeOCI || p.purl.Subpath != "" || p.purl.Namespace != "" {
+func (c *component) isImage(img *evidence.Image) bool {
+	if c.ranged {
 		return false
 	}
-	if p.sha256 != "" && !isDigest(img, "sha256:"+p.sha256) {
+	if c.purl == nil {
+		return c.sha256 != "" && isDigest(img, "sha256:"+c.sha256)
+	}
+	if c.purl.Type != packageurl.TypeOCI || c.purl.Subpath != "" || c.purl.Namespace != "" {
 		return false
 	}
-	pinned := p.purl.Version != ""
-	if pinned && !isDigest(img, strings.ToLower(p.purl.Version)) {
+	if c.sha256 != "" && !isDigest(img, "sha256:"+c.sha256) {
+		return false
+	}
+	pinned := c.purl.Version != ""
+	if pinned && !isDigest(img, strings.ToLower(c.purl.Version)) {
 		return false
 	}
 	named := false
-	for k, v := range p.purl.Qualifiers.Map() {
+	for k, v := range c.qualifiers {
 		switch k {
 		case "repository_url":
-			if named = isRepository(img.Reference.Name, v, p.purl.Name); !named {
+			if named = isRepository(img.Reference.Name, v, c.purl.Name); !named {
 				return false
 			}
 		case "arch":
@@ -126,16 +148,23 @@ func isRepository(image, url, name string) bool {
 var placeQualifiers = []string{"arch", "distro", "os_name", "os_version", "repository_url"}
 
 // matchPackage compares a component with a package. A version must be equal or absent.
-func (c *component) matchPackage(have *packageurl.PackageURL) Match {
-	want := c.purl
-	if want == nil || have == nil || want.Type != have.Type || want.Namespace != have.Namespace || want.Name != have.Name ||
-		want.Subpath != have.Subpath || c.sha256 != "" {
+func (c *component) matchPackage(pkg *Package, strict bool) Match {
+	want, have := c.purl, pkg.purl
+	if want == nil || have == nil || want.Type != have.Type || want.Namespace != have.Namespace || want.Name != have.Name {
 		return OtherProduct
 	}
+	if strict && (want.Subpath != have.Subpath || c.sha256 != "") {
+		return OtherProduct
+	}
+	if c.ranged {
+		if strict {
+			return OtherVersion
+		}
+		return Matches
+	}
 	anyVersion := want.Version == ""
-	asked, got := want.Qualifiers.Map(), have.Qualifiers.Map()
-	for k, v := range asked {
-		other, both := got[k]
+	for k, v := range c.qualifiers {
+		other, both := pkg.qualifiers[k]
 		place := slices.Contains(placeQualifiers, k)
 		if !place && other != v || place && anyVersion && both && other != v {
 			return OtherProduct
@@ -144,8 +173,8 @@ func (c *component) matchPackage(have *packageurl.PackageURL) Match {
 	if anyVersion {
 		return Matches
 	}
-	for k := range got { // such as the epoch, which is a part of the version
-		if _, both := asked[k]; !both && !slices.Contains(placeQualifiers, k) {
+	for k := range pkg.qualifiers { // such as the epoch, which is a part of the version
+		if _, both := c.qualifiers[k]; !both && !slices.Contains(placeQualifiers, k) {
 			return OtherVersion
 		}
 	}
