@@ -43,8 +43,8 @@ func checkCommand(p *program) *cli.Command {
 		Description: `Judges every IMAGE by one policy. An IMAGE is
 
 ` + sourcesHelp() + `
-The policy is the file of --policy, else of the variable IMAGEGATE_POLICY, else
-./imagegate.yaml, else the built-in default (imagegate policy init prints it).`,
+The policy is the file of --policy, otherwise of the variable IMAGEGATE_POLICY,
+otherwise ./imagegate.yaml, otherwise the built-in policy (imagegate policy init prints it).`,
 		Flags:  flags,
 		Action: p.action(runCheck),
 	}

@@ -41,7 +41,7 @@ func signFlags() []cli.Flag {
 	)
 }
 
-// defaultVerifier is who decided, where nobody says otherwise.
+// defaultVerifier names who decided when --verifier-id is not given.
 const defaultVerifier = "https://github.com/imagegate/imagegate"
 
 // signingOf reads the flags of signFlags. A key in a file is read at once, so that a
