@@ -74,9 +74,9 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 func (j *judge) judgesLicenseOf(typ string) bool {
 	class := evidence.Class("")
 	switch {
-	case slices.Contains(osTypes(), typ):
+	case slices.Contains(evidence.OSTypes(), typ):
 		class = evidence.ClassOS
-	case slices.Contains(libraryTypes(), typ):
+	case slices.Contains(evidence.LibraryTypes(), typ):
 		class = evidence.ClassLanguage
 	}
 	return class == "" || listsType(licenseTypesKey.value(j.s), typ, class)

@@ -149,3 +149,12 @@ func TestCustomRulesFrom(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Every kind of gap that a rule judges can be named in an expression.
+func TestGapKindsAreComplete(t *testing.T) {
+	for _, c := range gapTexts() {
+		if !slices.Contains(evidence.GapKinds(), c.kind) {
+			t.Errorf("evidence.GapKinds lacks %s", c.kind)
+		}
+	}
+}

@@ -197,5 +197,5 @@ func judgesAll(child, base []string) bool {
 		}
 		return true
 	}
-	return covers(osTypes(), evidence.ClassOS) && covers(libraryTypes(), evidence.ClassLanguage)
+	return covers(evidence.OSTypes(), evidence.ClassOS) && covers(evidence.LibraryTypes(), evidence.ClassLanguage)
 }

@@ -8,6 +8,7 @@
 package expression
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -185,7 +186,7 @@ func plain(message string) string {
 }
 
 // inspect notes the variables that an expression uses, and refuses what would take
-// long without being counted.
+// long without being counted, and comparisons that are never true.
 func (x *Expression) inspect(tree *cel.Ast) error {
 	var first *Error
 	checked := tree.NativeRep()
@@ -208,7 +209,7 @@ func (x *Expression) inspect(tree *cel.Ast) error {
 				wrong(e, fmt.Sprintf("a loop goes through a written list of %d items, and %d are allowed", n, maxWritten))
 			}
 		case celast.CallKind:
-			if message := x.refused(checked, e); message != "" {
+			if message := cmp.Or(x.refused(checked, e), comparison(checked, e.AsCall())); message != "" {
 				wrong(e, message)
 			}
 		}

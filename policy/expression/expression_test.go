@@ -61,7 +61,7 @@ func TestEvaluate(t *testing.T) {
 		`packages.exists(p, p.name == "lodash")`:                                                  "true",
 		`packages.exists(p, p.name == "bash")`:                                                    "false",
 		`packages.filter(p, p.class == "lang-pkgs").map(p, p.name + " " + p.version)`:             "true lodash 4.17.15",
-		`packages.filter(p, p.type == "gem").map(p, p.name)`:                                      "false",
+		`packages.filter(p, p.type == "gemspec").map(p, p.name)`:                                  "false",
 		`findings.exists(f, f.severity == "high" && now - f.published > duration("240h"))`:        "true",
 		`findings.exists(f, f.package.path.startsWith("app/"))`:                                   "true",
 		`findings.exists(f, f.package in packages)`:                                               "true",
@@ -174,6 +174,19 @@ func TestCompileMistakes(t *testing.T) {
 		`(dyn(packages) + dyn(packages)).size() > 3`:                        "1:16: lists cannot be joined",
 		`[` + strings.Repeat("1,", 101) + `].all(x, x > 0)`:                 "1:209: a loop goes through a written list of 101 items",
 		`getenv("HOME") == ""`:                                              "1:7: undeclared reference to 'getenv'",
+		`findings.exists(f, f.severity == "CRITICAL")`:                      `1:31: Finding.severity is never "CRITICAL"; write "critical"`,
+		`findings.exists(f, "High" != f.severity)`:                          `1:27: Finding.severity is never "High"; write "high"`,
+		`findings.exists(f, f.severity in ["critical", "HIGH"])`:            `1:31: Finding.severity is never "HIGH"`,
+		`findings.exists(f, f.severity >= "high")`:                          `1:31: Finding.severity has no order`,
+		`findings.exists(f, f.vendor_severity["nvd"] == "Critical")`:        `1:45: Finding.vendor_severity is never "Critical"`,
+		`findings.exists(f, f.status == "wontfix")`:                         `1:29: Finding.status is never "wontfix"`,
+		`findings.exists(f, f.package.type == "deb")`:                       `1:35: Package.type is never "deb"`,
+		`packages.exists(p, p.class == "os")`:                               `1:28: Package.class is never "os"; it is os-pkgs or lang-pkgs`,
+		`packages.exists(p, p.name == "x" && p.version < "1.10")`:           `1:47: Package.version has no order`,
+		`os.release >= "12"`:                                                `1:12: OS.release has no order`,
+		`image.source == "Registry"`:                                        `1:14: Image.source is never "Registry"`,
+		`gaps.exists(g, g.kind == "scanner-error")`:                         `1:23: Gap.kind is never "scanner-error"`,
+		`files.capabilities.exists(f, "CAP_NET_RAW" in f.capabilities)`:     `1:44: File.capabilities has names such as "cap_net_raw"`,
 	} {
 		_, err := Compile(source)
 		var e *Error

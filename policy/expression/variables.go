@@ -258,7 +258,7 @@ func packageFields() []field {
 	return []field{
 		always("name", cel.StringType, "its name", func(p *pkg) string { return p.Name }),
 		always("version", cel.StringType, "its version", func(p *pkg) string { return p.Version }),
-		always("type", cel.StringType, "debian, alpine, npm, gobinary, jar and so on", func(p *pkg) string { return p.Type }),
+		always("type", cel.StringType, "debian, alpine, node-pkg, gobinary, jar and so on: the words of vulnerabilities.types", func(p *pkg) string { return p.Type }),
 		always("class", cel.StringType, "os-pkgs or lang-pkgs", func(p *pkg) string { return string(p.Class) }),
 		always("purl", cel.StringType, "its package URL, \"\" for none", func(p *pkg) string { return p.PURL }),
 		always("path", cel.StringType, "the file it was found in, \"\" for a package of the operating system", func(p *pkg) string { return p.Path }),
@@ -347,7 +347,7 @@ func secretFields() []field {
 	return []field{
 		always("rule", cel.StringType, "the rule that found it", func(s *secret) string { return s.RuleID }),
 		always("category", cel.StringType, "its category", func(s *secret) string { return s.Category }),
-		always("severity", cel.StringType, "its severity", func(s *secret) string { return string(s.Severity) }),
+		always("severity", cel.StringType, "critical, high, medium, low or unknown", func(s *secret) string { return string(s.Severity) }),
 		always("path", cel.StringType, "the file", func(s *secret) string { return s.Path }),
 		always("layer", cel.StringType, "the diffID of its layer", func(s *secret) string { return s.Layer }),
 		always("content", cel.StringType, "the sha256 of the file, \"\" when it is not known", func(s *secret) string { return s.Content }),
