@@ -3,49 +3,58 @@ package policy
 import (
 	"cmp"
 	"slices"
+	"strings"
+
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
+// place is where a finding stands before the sort, and what decides most comparisons.
+type place struct {
+	group int32 // what blocks first, then by severity
+	at    int32
+	id    string
+}
+
 // sorted brings findings into the order of reports; equal ones keep theirs.
-// Places are sorted and each finding is moved once.
+// There can be very many: places are sorted, which hold what most findings differ in,
+// and each finding is moved once.
 func sorted(findings []Judged) []Judged {
-	order := make([]int32, len(findings))
-	for i := range order {
-		order[i] = int32(i)
+	order := make([]place, len(findings))
+	for i := range findings {
+		f := &findings[i]
+		order[i] = place{group: groupOf(f), at: int32(i), id: f.ID}
 	}
-	slices.SortFunc(order, func(a, b int32) int {
-		if c := compareJudged(&findings[a], &findings[b]); c != 0 {
+	slices.SortFunc(order, func(a, b place) int {
+		if a.group != b.group {
+			return cmp.Compare(a.group, b.group)
+		}
+		if c := strings.Compare(a.id, b.id); c != 0 {
 			return c
 		}
-		return cmp.Compare(a, b)
+		if c := comparePackages(&findings[a.at].Package, &findings[b.at].Package); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.at, b.at)
 	})
 	out := make([]Judged, len(findings))
-	for i, at := range order {
-		out[i] = findings[at]
+	for i := range order {
+		out[i] = findings[order[i].at]
 	}
 	return out
 }
 
-func compareJudged(a, b *Judged) int {
-	block := func(f *Judged) int {
-		if f.Class == ClassBlocking {
-			return 0
-		}
-		return 1
+// groupOf orders findings by whether they block, and then from the worst severity on.
+func groupOf(f *Judged) int32 {
+	group := -int32(rank(f.Severity))
+	if f.Class != ClassBlocking {
+		group += 100
 	}
-	// Most findings differ early, and there can be very many.
-	if c := cmp.Compare(block(a), block(b)); c != 0 {
+	return group
+}
+
+func comparePackages(a, b *evidence.Package) int {
+	if c := strings.Compare(a.Name, b.Name); c != 0 {
 		return c
 	}
-	if c := cmp.Compare(rank(b.Severity), rank(a.Severity)); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a.ID, b.ID); c != 0 {
-		return c
-	}
-	return cmp.Or(
-		cmp.Compare(a.Package.Name, b.Package.Name),
-		cmp.Compare(a.Package.Path, b.Package.Path),
-		cmp.Compare(a.Package.Version, b.Package.Version),
-		cmp.Compare(a.Package.Type, b.Package.Type),
-	)
+	return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Version, b.Version), strings.Compare(a.Type, b.Type))
 }

@@ -93,13 +93,16 @@ func (k *setting[V]) of(s *settings) option[V] {
 }
 
 // value returns what applies: the value that is set, or the value for unset
-// keys.
-func (k *setting[V]) value(s *settings) V {
-	o := k.of(s)
-	if !o.set && k.unset != nil {
+// keys. It is asked for each finding, and copies no option.
+func (k *setting[V]) value(s *settings) (v V) {
+	o, ok := s.values[k.path].(*option[V])
+	switch {
+	case ok && (o.set || k.unset == nil):
+		return o.value
+	case k.unset != nil:
 		return *k.unset
 	}
-	return o.value
+	return v
 }
 
 func (k *setting[V]) keyPath() string   { return k.path }
