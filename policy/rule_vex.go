@@ -43,7 +43,7 @@ var (
 	// A list in a policy above a pinned base would let pass what the base refuses, also
 	// where the base names none.
 	vexFilesKey = &setting[vexFiles]{
-		path: ruleVEX, doc: "OpenVEX documents, each with its hash.", schema: vexFilesSchema(), brief: true,
+		path: ruleVEX, doc: "VEX documents, each with its hash.", schema: vexFilesSchema(), brief: true,
 		order: keepsVEXFiles, unset: &vexFiles{},
 	}
 	vexAgeKey = &setting[time.Duration]{
@@ -83,10 +83,10 @@ func vexSection() section {
 	const example = "vex:\n  files:\n  - {path: vex/app.openvex.json, sha256: 5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b}\n"
 	return section{name: "vex", doc: "Documents that say which findings do not affect the image.", rules: []*Rule{
 		{
-			ID: ruleVEX, Title: "Which OpenVEX documents say that a finding does not affect the image.",
+			ID: ruleVEX, Title: "Which VEX documents say that a finding does not affect the image.",
 			Why: "Whoever knows the code can tell that a vulnerability cannot be reached. The hash keeps anyone from changing the document unseen.",
 			How: "correct the document, review it, and write its new hash",
-			Settings: "a list of documents: path, relative to the policy file, and sha256 in hex, as sha256sum prints it. A statement with the status not_affected keeps the finding from blocking. It must name " +
+			Settings: "a list of documents of OpenVEX 0.2, the VEX profile of CSAF 2.0 or CycloneDX 1.4 to 1.7: path, relative to the policy file, and sha256 in hex, as sha256sum prints it. A statement with the status not_affected keeps the finding from blocking. It must name " +
 				"the vulnerability (any alias), and the package: as a product, or as a subcomponent of this image. Of two documents the stricter one holds, and of two statements in one document the newer one. " +
 				"It covers no denied and no exploited finding, no gap and no secret. A document with a date in the future makes the rule undecided.",
 			Default: "none", Example: example, NoLevel: "leave the document out of vex.files",

@@ -20,6 +20,7 @@ func commands() []func(*program) *cli.Command {
 		diffCommand,
 		policyCommand,
 		exceptionCommand,
+		vexCommand,
 		dbCommand,
 		cacheCommand,
 		versionCommand,

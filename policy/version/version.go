@@ -113,6 +113,14 @@ func (r Range) OneVersion() bool {
 	return len(r) == 1 && len(r[0]) == 1 && r[0][0].exact()
 }
 
+// Only returns the version of a range that is a single version, "" for any other.
+func (r Range) Only() string {
+	if !r.OneVersion() {
+		return ""
+	}
+	return r[0][0].version
+}
+
 // ParseRange reads ">=4.17.0 <4.17.21 || =5.0.0" for the ecosystem of a purl
 // type. A blank or a comma means and, || means or. It returns an error for a
 // bound that is none and for a version that cannot be ordered.

@@ -30,13 +30,28 @@ func Parse(data []byte) (*Document, error) {
 // is refused.
 func formOf(data []byte) (func([]byte) (*Document, error), error) {
 	var keys struct {
-		OpenVEX jsontext.Value `json:"@context"`
+		OpenVEX   jsontext.Value `json:"@context"`
+		CSAF      jsontext.Value `json:"document"`
+		CycloneDX jsontext.Value `json:"bomFormat"`
 	}
 	if err := strictjson.Unmarshal(data, &keys, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, err
 	}
-	if keys.OpenVEX == nil {
-		return nil, errors.New(`it is no VEX document: OpenVEX has the key "@context"`)
+	var out func([]byte) (*Document, error)
+	for _, form := range []struct {
+		key  jsontext.Value
+		read func([]byte) (*Document, error)
+	}{{keys.OpenVEX, parseOpenVEX}, {keys.CSAF, parseCSAF}, {keys.CycloneDX, parseCycloneDX}} {
+		switch {
+		case form.key == nil:
+		case out != nil:
+			return nil, errors.New("it has the keys of two forms of VEX documents")
+		default:
+			out = form.read
+		}
 	}
-	return parseOpenVEX, nil
+	if out == nil {
+		return nil, errors.New(`it is no VEX document: OpenVEX has the key "@context", CSAF "document", and CycloneDX "bomFormat"`)
+	}
+	return out, nil
 }
