@@ -68,6 +68,26 @@ func (p *Policy) Settings() []Setting {
 	return append(out, p.limitSettings()...)
 }
 
+// InBuiltIn lists the keys of the rule that the built-in policy sets.
+func (r *Rule) InBuiltIn() []Setting {
+	var out []Setting
+	for _, s := range builtInPolicy().Settings() {
+		if s.Origin == OriginBuiltIn && r.hasKey(s.Key) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// HasKeys reports whether a key of the policy file sets the rule.
+func (r *Rule) HasKeys() bool { return len(r.keys) > 0 }
+
+func (r *Rule) hasKey(path string) bool {
+	return path == levelsPrefix+r.ID || strings.HasPrefix(path, r.ID+".") || slices.ContainsFunc(r.keys, func(k key) bool {
+		return slices.ContainsFunc(k.leaves(), func(l leaf) bool { return l.keyPath() == path })
+	})
+}
+
 // describeCustom describes each rule of the policy's own.
 func (p *Policy) describeCustom(all Setting) []Setting {
 	var out []Setting

@@ -35,3 +35,24 @@ func TestSettingsNameTheirOrigin(t *testing.T) {
 		t.Errorf("Unset = %v", unset)
 	}
 }
+
+// A rule tells what the built-in policy sets apart from what applies without its key.
+func TestRulesInTheBuiltInPolicy(t *testing.T) {
+	for id, want := range map[string][]string{
+		ruleUser:              {"config.user: non-root"},
+		ruleMax:               {"vulnerabilities.max.critical: 0", "vulnerabilities.max.high: 0"},
+		"exception-limits":    {"exception-limits.max-days: 180", "exception-limits.require: [owner]"},
+		ruleMaxAge:            nil,
+		ruleEvidence:          nil,
+		ruleDistroOwned:       nil,
+		"coverage.unknown-os": {"coverage.unknown-os: fail"},
+	} {
+		var got []string
+		for _, s := range Lookup(id).InBuiltIn() {
+			got = append(got, s.Key+": "+s.Value)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+}

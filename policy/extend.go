@@ -203,26 +203,3 @@ func inherited(overrides []*override) []*override {
 	}
 	return out
 }
-
-// Unasked lists the main questions that the policy does not ask of an image that no
-// override matches.
-func (p *Policy) Unasked() []string {
-	var out []string
-	for _, q := range []struct {
-		name  string
-		rules []string
-	}{
-		{"vulnerabilities", []string{ruleMax, ruleDeny}},
-		{"the user that it runs as", []string{ruleUser}},
-		{"its reference", []string{rulePin, ruleDenyTags, ruleAllow}},
-		{"secrets", []string{ruleSecrets}},
-	} {
-		asked := slices.ContainsFunc(p.lang.rules, func(r *Rule) bool {
-			return slices.Contains(q.rules, r.ID) && r.active(&p.base)
-		})
-		if !asked {
-			out = append(out, q.name)
-		}
-	}
-	return out
-}

@@ -80,21 +80,6 @@ exception-limits: {max-days: 30, never: {severity: critical}}
 	}
 }
 
-// A policy that builds on none says which of the main questions it does not ask.
-func TestUnasked(t *testing.T) {
-	for src, want := range map[string]int{
-		"secrets: {max: 0}": 3, "config: {user: any}\nplatforms: [linux/amd64]": 4,
-		"secrets: {max: 0}\nconfig: {user: numeric}\nvulnerabilities: {deny: [CVE-2021-44228]}\nreference: {deny-tags: [latest]}": 0,
-	} {
-		if got := mustParse(t, "version: 1\n"+src+"\n").Unasked(); len(got) != want {
-			t.Errorf("%s: not asked are %q", src, got)
-		}
-	}
-	if got := Default().Unasked(); len(got) > 0 {
-		t.Errorf("the built-in policy does not ask %q", got)
-	}
-}
-
 // The bases of a policy are bounded, and one that cannot be read is a mistake at its
 // place.
 func TestChainsOfBases(t *testing.T) {

@@ -88,7 +88,7 @@ func proofValues() map[string]values {
 		ruleProvenance + ".builders":  {base: "['https://github.com/actions/runner/*']", with: trusting + "provenance: {signed-by: [a]}\n", loose: []string{"['https://github.com/actions/**']", "['https://github.com/actions/runner/x', 'https://c.example.no/x']"}, strict: []string{"['https://github.com/actions/runner/github-hosted']"}},
 		ruleProvenance + ".sources":   {base: "['github.com/acme/*']", with: trusting + "provenance: {signed-by: [a]}\n", loose: []string{"['github.com/**']"}, strict: []string{"['github.com/acme/app']"}},
 		ruleProvenance + ".refs":      {base: "['refs/tags/*']", with: trusting + "provenance: {signed-by: [a]}\n", loose: []string{"['refs/tags/*', 'refs/heads/main']"}, strict: []string{"['refs/tags/v*']"}},
-		ruleBaseImage + ".allow":      {base: "['registry.example.no/base/*']", loose: []string{"['registry.example.no/**']"}, strict: []string{"['registry.example.no/base/debian']"}},
+		ruleBaseImage + ".allow":      {base: "['registry.example.no/base/*']", loose: []string{"['registry.example.no/**']", "['registry.example.no/base/*', 'docker.io/library/debian']"}, strict: []string{"['registry.example.no/base/debian']"}},
 		ruleBaseImage + ".pin":        {base: "digest", with: "base-image: {allow: ['registry.example.no/base/*']}\n", loose: []string{"any"}, strict: []string{"digest"}},
 		ruleBaseImage + ".max-age":    {base: "30d", with: "base-image: {allow: ['registry.example.no/base/*']}\n", loose: []string{"31d"}, strict: []string{"29d"}},
 		decisionByKey.path:            {base: "[a, b]", with: decision("max-age: 7d"), loose: []string{"[c]", "[a, c]"}, strict: []string{"[a]"}},

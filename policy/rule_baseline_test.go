@@ -201,7 +201,7 @@ func baselineValues() map[string]values {
 		ruleBaselineUntil:   {with: with(ceiling, named), base: "2027-03-31", loose: []string{"2027-04-01"}, strict: []string{"2027-03-31", "2027-03-30"}},
 		ruleBaselineNever:   {with: with(ceiling, until, named), base: "high", loose: []string{"critical"}, strict: []string{"high", "low"}},
 		ruleBaselineFiles:   {with: with(ceiling, until), base: "[" + baselineHash + "]", loose: []string{"[" + baselineHash + ", " + other + "]"}, strict: []string{"[" + baselineHash + "]"}},
-		ruleBaselineDigests: {with: with(ceiling, until), base: "['sha256:" + baselineHash + "']", loose: []string{"['sha256:" + other + "']"}, strict: []string{"['sha256:" + baselineHash + "']"}},
+		ruleBaselineDigests: {with: with(ceiling, until), base: "['sha256:" + baselineHash + "']", loose: []string{"['sha256:" + other + "']", "['sha256:" + baselineHash + "', 'sha256:" + other + "']"}, strict: []string{"['sha256:" + baselineHash + "']"}},
 	}
 	for _, sev := range severityWords() {
 		out[ruleBaseline+"."+sev] = values{with: with(until, named), base: "5", loose: []string{"6"}, strict: []string{"5", "0"}}

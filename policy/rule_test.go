@@ -111,12 +111,23 @@ func TestReferenceIsCurrent(t *testing.T) {
 	}
 }
 
+func settingsText(all []Setting) string {
+	var out []string
+	for _, s := range all {
+		out = append(out, "`"+s.Key+": "+s.Value+"`")
+	}
+	return strings.Join(out, ", ")
+}
+
 // ruleReference writes the rules for people.
 func ruleReference() string {
 	var b strings.Builder
 	for _, r := range Rules() {
 		fmt.Fprintf(&b, "\n### `%s`\n\n%s %s\n\n", r.ID, r.Title, r.Why)
-		fmt.Fprintf(&b, "- Values: %s\n- Without it: %s\n", strings.ReplaceAll(r.Settings, "*", `\*`), r.Default)
+		fmt.Fprintf(&b, "- Values: %s\n- Without the key: %s\n", strings.ReplaceAll(r.Settings, "*", `\*`), r.Default)
+		if set := r.InBuiltIn(); len(set) > 0 {
+			b.WriteString("- In the built-in policy: " + settingsText(set) + "\n")
+		}
 		if !r.Setting {
 			fmt.Fprintf(&b, "- If it is not met: %s\n", r.How)
 		}

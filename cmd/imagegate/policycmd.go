@@ -174,7 +174,8 @@ func explanation(r *policy.Rule) string {
 		{"Why", r.Why},
 		{"How to satisfy it", r.How},
 		{"Values", r.Settings},
-		{"Default", r.Default},
+		{"Without the key", r.Default},
+		{"In the built-in policy", inBuiltIn(r)},
 		{"Classes of findings", classesOf(r.ID)},
 		{"Example", r.Example},
 		{"Since", r.Since},
@@ -188,6 +189,20 @@ func explanation(r *policy.Rule) string {
 		}
 	}
 	return b.String()
+}
+
+// inBuiltIn tells what the built-in policy sets, on which every policy stands that does
+// not say extends: none.
+func inBuiltIn(r *policy.Rule) string {
+	settings := r.InBuiltIn()
+	if len(settings) == 0 && r.HasKeys() {
+		return "not set"
+	}
+	var lines []string
+	for _, s := range settings {
+		lines = append(lines, s.Key+": "+s.Value)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // classesOf tells which findings a rule puts into a class, and when it is asked.
