@@ -56,7 +56,7 @@ func keyValues() map[string]values {
 	out := map[string]values{
 		rulePin:                      {base: "version", loose: []string{"any"}, strict: []string{"version", "digest"}},
 		ruleReleaseTags:              {base: "[build-*, v-*]", loose: []string{"[build-*, x-*]", "[b*]", "[build-1*]"}, strict: []string{"[build-*]"}},
-		ruleDenyTags:                 {base: "[latest, edge]", loose: []string{"[latest]", "[latest, edg*x]"}, strict: []string{"[edge, latest, x]"}},
+		ruleDenyTags:                 {base: "[latest, edge]", loose: []string{"[latest]", "[latest, edg*x]"}, strict: []string{"[Edge, LATEST, x]"}},
 		ruleAllow:                    {base: "['r.example.no/a/**']", loose: []string{"['r.example.no/**']", "['q.example.no/a/x']", "['r.example.no/a/**', 'docker.io/library/x']", "['r.example.no/*/x']"}, strict: []string{"['r.example.no/a/b']", "['r.example.no/a/*/c', 'r.example.no/a/b/**']"}},
 		ruleUser:                     {base: "numeric", loose: []string{"non-root", "any"}, strict: []string{"numeric"}},
 		ruleDenyPorts:                {base: "[22, 23]", loose: []string{"[22]", "['22/tcp', 23]"}, strict: []string{"['20-25']", "[23, 22, 80]"}},
