@@ -107,23 +107,9 @@ func imageOf(r resource) (reference, digest string, ok bool) {
 	return name, digest, true
 }
 
-// resolved is an image that was fetched to compare it with others.
-type resolved struct {
-	once
-	resolution *gate.Resolution
-}
-
 // resolve finds a base image once: the images of one repository have the same.
 func (c *Collector) resolve(ctx context.Context, ref string) (*gate.Resolution, error) {
-	c.mu.Lock()
-	r := c.bases[ref]
-	if r == nil {
-		r = &resolved{}
-		c.bases[ref] = r
-	}
-	c.mu.Unlock()
-	r.Do(func() { r.resolution, r.err = c.o.Resolver.Resolve(ctx, ref) })
-	return r.resolution, r.err
+	return c.bases.get(ref, func() (*gate.Resolution, error) { return c.o.Resolver.Resolve(ctx, ref) })
 }
 
 // provenBase compares the candidates with the image. Others than those that the

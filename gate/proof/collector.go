@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/image"
@@ -29,40 +28,33 @@ type Options struct {
 type Collector struct {
 	o Options
 
-	mu      sync.Mutex
-	digests map[string]*attached // by repository and digest
-	bases   map[string]*resolved // by reference
-	roots   roots
+	attached  shared[*prove.Found]     // by repository and digest
+	manifests shared[*manifest]        // by repository and digest
+	bases     shared[*gate.Resolution] // by reference
+	verifiers shared[*prove.Verifier]  // by signers
+	roots     shared[roots]
 }
 
 var _ gate.Prover = (*Collector)(nil)
 
 // New returns a collector.
-func New(o Options) *Collector {
-	return &Collector{o: o, digests: map[string]*attached{}, bases: map[string]*resolved{}}
-}
+func New(o Options) *Collector { return &Collector{o: o} }
 
 // roots are the trusted roots of a run.
 type roots struct {
-	once
 	all  []*prove.Root
 	from *evidence.TrustedRoot
 }
 
 // trusted returns the trusted roots, none if no signer is an identity.
-func (c *Collector) trusted(ctx context.Context, signers []evidence.AskedSigner) ([]*prove.Root, *evidence.TrustedRoot, error) {
+func (c *Collector) trusted(ctx context.Context, signers []evidence.AskedSigner) (roots, error) {
 	if c.o.Roots == nil || !slices.ContainsFunc(signers, func(s evidence.AskedSigner) bool { return s.Key == "" }) {
-		return nil, nil, nil
+		return roots{}, nil
 	}
-	c.roots.Do(func() { c.roots.all, c.roots.from, c.roots.err = c.o.Roots(ctx) })
-	return c.roots.all, c.roots.from, c.roots.err
-}
-
-// once is work that several images share, such as reading what is attached to their
-// index.
-type once struct {
-	sync.Once
-	err error
+	return c.roots.get("", func() (r roots, err error) {
+		r.all, r.from, err = c.o.Roots(ctx)
+		return r, err
+	})
 }
 
 // Prove implements [gate.Prover]. What cannot be read is a gap in the proof and no
@@ -116,12 +108,12 @@ func (w *work) attachments(ctx context.Context, signers []evidence.AskedSigner) 
 		w.gap(from.Name, "signatures and attestations are read from registries only: push the image, and check it there")
 		return nil
 	}
-	roots, root, err := w.trusted(ctx, signers)
+	trusted, err := w.trusted(ctx, signers)
 	if err != nil {
 		w.gap("trusted root", "it cannot be used: %v", err) // signatures with keys can
 	}
-	w.proof.Root = root
-	v, err := verifierOf(signers, roots)
+	w.proof.Root = trusted.from
+	v, err := w.verifiers.get(fmt.Sprintf("%q", signers), func() (*prove.Verifier, error) { return verifierOf(signers, trusted.all) })
 	if err != nil {
 		return fmt.Errorf("the signers of the policy cannot be used: %w", err)
 	}
@@ -162,30 +154,14 @@ func verifierOf(signers []evidence.AskedSigner, roots []*prove.Root) (*prove.Ver
 	return prove.NewVerifier(all, roots...)
 }
 
-// attached is what is attached to a digest.
-type attached struct {
-	once
-	found *prove.Found
-}
-
-// find reads what is attached to a digest once: the platforms of an image share
-// their index.
-func (c *Collector) find(ctx context.Context, repo promote.Repository, digest string) (*prove.Found, error) {
-	key := repo.Name() + "@" + digest
-	c.mu.Lock()
-	a := c.digests[key]
-	if a == nil {
-		a = &attached{}
-		c.digests[key] = a
-	}
-	c.mu.Unlock()
-	a.Do(func() { a.found, a.err = prove.Find(ctx, repo, digest) })
-	return a.found, a.err
+// find reads what is attached to a digest, once for all images.
+func find(ctx context.Context, known *shared[*prove.Found], repo promote.Repository, digest string) (*prove.Found, error) {
+	return known.get(repo.Name()+"@"+digest, func() (*prove.Found, error) { return prove.Find(ctx, repo, digest) })
 }
 
 // attachedTo verifies what is attached to a digest.
 func (w *work) attachedTo(ctx context.Context, v *prove.Verifier, digest string) {
-	found, err := w.find(ctx, w.repo, digest)
+	found, err := find(ctx, &w.Collector.attached, w.repo, digest)
 	if err != nil {
 		w.gap(digest, "what is attached cannot be read: %v", err)
 		return

@@ -21,6 +21,8 @@ type Decider struct {
 	Verifier   *prove.Verifier
 	// Demand is what a decision must meet. Its resource is that of each image.
 	Demand prove.Demand
+
+	attached shared[*prove.Found] // by repository and digest
 }
 
 var _ gate.Decider = (*Decider)(nil)
@@ -66,7 +68,7 @@ func (d *Decider) Decide(ctx context.Context, t *gate.Target) (policy.RuleResult
 		if digest == "" {
 			continue
 		}
-		found, err := prove.Find(ctx, repo, digest)
+		found, err := find(ctx, &d.attached, repo, digest)
 		if err != nil {
 			// What could not be read may be the newest decision.
 			r.Message = short("what is attached cannot be read: " + err.Error())

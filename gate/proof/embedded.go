@@ -37,13 +37,16 @@ type descriptor struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
+// manifest reads a manifest once: the platforms of an image share their index.
 func (w *work) manifest(ctx context.Context, digest string) (*manifest, error) {
-	m, err := w.repo.Manifest(ctx, digest)
-	if err != nil {
-		return nil, err
-	}
-	var d manifest
-	return &d, strictjson.Unmarshal(m.Raw, &d, strictjson.AllowUnknownKeys())
+	return w.manifests.get(w.repo.Name()+"@"+digest, func() (*manifest, error) {
+		m, err := w.repo.Manifest(ctx, digest)
+		if err != nil {
+			return nil, err
+		}
+		var d manifest
+		return &d, strictjson.Unmarshal(m.Raw, &d, strictjson.AllowUnknownKeys())
+	})
 }
 
 // embedded reads the attestations that are part of the index, and the annotations

@@ -92,13 +92,17 @@ func (l *layer) form() Form {
 // since no signer of ours makes such.
 func Find(ctx context.Context, repo promote.Repository, digest string) (*Found, error) {
 	f := &finder{repo: repo, digest: digest}
-	if err := f.referrers(ctx); err != nil {
+	places, err := f.places(ctx)
+	if err != nil {
 		return nil, err
 	}
-	for _, end := range []string{".att", ".sig"} {
-		if err := f.tag(ctx, promote.CosignTag(digest, end)); err != nil {
+	for i := range places {
+		if err := f.layers(&places[i]); err != nil {
 			return nil, err
 		}
+	}
+	if err := f.fetch(ctx); err != nil {
+		return nil, err
 	}
 	return &f.Found, nil
 }
@@ -108,97 +112,148 @@ type finder struct {
 	repo   promote.Repository
 	digest string
 	total  int64
+	wanted []promote.Descriptor // contents of the attachments, in their order
 }
 
-// referrers reads every manifest that the registry lists. The list itself is not
-// believed: some registries give a wrong artifact type in it, some leave out the
-// annotations, and GitLab lists the platforms of an index
-// (https://github.com/oras-project/oras-go/issues/1396).
-func (f *finder) referrers(ctx context.Context) error {
+// place is a manifest that may have signatures, or why there is none.
+type place struct {
+	name     string
+	manifest promote.Manifest
+	missing  string
+	referrer bool
+}
+
+// cosignTags are the ends of the tags under which cosign keeps signatures.
+var cosignTags = []string{".att", ".sig"}
+
+// places asks for everything that may be attached at once: most of the answers are
+// that there is nothing.
+func (f *finder) places(ctx context.Context) ([]place, error) {
+	var referrers []place
+	tags := make([]place, len(cosignTags))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		referrers, err = f.referrers(ctx)
+		return err
+	})
+	for i, end := range cosignTags {
+		g.Go(func() (err error) {
+			tag := promote.CosignTag(f.digest, end)
+			tags[i].name = "tag " + tag
+			if tags[i].manifest, err = f.repo.Tag(ctx, tag); err != nil && !errors.Is(err, promote.ErrNotFound) {
+				return fmt.Errorf("tag %s in %s: %w", tag, f.repo.Name(), err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return append(referrers, tags...), nil
+}
+
+// referrers reads every manifest that the registry lists.
+func (f *finder) referrers(ctx context.Context) ([]place, error) {
 	list, err := f.repo.Referrers(ctx, f.digest)
 	if err != nil {
-		return fmt.Errorf("referrers of %s in %s: %w", f.digest, f.repo.Name(), err)
+		return nil, fmt.Errorf("referrers of %s in %s: %w", f.digest, f.repo.Name(), err)
 	}
 	slices.SortFunc(list, func(a, b promote.Descriptor) int { return strings.Compare(a.Digest, b.Digest) })
 	list = slices.CompactFunc(list, func(a, b promote.Descriptor) bool { return a.Digest == b.Digest })
 	if len(list) > maxReferrers {
-		return fmt.Errorf("%d manifests refer to %s in %s, and no more than %d are looked at: remove those that are not needed", len(list), f.digest, f.repo.Name(), maxReferrers)
+		return nil, fmt.Errorf("%d manifests refer to %s in %s, and no more than %d are looked at: remove those that are not needed", len(list), f.digest, f.repo.Name(), maxReferrers)
 	}
-	manifests := make([]promote.Manifest, len(list))
-	g, fetch := errgroup.WithContext(ctx)
+	places := make([]place, len(list))
+	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetchJobs)
 	for i, d := range list {
 		g.Go(func() (err error) {
-			manifests[i], err = f.repo.Manifest(fetch, d.Digest)
-			if errors.Is(err, promote.ErrNotFound) {
+			p := &places[i]
+			p.name, p.referrer = "referrer "+d.Digest, true
+			if p.manifest, err = f.repo.Manifest(ctx, d.Digest); errors.Is(err, promote.ErrNotFound) {
 				// A referrer that was deleted stays in the list of a fallback tag.
-				return nil
+				p.missing, err = "it is listed, and its manifest is missing", nil
 			}
-			return err
+			if err != nil {
+				return fmt.Errorf("referrers of %s in %s: %w", f.digest, f.repo.Name(), err)
+			}
+			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("referrers of %s in %s: %w", f.digest, f.repo.Name(), err)
-	}
-	for i, m := range manifests {
-		if m.Digest == "" {
-			f.skip("referrer "+list[i].Digest, "it is listed, and its manifest is missing")
-			continue
-		}
-		var d document
-		if json.Unmarshal(m.Raw, &d) != nil || d.Subject == nil || d.Subject.Digest != f.digest {
-			continue
-		}
-		if err := f.layers(ctx, "referrer "+m.Digest, d.Layers); err != nil {
-			return err
-		}
-	}
-	return nil
+	return places, g.Wait()
 }
 
-// tag reads what a tag of cosign names.
-func (f *finder) tag(ctx context.Context, tag string) error {
-	m, err := f.repo.Tag(ctx, tag)
-	if errors.Is(err, promote.ErrNotFound) {
-		return nil
+// layers lists the attachments of a manifest. The list of referrers is not believed:
+// some registries give a wrong artifact type in it, some leave out the annotations, and
+// GitLab lists the platforms of an index
+// (https://github.com/oras-project/oras-go/issues/1396).
+func (f *finder) layers(p *place) error {
+	if p.missing != "" {
+		f.skip(p.name, p.missing)
 	}
-	if err != nil {
-		return fmt.Errorf("tag %s in %s: %w", tag, f.repo.Name(), err)
+	if p.manifest.Digest == "" {
+		return nil
 	}
 	var d document
-	if err := json.Unmarshal(m.Raw, &d); err != nil {
-		f.skip("tag "+tag, "its manifest cannot be read")
+	switch err := json.Unmarshal(p.manifest.Raw, &d); {
+	case p.referrer && (err != nil || d.Subject == nil || d.Subject.Digest != f.digest):
+		return nil
+	case err != nil:
+		f.skip(p.name, "its manifest cannot be read")
 		return nil
 	}
-	return f.layers(ctx, "tag "+tag, d.Layers)
-}
-
-func (f *finder) layers(ctx context.Context, place string, layers []layer) error {
-	if len(layers) > maxLayers {
-		return fmt.Errorf("%s in %s has %d layers, and no more than %d are looked at: remove those that are not needed", place, f.repo.Name(), len(layers), maxLayers)
+	if len(d.Layers) > maxLayers {
+		return fmt.Errorf("%s in %s has %d layers, and no more than %d are looked at: remove those that are not needed", p.name, f.repo.Name(), len(d.Layers), maxLayers)
 	}
-	for _, l := range layers {
+	for _, l := range d.Layers {
 		form := l.form()
 		switch {
 		case form == "":
 			continue
 		case l.Size > maxBundle:
-			f.skip(place, fmt.Sprintf("it has %d bytes, more than %d", l.Size, maxBundle))
+			f.skip(p.name, fmt.Sprintf("it has %d bytes, more than %d", l.Size, maxBundle))
 			continue
 		}
 		if f.total += l.Size; f.total > maxTotal {
 			return fmt.Errorf("the signatures and attestations of %s in %s have more than %d bytes: remove those that are not needed", f.digest, f.repo.Name(), maxTotal)
 		}
-		raw, err := f.blob(ctx, l.Descriptor)
-		if errors.Is(err, promote.ErrNotFound) {
-			f.skip(place, "its content "+l.Digest+" is missing")
+		f.Attachments = append(f.Attachments, Attachment{Form: form, Place: p.name, MediaType: l.MediaType, Annotations: l.Annotations})
+		f.wanted = append(f.wanted, l.Descriptor)
+	}
+	return nil
+}
+
+// fetch reads the contents of the attachments. One without its content is skipped.
+func (f *finder) fetch(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetchJobs)
+	missing := make([]bool, len(f.wanted))
+	for i, d := range f.wanted {
+		g.Go(func() error {
+			a := &f.Attachments[i]
+			var err error
+			if a.Raw, err = f.blob(ctx, d); errors.Is(err, promote.ErrNotFound) {
+				missing[i] = true
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("%s in %s: %w", a.Place, f.repo.Name(), err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var kept []Attachment
+	for i := range f.Attachments {
+		if missing[i] {
+			f.skip(f.Attachments[i].Place, "its content "+f.wanted[i].Digest+" is missing")
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("%s in %s: %w", place, f.repo.Name(), err)
-		}
-		f.Attachments = append(f.Attachments, Attachment{Form: form, Place: place, MediaType: l.MediaType, Annotations: l.Annotations, Raw: raw})
+		kept = append(kept, f.Attachments[i])
 	}
+	f.Attachments = kept
 	return nil
 }
 
