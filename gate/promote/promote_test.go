@@ -101,7 +101,16 @@ func TestSecondRunDoesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	target.immutable = true // it would refuse the same tag
+	var mu sync.Mutex
+	reads := map[string]int{}
 	target.at = func(what string) error {
+		if strings.Contains(what, " get ") {
+			mu.Lock()
+			defer mu.Unlock()
+			if reads[what]++; reads[what] > 1 {
+				return fmt.Errorf("read again: %s", what)
+			}
+		}
 		for _, write := range []string{" put ", " set ", " upload "} {
 			if strings.Contains(what, write) {
 				return fmt.Errorf("a write: %s", what)

@@ -137,41 +137,54 @@ func foreign(b Descriptor) bool {
 }
 
 // copyManifests stores every manifest by its digest, children before parents: a
-// registry refuses a manifest whose parts are missing.
+// registry refuses a manifest whose parts are missing. What is there already is asked
+// at once.
 func (p *Promotion) copyManifests(ctx context.Context) error {
+	if err := p.each(ctx, p.nodes, p.look); err != nil {
+		return err
+	}
 	for i, n := range p.nodes {
-		if err := p.copyManifest(ctx, n); err != nil {
-			return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
+		if !n.there {
+			p.wrote = true
+			if err := p.target.PutManifest(ctx, n.Manifest); err != nil {
+				return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
+			}
 		}
 		p.observe(Event{What: "manifest", Name: n.Digest, Bytes: int64(len(n.Raw)), Done: i + 1, All: len(p.nodes)})
 	}
 	return nil
 }
 
-func (p *Promotion) copyManifest(ctx context.Context, n *node) error {
+// look finds out whether the target has a manifest, byte for byte.
+func (p *Promotion) look(ctx context.Context, n *node) error {
 	has, err := p.target.Manifest(ctx, n.Digest)
-	switch {
-	case err == nil && bytes.Equal(has.Raw, n.Raw):
+	if errors.Is(err, ErrNotFound) {
 		return nil
-	case err != nil && !errors.Is(err, ErrNotFound):
-		return err
 	}
-	p.wrote = true
-	return p.target.PutManifest(ctx, n.Manifest)
+	n.there = err == nil && bytes.Equal(has.Raw, n.Raw)
+	return err
 }
 
-// compare reads every manifest back.
+// compare reads back every manifest that was written.
 func (p *Promotion) compare(ctx context.Context) error {
+	written := slices.DeleteFunc(slices.Clone(p.nodes), func(n *node) bool { return n.there })
+	return p.each(ctx, written, func(ctx context.Context, n *node) error {
+		got, err := p.target.Manifest(ctx, n.Digest)
+		if err == nil && !bytes.Equal(got.Raw, n.Raw) {
+			err = errors.New("the target has other bytes")
+		}
+		return err
+	})
+}
+
+// each does something for several manifests at once.
+func (p *Promotion) each(ctx context.Context, nodes []*node, do func(context.Context, *node) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(p.jobs())
-	for _, n := range p.nodes {
+	for _, n := range nodes {
 		g.Go(func() error {
-			got, err := p.target.Manifest(ctx, n.Digest)
-			if err != nil {
+			if err := do(ctx, n); err != nil {
 				return fmt.Errorf("%s %s: %w", n.why, n.Digest, err)
-			}
-			if !bytes.Equal(got.Raw, n.Raw) {
-				return fmt.Errorf("%s %s: the target has other bytes", n.why, n.Digest)
 			}
 			return nil
 		})
@@ -192,6 +205,9 @@ func (p *Promotion) jobs() int {
 // (https://github.com/google/go-containerregistry/issues/2205). So they are read
 // back after a random pause, until they were complete twice.
 func (p *Promotion) settle(ctx context.Context) error {
+	if len(p.cosign) == 0 && !slices.ContainsFunc(p.nodes, func(n *node) bool { return len(n.referrers) > 0 }) {
+		return nil // nothing is attached
+	}
 	shared, err := p.target.ListsInTags(ctx)
 	if err != nil {
 		return err

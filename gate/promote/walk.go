@@ -30,6 +30,7 @@ type node struct {
 	why, parent string
 	blobs       []Descriptor
 	referrers   []string // digests of the manifests that refer to it
+	there       bool     // the target had it before, byte for byte
 }
 
 // tagged is a manifest and the tag of cosign that names it.

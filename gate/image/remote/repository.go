@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -34,6 +36,12 @@ const (
 type Repository struct {
 	client *Client
 	remote *remote
+	// api is true when the registry has answered once that it has the API for
+	// referrers.
+	api atomic.Bool
+	// lists holds the subjects whose list in a tag needs no look before a referrer is
+	// put.
+	lists sync.Map
 }
 
 var _ promote.Target = (*Repository)(nil)
@@ -110,6 +118,9 @@ func (r *Repository) Referrers(ctx context.Context, digest string) ([]promote.De
 
 // ListsInTags implements [promote.Target].
 func (r *Repository) ListsInTags(ctx context.Context) (bool, error) {
+	if r.api.Load() {
+		return false, nil
+	}
 	_, listed, err := r.referrers(ctx, "sha256:"+strings.Repeat("0", 64))
 	return !listed, err
 }
@@ -131,6 +142,7 @@ func (r *Repository) referrers(ctx context.Context, digest string) (list []promo
 			return nil, listed, err
 		}
 		list, listed = append(list, page...), true
+		r.api.Store(true)
 		switch {
 		case next == "":
 			return list, true, nil
@@ -375,7 +387,10 @@ func (r *Repository) makeList(ctx context.Context, m promote.Manifest) error {
 	var doc struct {
 		Subject *promote.Descriptor `json:"subject"`
 	}
-	if json.Unmarshal(m.Raw, &doc) != nil || doc.Subject == nil {
+	if json.Unmarshal(m.Raw, &doc) != nil || doc.Subject == nil || r.api.Load() {
+		return nil
+	}
+	if _, known := r.lists.Load(doc.Subject.Digest); known {
 		return nil
 	}
 	_, api, err := r.referrers(ctx, doc.Subject.Digest)
@@ -385,6 +400,7 @@ func (r *Repository) makeList(ctx context.Context, m promote.Manifest) error {
 	tag := strings.Replace(doc.Subject.Digest, ":", "-", 1)
 	now, err := r.Tag(ctx, tag)
 	if errors.Is(err, promote.ErrNotFound) || err == nil && now.Digest != doc.Subject.Digest {
+		r.lists.Store(doc.Subject.Digest, true)
 		return nil
 	}
 	if err != nil {
