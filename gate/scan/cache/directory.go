@@ -97,7 +97,7 @@ func (d *directory) trust(name string, info fs.FileInfo) error {
 	err = fmt.Errorf("%s is not used: %w; make it yours alone (chmod go-w), name another directory, "+
 		"or set IMAGEGATE_CACHE_KEY to share it with others", name, err)
 	if d.options.Maintenance { // nothing in it will be trusted
-		d.warnings.once("unsafe", fmt.Sprintf("the layer cache %v", err))
+		d.warnings.once(fmt.Sprintf("the layer cache %v", err))
 		return nil
 	}
 	return err
@@ -129,7 +129,7 @@ func (d *directory) Get(ctx context.Context, key string, _ time.Duration) ([]byt
 	case err == nil:
 		return data, nil
 	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errOlder):
-		d.warnings.once("read", fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: %v", d.dir, err))
+		d.warnings.once(fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: %v", d.dir, err))
 	}
 	return nil, missing(key, err)
 }
@@ -208,9 +208,9 @@ func (d *directory) Put(ctx context.Context, key string, data []byte) error {
 		return nil
 	case errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission):
 		d.readOnly.Store(true)
-		d.warnings.once("write", fmt.Sprintf("the layer cache %s is read only, so the analyses of new layers are not kept: %v", d.dir, err))
+		d.warnings.once(fmt.Sprintf("the layer cache %s is read only, so the analyses of new layers are not kept: %v", d.dir, err))
 	default:
-		d.warnings.once("write", fmt.Sprintf("the layer cache %s does not keep every layer: %v", d.dir, err))
+		d.warnings.once(fmt.Sprintf("the layer cache %s does not keep every layer: %v", d.dir, err))
 	}
 	return err
 }

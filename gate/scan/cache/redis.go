@@ -125,7 +125,7 @@ func (r *redisStore) Get(ctx context.Context, key string, saves time.Duration) (
 		r.patience.found(saves)
 		return data, nil
 	case !errors.Is(err, errOlder):
-		r.warnings.once("read", fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: entry %s: %v", r.server, g.name, err))
+		r.warnings.once(fmt.Sprintf("the layer cache %s does not help with every layer, which then takes longer: entry %s: %v", r.server, g.name, err))
 	}
 	return nil, missing(key, err)
 }
@@ -143,7 +143,7 @@ func (r *redisStore) Put(ctx context.Context, key string, data []byte) error {
 	}
 	frame, err := r.sealer.seal(key, data)
 	if err != nil {
-		r.warnings.once("write", fmt.Sprintf("the layer cache %s does not keep every layer: %v", r.server, err))
+		r.warnings.once(fmt.Sprintf("the layer cache %s does not keep every layer: %v", r.server, err))
 		return err
 	}
 	s := &redisSet{operation: newOperation(keyPrefix + r.sealer.name(key)), frame: frame}
@@ -182,7 +182,7 @@ func (r *redisStore) failure(err error) error {
 		return told // the run ends; that is no failure of the server
 	}
 	if r.breaker.failed(told, unwelcome(err)) {
-		r.warnings.once("off", fmt.Sprintf("the layer cache %s does not work and is off for the rest of this run, which takes longer: %v", r.server, told))
+		r.warnings.once(fmt.Sprintf("the layer cache %s does not work and is off for the rest of this run, which takes longer: %v", r.server, told))
 	}
 	return told
 }
@@ -203,10 +203,10 @@ func unwelcome(err error) bool {
 // because the run took longer.
 func (r *redisStore) Close() error {
 	if err := r.breaker.untold(); err != nil {
-		r.warnings.once("off", fmt.Sprintf("the layer cache %s did not help with every layer, which took longer: %v", r.server, err))
+		r.warnings.once(fmt.Sprintf("the layer cache %s did not help with every layer, which took longer: %v", r.server, err))
 	}
 	if n := r.late.Load(); n > 0 {
-		r.warnings.once("late", fmt.Sprintf("the layer cache %s is too slow for this run, which did without %d of its answers", r.server, n))
+		r.warnings.once(fmt.Sprintf("the layer cache %s is too slow for this run, which did without %d of its answers", r.server, n))
 	}
 	r.end()
 	return r.client.Close()

@@ -160,7 +160,7 @@ func (r *redisStore) setResult(err error) error {
 	if refused(err) && !unwelcome(err) {
 		// Full, a replica, or no right to write: reading may work all the same.
 		r.readOnly.Store(true)
-		r.warnings.once("write", fmt.Sprintf("the layer cache %s does not accept the analyses of new layers: %s", r.server, r.server.redact(err.Error())))
+		r.warnings.once(fmt.Sprintf("the layer cache %s does not accept the analyses of new layers: %s", r.server, r.server.redact(err.Error())))
 		return errReadOnly
 	}
 	return r.failure(err)

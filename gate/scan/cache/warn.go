@@ -2,24 +2,15 @@ package cache
 
 import "sync"
 
-// warnings reports each kind of problem once: a broken cache fails for every layer
-// of every image.
+// warnings reports the first problem of a cache. A broken cache fails for every
+// layer of every image, and what comes later mostly follows from the first.
 type warnings struct {
-	tell func(string)
-	mu   sync.Mutex
-	told map[string]bool
+	tell  func(string)
+	first sync.Once
 }
 
-func newWarnings(tell func(string)) *warnings {
-	return &warnings{tell: tell, told: map[string]bool{}}
-}
+func newWarnings(tell func(string)) *warnings { return &warnings{tell: tell} }
 
-func (w *warnings) once(kind, text string) {
-	w.mu.Lock()
-	again := w.told[kind]
-	w.told[kind] = true
-	w.mu.Unlock()
-	if !again {
-		w.tell(text)
-	}
+func (w *warnings) once(text string) {
+	w.first.Do(func() { w.tell(text) })
 }
