@@ -42,8 +42,9 @@ type Gate struct {
 
 	// more is what the documents of a release need of images, by reference.
 	more map[string]evidence.Need
-	// Baseline returns the baseline for an image, nil for none. It may be nil.
-	Baseline func(*evidence.Image) *evidence.Baseline
+	// Given tells an image what is given with the question: its baseline, and evidence
+	// of earlier runs. It may be nil.
+	Given func(*evidence.Image)
 }
 
 // Check judges every reference and returns the results in the order of refs,
@@ -183,8 +184,8 @@ func (r *run) target(ctx context.Context, ref string, t *Target) (result Result)
 // judged.
 func (r *run) evaluate(ctx context.Context, ref string, img *evidence.Image, decision *policy.RuleResult) Result {
 	result := Result{Ref: ref, Evidence: img, ByDecision: decision}
-	if r.gate.Baseline != nil {
-		img.Baseline = r.gate.Baseline(img)
+	if r.gate.Given != nil {
+		r.gate.Given(img)
 	}
 	var verdict policy.Verdict
 	if decision != nil {

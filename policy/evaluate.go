@@ -71,6 +71,8 @@ type judge struct {
 	days  []time.Time
 	base  *baselineState // nil until it is asked for
 	vexes *vexState      // nil until it is asked for
+	seen  *seenState     // nil until it is asked for
+	until deadline       // of the finding that is being classified
 	// steps collects what each finding was asked; nil unless that is wanted.
 	steps map[*evidence.Finding][]ExplainedStep
 }

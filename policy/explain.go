@@ -171,7 +171,7 @@ func (j *judge) notUnfixed(f *Judged) string {
 
 func (j *judge) notInGrace(f *Judged) string {
 	if len(deadlinesKey.value(j.s)) > 0 {
-		return j.notBeforeDeadline(f)
+		return j.notBeforeDeadline()
 	}
 	grace := graceKey.at(j.s, f.Severity).value
 	switch {

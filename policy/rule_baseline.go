@@ -60,7 +60,7 @@ func baselineSection() section {
 		example = ceiling + until
 		files   = "  files: [" + hash + "]\n"
 	)
-	return section{name: "baseline", doc: "An image whose findings do not block again: only new ones do.", rules: []*Rule{
+	return section{name: "baseline", doc: "An image whose findings do not block again: only new ones do.", rules: slices.Concat([]*Rule{
 		{
 			ID: ruleBaseline, Title: "How many findings of a severity the baseline may keep from blocking.",
 			Why: "A team that begins with hundreds of findings can at least stop new ones; the ceiling keeps the pile from growing.",
@@ -100,7 +100,7 @@ func baselineSection() section {
 			Example: example + "  digests: [\"sha256:" + hash + "\"]\n",
 			keys:    []key{baselineDigestsKey}, modifies: true,
 		},
-	}}
+	}, sealedBaselineRules(example))}
 }
 
 // TakesBaseline reports whether the policy or an override has the section baseline.
@@ -109,7 +109,7 @@ func (p *Policy) TakesBaseline() bool {
 }
 
 // BaselineAllowed reports whether the policy or an override names a baseline: by the
-// hash of its file or by the digest of its image.
+// hash of its file, by who sealed it, or by the digest of its image.
 func (p *Policy) BaselineAllowed(b *evidence.Baseline) bool {
 	return slices.ContainsFunc(p.everySettings(), func(s *settings) bool { return s.allowsBaseline(b) })
 }
@@ -119,7 +119,7 @@ func (s *settings) allowsBaseline(b *evidence.Baseline) bool {
 		return false
 	}
 	if b.SHA256 != "" {
-		return slices.Contains(baselineFilesKey.value(s), b.SHA256)
+		return slices.Contains(baselineFilesKey.value(s), b.SHA256) || s.takesSealedBaseline(b)
 	}
 	digests := baselineDigestsKey.value(s)
 	return b.Image.Digest != "" && slices.Contains(digests, b.Image.Digest) || b.Image.IndexDigest != "" && slices.Contains(digests, b.Image.IndexDigest)
@@ -326,22 +326,25 @@ func checkBaseline(j *judge) answer {
 // file and no image can be.
 func (d *decoder) checkBaselineKeys(p *Policy) {
 	for _, s := range p.everySettings() {
-		at, any := s.set(baselineCeilingKey, baselineUntilKey, baselineNeverKey, baselineFilesKey, baselineDigestsKey)
+		at, any := s.set(baselineCeilingKey, baselineUntilKey, baselineNeverKey, baselineFilesKey, baselineDigestsKey, baselineByKey, baselineImageKey)
 		if !any {
 			continue
 		}
 		_, ceiling := s.set(baselineCeilingKey)
 		_, until := s.set(baselineUntilKey)
-		_, named := s.set(baselineFilesKey, baselineDigestsKey)
+		_, named := s.set(baselineFilesKey, baselineDigestsKey, baselineByKey, baselineImageKey)
 		switch {
 		case !ceiling:
 			d.failPos(at, "add ceiling: {high: 20}", "baseline has no ceiling, so it covers nothing")
 		case !until:
 			d.failPos(at, "add until: 2027-03-31", "baseline has no until: a baseline ends")
 		case !named:
-			d.failPos(at, "add files with the SHA-256 hash of the evidence, or digests", "baseline names neither files nor digests, so no baseline can be used")
+			d.failPos(at, "add files with the SHA-256 hash of the evidence, digests, or signed-by with image", "baseline names neither files nor digests nor signers, so no baseline can be used")
 		default:
-			continue
+			mistakes := len(d.diags)
+			if d.checkSealedBaseline(p, s); len(d.diags) == mistakes {
+				continue
+			}
 		}
 		return
 	}

@@ -112,6 +112,40 @@ func TestBaselineEnds(t *testing.T) {
 	}
 }
 
+// A baseline that no hash names has to be sealed by a signer whom the policy names, and
+// to be of an image that it names.
+func TestSealedBaseline(t *testing.T) {
+	one := high("CVE-2026-0001", "a", "1")
+	src := "version: 1\n" + trusting + "vulnerabilities: {max: {high: 0}}\nbaseline: {ceiling: {high: 5}, until: 2026-06-30, signed-by: [a], image: \"registry.example.no/prod/*\"}\n"
+	for name, tt := range map[string]struct {
+		change func(*evidence.Baseline)
+		want   bool
+	}{
+		"sealed":               {func(*evidence.Baseline) {}, true},
+		"by several":           {func(b *evidence.Baseline) { b.SignedBy = []string{"c", "a"} }, true},
+		"by another signer":    {func(b *evidence.Baseline) { b.SignedBy = []string{"b"} }, false},
+		"not sealed":           {func(b *evidence.Baseline) { b.SignedBy = nil }, false},
+		"of another image":     {func(b *evidence.Baseline) { b.Image.Reference.Name = "registry.example.no/test/app" }, false},
+		"of a deeper image":    {func(b *evidence.Baseline) { b.Image.Reference.Name = "registry.example.no/prod/x/app" }, false},
+		"of an image here":     {func(b *evidence.Baseline) { b.Image.Reference.Source = evidence.SourceOCI }, false},
+		"judged from another":  {func(b *evidence.Baseline) { b.Image.Reference.JudgedFrom = "oci:bad" }, false},
+		"an image, not a file": {func(b *evidence.Baseline) { b.SHA256 = "" }, false},
+	} {
+		p := mustParse(t, src)
+		img := goodImage()
+		based(these(one), these(one))(img)
+		b := img.Baseline
+		b.SignedBy, b.Image.Reference.Name, b.Image.Reference.Source = []string{"a"}, "registry.example.no/prod/app", evidence.SourceRegistry
+		tt.change(b)
+		if got := p.BaselineAllowed(b); got != tt.want {
+			t.Errorf("%s: allowed is %v", name, got)
+		}
+		if got := p.Evaluate(img, noon()).Findings[0].Class == ClassBaseline; got != tt.want {
+			t.Errorf("%s: covered is %v", name, got)
+		}
+	}
+}
+
 // A baseline covers no more findings of a severity than it has, than the ceiling, and
 // never more occurrences of one than it has.
 func TestBaselineNeverCoversMore(t *testing.T) {
@@ -176,13 +210,20 @@ func TestBaselineNeverCoversMore(t *testing.T) {
 
 func TestBaselineKeysThatMakeNoSense(t *testing.T) {
 	for src, want := range map[string]string{
-		"baseline: {until: 2026-06-30, files: [" + baselineHash + "]}":                             "no ceiling",
-		"baseline: {ceiling: {high: 1}, files: [" + baselineHash + "]}":                            "no until",
-		"baseline: {ceiling: {high: 1}, until: 2026-06-30}":                                        "neither files nor digests",
-		"baseline: {ceiling: {high: unlimited}, until: 2026-06-30, files: [" + baselineHash + "]}": "unlimited",
-		"baseline: {ceiling: 5, until: 2026-06-30, files: [x]}":                                    "no such hash",
-		"baseline: {ceiling: {high: 1}, until: 2026-06-30, digests: [" + baselineHash + "]}":       "no such hash",
-		"baseline: {ceiling: {high: 1}, until: never, files: [" + baselineHash + "]}":              "last day",
+		"baseline: {until: 2026-06-30, files: [" + baselineHash + "]}":                                                      "no ceiling",
+		"baseline: {ceiling: {high: 1}, files: [" + baselineHash + "]}":                                                     "no until",
+		"baseline: {ceiling: {high: 1}, until: 2026-06-30}":                                                                 "neither files nor digests nor signers",
+		trusting + "baseline: {ceiling: {high: 1}, until: 2026-06-30, signed-by: [a]}":                                      "has no image",
+		"baseline: {ceiling: {high: 1}, until: 2026-06-30, image: registry.example.no/prod/app}":                            "without signed-by",
+		"baseline: {ceiling: {high: 1}, until: 2026-06-30, signed-by: [a], image: registry.example.no/prod/app}":            "trusts no signer",
+		trusting + "baseline: {ceiling: {high: 1}, until: 2026-06-30, signed-by: [x], image: registry.example.no/prod/app}": "trust does not list",
+		trusting + "baseline: {ceiling: {high: 1}, until: 2026-06-30, signed-by: [a], image: \"**\"}":                       "names no repository",
+		trusting + "baseline: {ceiling: {high: 1}, until: 2026-06-30, signed-by: [a], image: \"oci:build\"}":                "names no repository",
+		trusting + "baseline: {ceiling: {high: 1}, until: 2026-06-30, signed-by: [a], image: registry.example.no/app:1}":    "has a tag",
+		"baseline: {ceiling: {high: unlimited}, until: 2026-06-30, files: [" + baselineHash + "]}":                          "unlimited",
+		"baseline: {ceiling: 5, until: 2026-06-30, files: [x]}":                                                             "no such hash",
+		"baseline: {ceiling: {high: 1}, until: 2026-06-30, digests: [" + baselineHash + "]}":                                "no such hash",
+		"baseline: {ceiling: {high: 1}, until: never, files: [" + baselineHash + "]}":                                       "last day",
 	} {
 		_, err := Parse("p", []byte("version: 1\nvulnerabilities: {max: {critical: 0}}\n"+src+"\n"))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -203,6 +244,9 @@ func baselineValues() map[string]values {
 		ruleBaselineFiles:   {with: with(ceiling, until), base: "[" + baselineHash + "]", loose: []string{"[" + baselineHash + ", " + other + "]"}, strict: []string{"[" + baselineHash + "]"}},
 		ruleBaselineDigests: {with: with(ceiling, until), base: "['sha256:" + baselineHash + "']", loose: []string{"['sha256:" + other + "']", "['sha256:" + baselineHash + "', 'sha256:" + other + "']"}, strict: []string{"['sha256:" + baselineHash + "']"}},
 	}
+	signed := trusting + with(ceiling, until, "signed-by: [a, b]")
+	out[ruleBaselineBy] = values{with: trusting + with(ceiling, until, "image: registry.example.no/prod/app"), base: "[a, b]", loose: []string{"[c]", "[a, c]"}, strict: []string{"[a]"}}
+	out[ruleBaselineImage] = values{with: signed, base: "registry.example.no/prod/*", loose: []string{"registry.example.no/**", "registry.example.no/test/app"}, strict: []string{"registry.example.no/prod/app"}}
 	for _, sev := range severityWords() {
 		out[ruleBaseline+"."+sev] = values{with: with(until, named), base: "5", loose: []string{"6"}, strict: []string{"5", "0"}}
 	}

@@ -318,7 +318,10 @@ func (r *customRule) check(j *judge) answer {
 		return a
 	}
 	denied, texts, err := r.expression.Evaluate(j.facts)
+	lack := j.lacksFeeds(r.expression.Feeds())
 	switch {
+	case !denied && lack != nil:
+		a = *lack
 	case err != nil:
 		a = undecided("the expression has no value for this image: %v", err)
 		a.cure = "write the expression so that it has a value for every image: has(os.family) asks whether a field is known, and \"x\" in config.labels whether there is a label"
@@ -330,6 +333,20 @@ func (r *customRule) check(j *judge) answer {
 	}
 	a.allowed, a.pos = "an image for which this is false or empty: "+oneLine(r.expression.Source()), r.pos
 	return a
+}
+
+// lacksFeeds says what keeps the feeds that an expression asks from telling, nil when
+// nothing does. Without a finding an expression would never ask for one.
+func (j *judge) lacksFeeds(kev, epss bool) *answer {
+	if kev {
+		if lack := j.lacks(kevFeed(false)); lack != nil {
+			return lack
+		}
+	}
+	if epss {
+		return j.lacks(epssFeed(false))
+	}
+	return nil
 }
 
 // oneLine puts an expression into one line of a report.

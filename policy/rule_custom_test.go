@@ -158,3 +158,39 @@ func TestGapKindsAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// A rule that asks what the feeds say needs them, also where no finding makes it ask.
+func TestCustomRulesNeedFeeds(t *testing.T) {
+	const deny = "findings.exists(f, f.in_kev)"
+	asks := func(deny string) string { return "rules: [{id: own, deny: '" + deny + "', message: m}]\n" }
+	feeds := func(change func(*evidence.Exploited)) func(*evidence.Image) {
+		return scan(func(s *evidence.Scan) {
+			s.Findings, s.Exploited.Known = these(high(listedID.ID, "a", "1")), nil
+			change(s.Exploited)
+		})
+	}
+	noKEV := feeds(func(e *evidence.Exploited) { e.KEV = nil })
+	none := scan(func(s *evidence.Scan) { s.Findings, s.Exploited = nil, nil })
+	runRuleCases(t, map[string]ruleCase{
+		"not listed":               {asks(deny), feeds(func(*evidence.Exploited) {}), "rules.own", ResultPass, ""},
+		"listed":                   {asks(deny), feeds(func(e *evidence.Exploited) { e.Known = []evidence.Exploitation{listedID} }), "rules.own", ResultFail, ""},
+		"no catalogue":             {asks(deny), noKEV, "rules.own", ResultUndecided, "was not read"},
+		"no catalogue, no finding": {asks(deny), none, "rules.own", ResultUndecided, "was not read"},
+		"no catalogue, has":        {asks("findings.exists(f, has(f.in_kev) && f.in_kev)"), noKEV, "rules.own", ResultUndecided, "was not read"},
+		"no catalogue, a map":      {asks("findings.map(f, f.kev_due < now, f.id)"), noKEV, "rules.own", ResultUndecided, "was not read"},
+		"denied by something else": {asks("findings.exists(f, f.severity == \"high\" || f.in_kev)"), noKEV, "rules.own", ResultFail, ""},
+		"an old catalogue":         {asks(deny), feeds(func(e *evidence.Exploited) { e.KEV.Date = noon().AddDate(0, 0, -9) }), "rules.own", ResultUndecided, "at most 7 days"},
+		"an old one is allowed":    {asks(deny) + "exploited: {database-max-age: 9d}\n", feeds(func(e *evidence.Exploited) { e.KEV.Date = noon().AddDate(0, 0, -9) }), "rules.own", ResultPass, ""},
+		"no scores":                {asks("findings.exists(f, has(f.epss) && f.epss > 0.1)"), feeds(func(e *evidence.Exploited) { e.EPSS = nil }), "rules.own", ResultUndecided, "was not read"},
+		"scores, no catalogue":     {asks("findings.exists(f, has(f.epss) && f.epss > 0.1)"), noKEV, "rules.own", ResultPass, ""},
+		"asks no feed":             {asks("findings.exists(f, f.severity == \"low\")"), noKEV, "rules.own", ResultPass, ""},
+	})
+	for src, want := range map[string][2]bool{
+		asks(deny): {true, false}, asks("findings.exists(f, has(f.epss))"): {false, true}, asks("image.tag == \"x\""): {false, false},
+		"vulnerabilities: {max: {high: 0}}\noverrides: [{images: [\"registry.example.no/**\"], " + "rules: [{id: own, deny: 'findings.exists(f, f.in_kev)', message: m}]}]\n": {true, false},
+	} {
+		if kev, epss := mustParse(t, "version: 1\n"+src).AsksExploited(); kev != want[0] || epss != want[1] {
+			t.Errorf("%s asks for %v, %v", src, kev, epss)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -13,7 +12,12 @@ import (
 const (
 	ruleDeadlines        = "deadlines.rows"
 	ruleDeadlinesCeiling = "deadlines.ceiling"
+	ruleDeadlinesClock   = "deadlines.clock"
+	ruleHistoryBy        = "deadlines.signed-by"
 	ruleExposure         = "exposure"
+
+	clockPublished = "published"
+	clockFirstSeen = "first-seen"
 
 	exposurePublic   = "public"
 	exposureInternal = "internal"
@@ -43,6 +47,16 @@ var (
 	deadlinesCeilingKey = &setting[time.Duration]{
 		path: ruleDeadlinesCeiling, doc: "How long after its publication every finding has to be fixed, whatever the rows say.",
 		schema: durationSchema(), read: someTime, order: smaller[time.Duration],
+	}
+	clockKey = &setting[string]{
+		path: ruleDeadlinesClock, doc: "What the time begins with: published, the publication of the advisory, or first-seen, the first run that saw the finding.",
+		schema: enum(clockPublished, clockFirstSeen), read: oneOf(clockPublished, clockFirstSeen),
+		order: strictest(clockPublished, clockFirstSeen), unset: new(clockPublished),
+	}
+	// A signer that a policy above a pinned base adds could seal what it likes.
+	historyByKey = &setting[[]string]{
+		path: ruleHistoryBy, doc: "Signers whose seals on earlier evidence count.",
+		schema: signerNamesSchema(), read: signerNames, order: shorter(same), unset: &[]string{},
 	}
 	exposureKey = &setting[string]{
 		path: ruleExposure, doc: "Who can reach what the image runs as: public, or internal. Rows of deadlines ask for it.",
@@ -122,6 +136,8 @@ func sameDeadlines(child, base []deadlineRow) bool {
 }
 
 func deadlinesSection() section {
+	firstSeenExample := "trust:\n  - name: gate\n    key: |\n      " + indented(exampleKey, "      ") + "    for: [decision]\n" +
+		"vulnerabilities: {max: {critical: 0, high: 0}}\n" + deadlinesExample + "  ceiling: 192d\n  clock: first-seen\n  signed-by: [gate]\n"
 	return section{name: "deadlines", doc: "Until when findings have to be fixed.", rules: []*Rule{
 		{
 			ID: ruleDeadlines, Title: "Until when findings have to be fixed.",
@@ -139,6 +155,20 @@ func deadlinesSection() section {
 			Settings: "a time such as 192d", Default: "none", Example: "vulnerabilities: {max: {critical: 0, high: 0}}\n" + deadlinesExample + "  ceiling: 192d\n",
 			keys: []key{deadlinesCeilingKey}, modifies: true,
 		},
+		{
+			ID: ruleDeadlinesClock, Title: "What the time of a finding begins with.", Setting: true,
+			Why: "Where a standard counts from the day on which the team could know, a vulnerability that is published for weeks before a scanner reports it has not used up its time.", How: "update the package",
+			Settings: "published (the publication of the advisory), or first-seen: the oldest of the sealed evidence of --history that has the finding, for the same repository and platform; where none has it, the newest of it. " +
+				"first-seen needs deadlines.ceiling, which counts from the publication, and deadlines.signed-by. It never begins before the publication, a finding without a date of publication blocks, and without earlier evidence the time begins with the publication. Rows with kev count from the catalogue.",
+			Default: clockPublished, Example: firstSeenExample,
+			keys: []key{clockKey}, modifies: true,
+		},
+		{
+			ID: ruleHistoryBy, Title: "Whose seals on earlier evidence count.", Setting: true,
+			Why: "Whoever can write a file of evidence could say that a finding was never seen before.", How: "seal the evidence of each run: imagegate check --evidence FILE --seal",
+			Settings: "names of signers from trust, with for: [decision]", Default: "must be set with clock: first-seen", Example: firstSeenExample,
+			keys: []key{historyByKey}, modifies: true,
+		},
 	}}
 }
 
@@ -151,118 +181,14 @@ func exposureSection() section {
 	}}}
 }
 
-// deadline returns the moment from which on a finding blocks, and the row that says so.
-// ok is false for a finding without a deadline: it blocks at once. That a finding is
-// exploited can only shorten its time: it has no more than the rows would give it
-// otherwise.
-func (j *judge) deadline(f *Judged) (due time.Time, row *deadlineRow, ok bool) {
-	due, row, ok = j.deadlineBy(f)
-	quiet := *f
-	for _, without := range []func(){
-		func() { quiet.KEV = nil }, func() { quiet.EPSS = nil }, func() { quiet.KEV = f.KEV },
-	} {
-		if without(); !ok || f.KEV == nil && f.EPSS == nil {
-			break
-		}
-		otherDue, other, has := j.deadlineBy(&quiet)
-		if !has || otherDue.Before(due) {
-			due, row, ok = otherDue, other, has
-		}
-	}
-	return due, row, ok
-}
-
-// deadlineBy returns the deadline by the first row that matches.
-func (j *judge) deadlineBy(f *Judged) (due time.Time, row *deadlineRow, ok bool) {
-	rows := deadlinesKey.value(j.s)
-	i := slices.IndexFunc(rows, func(r deadlineRow) bool {
-		return (!r.kev || f.KEV != nil) && (r.severity == "" || r.severity == f.Severity) &&
-			(r.exposure == "" || r.exposure == exposureKey.value(j.s)) && (r.probability == 0 || f.EPSS != nil && f.EPSS.Probability >= r.probability)
-	})
-	if i < 0 {
-		return due, nil, false
-	}
-	row = &rows[i]
-	var start time.Time
-	switch {
-	case row.kev:
-		start = f.KEV.Added
-	case f.Published != nil:
-		start = *f.Published
-	}
-	if start.IsZero() || start.After(j.now.Add(futureToleranceHours*time.Hour)) {
-		return due, row, false
-	}
-	due = start.Add(row.within)
-	if row.dueDate {
-		due = f.KEV.Due.AddDate(0, 0, 1) // through its end
-	}
-	if ceiling := deadlinesCeilingKey.of(j.s); ceiling.set {
-		if f.Published != nil && f.Published.Before(start) {
-			start = *f.Published
-		}
-		if last := start.Add(ceiling.value); last.Before(due) {
-			due = last
-		}
-	}
-	return due, row, true
-}
-
-// isBeforeDeadline gives a finding grace until its deadline.
-func (j *judge) isBeforeDeadline(f *Judged) bool {
-	due, row, ok := j.deadline(f)
-	if !ok || !j.now.Before(due) {
-		return false
-	}
-	f.GraceUntil = due
-	f.Reason = fmt.Sprintf("to be fixed until %s (%s)", due.UTC().Format(minuteForm), row.pos)
-	return true
-}
-
-func (j *judge) notBeforeDeadline(f *Judged) string {
-	due, row, ok := j.deadline(f)
-	switch {
-	case row == nil:
-		return "no row of deadlines matches it"
-	case !ok:
-		return "it has no date of publication, or one in the future, so it has no deadline"
-	}
-	return fmt.Sprintf("it had to be fixed until %s (%s)", due.UTC().Format(minuteForm), row.pos)
-}
-
-// markDeadline notes the deadline of a finding, also of one that blocks.
-func (j *judge) markDeadline(f *Judged) {
-	if len(deadlinesKey.value(j.s)) == 0 {
-		return
-	}
-	due, _, ok := j.deadline(f)
-	if !ok {
-		return
-	}
-	f.Due = due
-	text := "deadline " + due.UTC().Format(time.DateOnly)
-	if !j.now.Before(due) {
-		text += ", which has passed"
-	}
-	if f.Mark != "" {
-		text = f.Mark + "; " + text
-	}
-	f.Mark = text
-}
-
 // checkDeadlines asks for the feeds that rows need: a finding that is exploited would be
 // given the time of one that is not.
 func checkDeadlines(j *judge) answer {
 	rows := deadlinesKey.value(j.s)
-	if slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.kev }) {
-		if lack := j.lacks(kevFeed(false)); lack != nil {
-			return *lack
-		}
-	}
-	if slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.probability > 0 }) {
-		if lack := j.lacks(epssFeed(false)); lack != nil {
-			return *lack
-		}
+	kev := slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.kev })
+	epss := slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.probability > 0 })
+	if lack := j.lacksFeeds(kev, epss); lack != nil {
+		return *lack
 	}
 	waiting := 0
 	for i := range j.findings {
@@ -270,7 +196,7 @@ func checkDeadlines(j *judge) answer {
 			waiting++
 		}
 	}
-	return passing("%d of %d findings before their deadline", waiting, len(j.findings))
+	return passing("%d of %d findings before their deadline%s", waiting, len(j.findings), j.earlierText())
 }
 
 // checkDeadlineKeys reports rows and keys that have no effect.
@@ -281,8 +207,15 @@ func (d *decoder) checkDeadlineKeys(p *Policy) {
 			d.failPos(pos, "add rows: [{within: 30d}]", "deadlines.ceiling has no effect without deadlines.rows")
 			return
 		}
+		if pos, set := s.set(clockKey, historyByKey); set && !rows.set {
+			d.failPos(pos, "add rows: [{within: 30d}]", "deadlines.clock and deadlines.signed-by have no effect without deadlines.rows")
+			return
+		}
 		if !rows.set {
 			continue
+		}
+		if d.checkClock(p, s) {
+			return
 		}
 		if pos, set := s.set(graceKey); set && pos.File == rows.pos.File {
 			d.failPos(pos, "remove it, or write it as rows of deadlines", "vulnerabilities.grace has no effect: deadlines.rows takes its place")
@@ -293,4 +226,21 @@ func (d *decoder) checkDeadlineKeys(p *Policy) {
 			return
 		}
 	}
+}
+
+// checkClock reports whether the keys about the clock have a mistake. Without a ceiling,
+// to leave out evidence would give a finding more time for ever.
+func (d *decoder) checkClock(p *Policy, s *settings) bool {
+	clock, by := clockKey.of(s), historyByKey.of(s)
+	mistakes := len(d.diags)
+	switch {
+	case clock.value != clockFirstSeen:
+	case !deadlinesCeilingKey.of(s).set:
+		d.failPos(clock.pos, "add ceiling: 192d", "deadlines.clock is first-seen, and there is no ceiling: who leaves out evidence would have any time")
+	case !by.set:
+		d.failPos(clock.pos, "add signed-by: [NAME], a signer of trust with for: [decision]", "deadlines.clock is first-seen, and deadlines does not say whose seals on earlier evidence count")
+	default:
+		d.checkSigners(p, by.pos, ruleHistoryBy, by.value, ForDecision)
+	}
+	return len(d.diags) > mistakes
 }

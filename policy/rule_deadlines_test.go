@@ -111,7 +111,12 @@ func TestDeadlinesThatMakeNoSense(t *testing.T) {
 		"deadlines: {rows: [{sevirity: high, within: 1d}]}":                                       "severity",
 		"deadlines: {rows: [{kev: true, within: 3d}]}\nexploited: {kev: fail}":                    "blocks at once",
 		"deadlines: {rows: [{within: 3d}]}\nvulnerabilities: {max: {high: 0}, grace: {high: 1d}}": "takes its place",
-		"exposure: secret": "public",
+		"exposure: secret":               "public",
+		"deadlines: {clock: first-seen}": "without deadlines.rows",
+		"deadlines: {rows: [{within: 3d}], clock: first-seen, signed-by: [a]}":              "there is no ceiling",
+		"deadlines: {rows: [{within: 3d}], clock: first-seen, ceiling: 9d}":                 "whose seals",
+		"deadlines: {rows: [{within: 3d}], clock: first-seen, ceiling: 9d, signed-by: [a]}": "trusts no signer",
+		"deadlines: {rows: [{within: 3d}], clock: first-sen}":                               "first-seen",
 	} {
 		src += "\n"
 		if !strings.Contains(src, "vulnerabilities:") {
@@ -130,6 +135,8 @@ func deadlineValues() map[string]values {
 	return map[string]values{
 		ruleDeadlines:        {base: row(5), loose: []string{row(6), row(4), "[{within: 5d}]"}, strict: []string{row(5)}},
 		ruleDeadlinesCeiling: {with: "deadlines: {rows: " + row(5) + "}\n", base: "30d", loose: []string{"31d"}, strict: []string{"30d", "29d"}},
+		ruleDeadlinesClock:   {with: trusting + "deadlines: {rows: " + row(5) + ", ceiling: 99d, signed-by: [a]}\n", base: clockPublished, loose: []string{clockFirstSeen}, strict: []string{clockPublished}},
+		ruleHistoryBy:        {with: trusting + "deadlines: {rows: " + row(5) + ", ceiling: 99d, clock: first-seen}\n", base: "[a, b]", loose: []string{"[c]", "[a, c]"}, strict: []string{"[a]"}},
 		ruleExposure:         {base: exposurePublic, loose: []string{exposureInternal}, strict: []string{exposurePublic}},
 	}
 }

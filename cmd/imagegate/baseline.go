@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/saved"
+	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -26,13 +28,6 @@ type baselines map[string]*evidence.Baseline
 
 // of returns the baseline for an image, nil where there is none of its platform.
 func (b baselines) of(img *evidence.Image) *evidence.Baseline { return b[img.Platform] }
-
-// attach tells images their baselines.
-func (b baselines) attach(images []evidence.Image) {
-	for i := range images {
-		images[i].Baseline = b.of(&images[i])
-	}
-}
 
 // readBaseline reads what --baseline names. Images are scanned only by commands that can
 // scan.
@@ -60,11 +55,15 @@ func readBaseline(p *program, c *cli.Context, run *setup, scans bool) (baselines
 	if !run.policy.TakesBaseline() && len(all) > 0 {
 		return nil, noBaselineSection(all[0])
 	}
+	lacking, err := sealBaseline(c, run.policy, name, all)
+	if err != nil {
+		return nil, err
+	}
 	out := baselines{}
 	for _, b := range all {
 		switch other := out[b.Image.Platform]; {
 		case !run.policy.BaselineAllowed(b) && b.SHA256 != "":
-			return nil, usagef("flag --baseline: the policy does not name the file %s", name).
+			return nil, usagef("flag --baseline: the policy does not name the file %s%s", name, lacking).
 				WithHint("if it is the one that was agreed on, add its hash to baseline.files: %s", b.SHA256)
 		case !run.policy.BaselineAllowed(b):
 			return nil, usagef("flag --baseline: the policy does not name the image %s", b.Source).
@@ -76,6 +75,30 @@ func readBaseline(p *program, c *cli.Context, run *setup, scans bool) (baselines
 		out[b.Image.Platform] = b
 	}
 	return out, nil
+}
+
+// sealBaseline notes who has sealed the file, where the policy takes sealed baselines and
+// does not name the file by its hash. What it returns says why the seal is not enough.
+func sealBaseline(c *cli.Context, pol *policy.Policy, path string, all []*evidence.Baseline) (lacking string, err error) {
+	if !pol.SealsBaselines() || len(all) == 0 || all[0].SHA256 == "" || pol.BaselineAllowed(all[0]) {
+		return "", nil
+	}
+	verifier, err := sealVerifier(c, pol)
+	if err != nil {
+		return "", err
+	}
+	seal, lacking, err := sealOf(c.Context, verifier, path, "sha256:"+all[0].SHA256)
+	switch {
+	case err != nil:
+		return "", err
+	case seal == nil:
+		return ", and it is not sealed: " + lacking, nil
+	}
+	for _, b := range all {
+		b.SignedBy = seal.signers
+	}
+	r := &all[0].Image.Reference
+	return fmt.Sprintf("; it is sealed by %s and of %s, which baseline.signed-by and baseline.image do not both take", seal.by, cmp.Or(r.JudgedFrom, r.Name)), nil
 }
 
 // noBaselineSection is the answer to a baseline that the policy does not ask for.

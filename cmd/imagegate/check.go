@@ -32,10 +32,9 @@ func checkCommand(p *program) *cli.Command {
 		&cli.StringFlag{Name: "images", Usage: "also judge the images in `FILE`: one on each line, # begins a comment, - is standard input"},
 		shardFlag(),
 		evidenceFlag(),
-		baselineFlag(),
 		&cli.BoolFlag{Name: "fail-fast", Usage: "stop at the first image that does not pass; names and configs are judged before any layer is fetched"},
 	}
-	flags = slices.Concat(policyFlags(), flags, documentFlags(), proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, givenFlags(), documentFlags(), proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "judge images, and the documents of a release with theirs",
@@ -80,7 +79,7 @@ func runCheck(p *program, c *cli.Context) error {
 	if err := attester.checkRefs(refs); err != nil {
 		return err
 	}
-	if run.base, err = readBaseline(p, c, run, true); err != nil {
+	if run.given, err = readGiven(p, c, run, true); err != nil {
 		return err
 	}
 	finished, err := judgeImages(p, c, run, o, docs, refs)
@@ -111,8 +110,8 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, docs *d
 	}
 	g := &gate.Gate{
 		Policy: run.policy, Resolver: docs.resolver(resolver), Scanner: scanner, FailFast: c.Bool("fail-fast"),
-		Baseline: run.base.of,
-		Now:      func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
+		Given: run.given.attach,
+		Now:   func() time.Time { return run.started }, Jobs: o.jobs + imagesAhead, Observe: run.progress.Observe,
 	}
 	if err := useProofs(c, run, o.connection, resolver, g); err != nil {
 		return nil, err

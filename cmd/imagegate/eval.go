@@ -27,7 +27,7 @@ seal of a trusted signer says that the file is what a check collected.
 
 With --at the images are judged as if it were another day. Every report says that
 this is hypothetical, and nothing is published to the CI system.`,
-		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), []cli.Flag{baselineFlag(), shardFlag(), timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags()),
+		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), givenFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags()),
 		Action: p.action(runEval),
 	}
 }
@@ -42,10 +42,10 @@ func runEval(p *program, c *cli.Context) error {
 		return usagef("imagegate eval needs a file of evidence").
 			WithHint("imagegate check IMAGE --evidence FILE writes one")
 	}
-	if run.base, err = readBaseline(p, c, run, false); err != nil {
+	if run.given, err = readGiven(p, c, run, false); err != nil {
 		return err
 	}
-	g := &gate.Gate{Policy: run.policy, Baseline: run.base.of, Now: func() time.Time { return run.started }}
+	g := &gate.Gate{Policy: run.policy, Given: run.given.attach, Now: func() time.Time { return run.started }}
 	out := &gate.Run{Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, Hypothetical: run.hypothetical}
 	paths := c.Args().Slice()
 	sealed, err := readSeals(c, trustedSealers(run.policy), paths)

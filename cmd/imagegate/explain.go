@@ -20,9 +20,10 @@ func explainCommand(p *program) *cli.Command {
 		Description: `Judges what imagegate check --evidence has saved, and tells how each finding of the
 vulnerability ID came to its class: every question that was asked before, and the
 line of the policy that decides it. For a RULE it tells what the rule found and
-which findings it blocks. Without ID and RULE it lists all findings and rules. The
-exit code is 0, whatever the verdict.`,
-		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), []cli.Flag{baselineFlag(), formatFlag(), timeoutFlag()}),
+which findings it blocks. Without ID and RULE it lists all findings and rules, also
+those about the documents and workloads of the evidence. The exit code is 0, whatever
+the verdict, and 3 for an ID or RULE that is not there.`,
+		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), givenFlags(), []cli.Flag{trustedRootFlag(), formatFlag(), timeoutFlag()}),
 		Action: p.action(runExplain),
 	}
 }
@@ -35,6 +36,7 @@ type explained struct {
 	Policy       string            `json:"policy"`
 	Images       []explainedImage  `json:"images"`
 	Missing      []forecastMissing `json:"missing"`
+	Release      *explainedRelease `json:"release"` // nil without documents, and for a vulnerability
 	about        *policy.Rule      // nil when the question is not about a rule
 	byID         bool              // the question is about a vulnerability
 }
@@ -92,54 +94,88 @@ func runExplain(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	pol, source, images, missing, err := judgedLater(p, c, c.Args().Slice()[:1])
+	l, err := judgedLater(p, c, c.Args().Slice()[:1])
 	if err != nil {
 		return err
 	}
 	e := &explained{
-		Question: c.Args().Get(1), Hypothetical: hypothetical, At: now.Format("2006-01-02 15:04 UTC"), Policy: source.Path,
-		Images: []explainedImage{}, Missing: missing,
+		Question: c.Args().Get(1), Hypothetical: hypothetical, At: now.Format("2006-01-02 15:04 UTC"), Policy: l.source.Path,
+		Images: []explainedImage{}, Missing: l.missing,
 	}
-	e.about = pol.Lookup(e.Question)
-	if e.about == nil && policy.IsCustom(e.Question) {
-		return usagef("%s has no rule %q", source.Path, e.Question).WithHint("imagegate policy show prints the rules of a policy")
-	}
+	e.about = l.policy.Lookup(e.Question)
 	e.byID = e.Question != "" && e.about == nil
-	found := false
-	for i := range images {
-		v, all := pol.Explain(&images[i], now)
-		img := e.image(&images[i], &v, all)
-		found = found || len(img.Findings) > 0
-		e.Images = append(e.Images, img)
+	if e.byID && len(l.missing) == 0 && !l.has(e.Question) {
+		return l.unknown(e.Question)
 	}
-	if near := policy.Suggest(e.Question); e.byID && !found && near != "" {
-		return usagef("%q is no rule, and no finding has this id", e.Question).WithHint("did you mean %s?", near)
+	for i := range l.images {
+		v, all := l.policy.Explain(&l.images[i], now)
+		v = l.inRelease(v, &l.images[i])
+		e.Images = append(e.Images, e.image(&l.images[i], &v, all))
+	}
+	if l.release != nil && !e.byID {
+		e.Release = e.documents(l, now)
 	}
 	if err := printAs(p, c, e, explainAsText); err != nil {
 		return err
 	}
-	if len(missing) > 0 {
+	if len(l.missing) > 0 {
 		return &outcomeError{policy.Undecided}
 	}
 	return nil
+}
+
+// has reports whether an image has a finding with this id.
+func (l *later) has(id string) bool {
+	return slices.ContainsFunc(l.images, func(img evidence.Image) bool {
+		return img.Scan != nil && slices.ContainsFunc(img.Scan.Findings, func(f evidence.Finding) bool { return policy.HasID(&f, id) })
+	})
+}
+
+// unknown is the answer to a question about what there is not.
+func (l *later) unknown(question string) error {
+	var ids []string
+	for i := range l.images {
+		if s := l.images[i].Scan; s != nil {
+			for k := range s.Findings {
+				ids = append(append(ids, s.Findings[k].ID), s.Findings[k].Aliases...)
+			}
+		}
+	}
+	err := usagef("%q is no rule of the policy, and no finding of the evidence has this id", question)
+	near := policy.Suggest(question)
+	if near == "" {
+		slices.Sort(ids)
+		near = words.Nearest(question, slices.Compact(ids))
+	}
+	if near == "" {
+		return err.WithHint("leave it out to see all findings and rules")
+	}
+	return err.WithHint("did you mean %s?", terminal(near))
 }
 
 // image is what answers the question about one image.
 func (e *explained) image(img *evidence.Image, v *policy.Verdict, all []policy.Explanation) explainedImage {
 	out := explainedImage{
 		Reference: img.Reference.Asked, Digest: img.ID(), Platform: img.Platform, Verdict: v.Decision.String(),
-		Rules: []explainedRule{}, Findings: []explainedFinding{},
+		Findings: []explainedFinding{},
 	}
-	for _, r := range v.Rules {
-		if !e.byID && (e.about == nil || e.about.ID == r.Rule) {
-			out.Rules = append(out.Rules, explainedRule{
-				r.Rule, r.Result.String(), r.Message, r.Allowed, r.Cure, append([]string{}, r.Details...), r.Position,
-			})
-		}
-	}
+	out.Rules = e.rules(v.Rules)
 	for _, x := range all {
 		if e.asksFor(&x) {
 			out.Findings = append(out.Findings, explainFinding(&x))
+		}
+	}
+	return out
+}
+
+// rules are those that answer the question.
+func (e *explained) rules(all []policy.RuleResult) []explainedRule {
+	out := []explainedRule{}
+	for _, r := range all {
+		if !e.byID && (e.about == nil || e.about.ID == r.Rule) {
+			out = append(out, explainedRule{
+				r.Rule, r.Result.String(), r.Message, r.Allowed, r.Cure, append([]string{}, r.Details...), r.Position,
+			})
 		}
 	}
 	return out
@@ -177,6 +213,9 @@ func explainAsText(p *program, e *explained) error {
 	for i := range e.Images {
 		e.imageAsText(&b, &e.Images[i])
 	}
+	if e.Release != nil {
+		e.releaseAsText(&b)
+	}
 	for _, m := range e.Missing {
 		fmt.Fprintf(&b, "%s\n  not judged: %s\n", terminal(m.Reference), terminal(m.Reason))
 	}
@@ -185,17 +224,7 @@ func explainAsText(p *program, e *explained) error {
 
 func (e *explained) imageAsText(b *strings.Builder, img *explainedImage) {
 	fmt.Fprintf(b, "%s  %s  %s  %s\n", shout(img.Verdict), terminal(img.Reference), terminal(img.Digest), terminal(img.Platform))
-	for _, r := range img.Rules {
-		fmt.Fprintf(b, "  %-9s %s: %s%s\n", r.Result, r.Rule, terminal(r.Message), placeText(r.Position))
-		if e.about != nil {
-			for _, d := range r.Details {
-				fmt.Fprintf(b, "            %s\n", terminal(d))
-			}
-			if r.Cure != "" {
-				fmt.Fprintf(b, "  to pass   %s\n", terminal(r.Cure))
-			}
-		}
-	}
+	e.rulesAsText(b, img.Rules)
 	for i := range img.Findings {
 		f := &img.Findings[i]
 		fmt.Fprintf(b, "  %s in %s %s (%s): %s\n", terminal(f.ID), terminal(f.Package), terminal(f.Version), f.Severity, f.Class)
@@ -211,6 +240,20 @@ func (e *explained) imageAsText(b *strings.Builder, img *explainedImage) {
 		fmt.Fprintf(b, "  no finding is known as %s\n", terminal(e.Question))
 	}
 	b.WriteString("\n")
+}
+
+func (e *explained) rulesAsText(b *strings.Builder, rules []explainedRule) {
+	for _, r := range rules {
+		fmt.Fprintf(b, "  %-9s %s: %s%s\n", r.Result, r.Rule, terminal(r.Message), placeText(r.Position))
+		if e.about != nil {
+			for _, d := range r.Details {
+				fmt.Fprintf(b, "            %s\n", terminal(d))
+			}
+			if r.Cure != "" {
+				fmt.Fprintf(b, "  to pass   %s\n", terminal(r.Cure))
+			}
+		}
+	}
 }
 
 func stepsAsText(b *strings.Builder, f *explainedFinding) {

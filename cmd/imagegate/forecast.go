@@ -8,9 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/imagegate/imagegate/cmd/imagegate/progress"
-	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/saved"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/forecast"
@@ -33,8 +30,8 @@ why: an exception ends, grace runs out, support ends, the image or the database
 grows too old, or a value of the policy comes into force. New advisories are not
 known. The exit code is 0 when every image could be judged, whatever the verdict.`,
 		Flags: slices.Concat(policyFlags(), []cli.Flag{
-			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, baselineFlag(), formatFlag(), timeoutFlag(),
-		}, exploitedFlags(), cacheFlags()),
+			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, trustedRootFlag(), formatFlag(), timeoutFlag(),
+		}, givenFlags(), exploitedFlags(), cacheFlags()),
 		Action: p.action(runForecast),
 	}
 }
@@ -66,6 +63,8 @@ type forecastReport struct {
 	Policy  string            `json:"policy"`
 	Images  []forecastImage   `json:"images"`
 	Missing []forecastMissing `json:"missing"` // images that were never seen
+	// Release is about the documents of the evidence, nil for none.
+	Release *forecastRelease `json:"release"`
 	// Unknown says what the forecast does not know.
 	Unknown string `json:"unknown"`
 }
@@ -76,6 +75,11 @@ type forecastImage struct {
 	Platform  string           `json:"platform"`
 	Verdict   string           `json:"verdict"` // now
 	Changes   []forecastChange `json:"changes"`
+}
+
+type forecastRelease struct {
+	Verdict string           `json:"verdict"` // now
+	Changes []forecastChange `json:"changes"`
 }
 
 type forecastMissing struct {
@@ -93,6 +97,7 @@ type forecastChange struct {
 
 type forecastRule struct {
 	Rule     string          `json:"rule"`
+	Workload string          `json:"workload"` // "" for a rule about an image, or about documents as a whole
 	Before   string          `json:"before"`
 	After    string          `json:"after"`
 	Message  string          `json:"message"`
@@ -120,87 +125,54 @@ func runForecast(p *program, c *cli.Context) error {
 	if err := checkFormat(c); err != nil {
 		return err
 	}
-	pol, source, images, missing, err := judgedLater(p, c, c.Args().Slice())
+	l, err := judgedLater(p, c, c.Args().Slice())
 	if err != nil {
 		return err
 	}
 	r := &forecastReport{
-		From: p.now().UTC().Truncate(time.Second), Days: days, Policy: source.Path, Images: []forecastImage{}, Missing: missing, Unknown: forecastUnknown,
+		From: p.now().UTC().Truncate(time.Second), Days: days, Policy: l.source.Path, Images: []forecastImage{}, Missing: l.missing, Unknown: forecastUnknown,
 	}
-	for i := range images {
+	for i := range l.images {
 		if err := c.Context.Err(); err != nil {
 			return fmt.Errorf("forecast: %w", err)
 		}
-		r.Images = append(r.Images, forecastOf(pol, &images[i], r.From, days))
+		r.Images = append(r.Images, l.forecastOf(&l.images[i], r.From, days))
+	}
+	if l.release != nil {
+		now, changes := forecast.OfRelease(l.policy, &l.release.Documents, l.pointers(), r.From, days)
+		r.Release = &forecastRelease{Verdict: now.String(), Changes: forecastChanges(changes)}
 	}
 	if err := printAs(p, c, r, forecastAsText); err != nil {
 		return err
 	}
-	if len(missing) > 0 {
+	if len(l.missing) > 0 {
 		return &outcomeError{policy.Undecided}
 	}
 	return nil
 }
 
-// judgedLater reads what forecast and explain need: the policy and saved evidence.
-func judgedLater(p *program, c *cli.Context, paths []string) (*policy.Policy, gate.PolicySource, []evidence.Image, []forecastMissing, error) {
-	path, err := policyPath(p, c.String("policy"))
-	if err == nil {
-		err = checkReadOnce(p, append([]string{path}, paths...)...)
+func (l *later) forecastOf(img *evidence.Image, now time.Time, days int) forecastImage {
+	v, changes := forecast.By(func(moment time.Time) policy.Verdict {
+		return l.inRelease(l.policy.Evaluate(img, moment), img)
+	}, now, days)
+	return forecastImage{
+		Reference: img.Reference.Asked, Digest: img.ID(), Platform: img.Platform, Verdict: v.Decision.String(), Changes: forecastChanges(changes),
 	}
-	if err != nil {
-		return nil, gate.PolicySource{}, nil, nil, err
-	}
-	pol, source, err := choosePolicy(p, c, c.String("policy"), demands{c.String("require-policy-digest"), c.String("require-base-policy")})
-	if err != nil {
-		return nil, source, nil, nil, err
-	}
-	warn := progress.New(p.stderr, false, p.env.get).Warn
-	all, err := readAllSaved(c.Context, paths, shard{}, func(path string) func(*saved.Release) error {
-		return func(*saved.Release) error {
-			warn(path + " holds documents, such as manifests: this is about their images alone, and imagegate eval judges the whole release")
-			return nil
-		}
-	})
-	if err != nil {
-		return nil, source, nil, nil, err
-	}
-	feeds, err := readFeeds(p, c, pol)
-	if err != nil {
-		return nil, source, nil, nil, err
-	}
-	base, err := readBaseline(p, c, &setup{policy: pol}, false)
-	if err != nil {
-		return nil, source, nil, nil, err
-	}
-	images, lost := splitSaved(all)
-	base.attach(images)
-	for i := range images {
-		annotate(feeds, &images[i])
-	}
-	missing := []forecastMissing{}
-	for i := range lost {
-		missing = append(missing, forecastMissing{lost[i].Ref, lost[i].Err.Error()})
-	}
-	return pol, source, images, missing, nil
 }
 
-func forecastOf(pol *policy.Policy, img *evidence.Image, now time.Time, days int) forecastImage {
-	v, changes := forecast.Of(pol, img, now, days)
-	out := forecastImage{
-		Reference: img.Reference.Asked, Digest: img.ID(), Platform: img.Platform, Verdict: v.Decision.String(), Changes: []forecastChange{},
-	}
+func forecastChanges(changes []forecast.Change) []forecastChange {
+	out := []forecastChange{}
 	for i := range changes {
 		c := &changes[i]
 		x := forecastChange{At: c.At, Before: c.Before.String(), After: c.After.String(), Rules: []forecastRule{}, Findings: []forecastFinding{}}
 		for _, r := range c.Rules {
-			x.Rules = append(x.Rules, forecastRule{r.After.Rule, r.Before.String(), r.After.Result.String(), r.After.Message, r.After.Position})
+			x.Rules = append(x.Rules, forecastRule{r.After.Rule, r.Workload, r.Before.String(), r.After.Result.String(), r.After.Message, r.After.Position})
 		}
 		for _, f := range c.Findings {
 			j := &f.After
 			x.Findings = append(x.Findings, forecastFinding{j.ID, j.Package.Name, j.Package.Version, f.Before, j.Class, j.Reason})
 		}
-		out.Changes = append(out.Changes, x)
+		out = append(out, x)
 	}
 	return out
 }
@@ -212,20 +184,29 @@ func forecastAsText(p *program, r *forecastReport) error {
 	var b strings.Builder
 	for i := range r.Images {
 		img := &r.Images[i]
-		fmt.Fprintf(&b, "%s  %s  %s\n  %-20s  %s\n", terminal(img.Reference), terminal(img.Digest), terminal(img.Platform), "now", shout(img.Verdict))
-		for k := range img.Changes {
-			forecastChangeAsText(&b, &img.Changes[k])
-		}
-		if len(img.Changes) == 0 {
-			fmt.Fprintf(&b, "  nothing changes within %s\n", words.Plural(r.Days, "day"))
-		}
-		b.WriteString("\n")
+		fmt.Fprintf(&b, "%s  %s  %s\n", terminal(img.Reference), terminal(img.Digest), terminal(img.Platform))
+		r.changesAsText(&b, img.Verdict, img.Changes)
+	}
+	if r.Release != nil {
+		b.WriteString("documents and workloads\n")
+		r.changesAsText(&b, r.Release.Verdict, r.Release.Changes)
 	}
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "%s\n  no forecast: %s\n\n", terminal(m.Reference), terminal(m.Reason))
 	}
 	fmt.Fprintf(&b, "From %s for %s, by %s. Hypothetical: %s.\n", r.From.Format("2006-01-02 15:04 UTC"), words.Plural(r.Days, "day"), terminal(r.Policy), r.Unknown)
 	return p.print("%s", b.String())
+}
+
+func (r *forecastReport) changesAsText(b *strings.Builder, now string, changes []forecastChange) {
+	fmt.Fprintf(b, "  %-20s  %s\n", "now", shout(now))
+	for k := range changes {
+		forecastChangeAsText(b, &changes[k])
+	}
+	if len(changes) == 0 {
+		fmt.Fprintf(b, "  nothing changes within %s\n", words.Plural(r.Days, "day"))
+	}
+	b.WriteString("\n")
 }
 
 func forecastChangeAsText(b *strings.Builder, c *forecastChange) {
@@ -235,7 +216,11 @@ func forecastChangeAsText(b *strings.Builder, c *forecastChange) {
 	}
 	fmt.Fprintf(b, "  %-20s  %s\n", dateText(c.At), verdict)
 	for _, r := range c.Rules {
-		fmt.Fprintf(b, "    %s: %s -> %s: %s%s\n", r.Rule, r.Before, r.After, terminal(r.Message), placeText(r.Position))
+		about := ""
+		if r.Workload != "" {
+			about = terminal(r.Workload) + ": "
+		}
+		fmt.Fprintf(b, "    %s%s: %s -> %s: %s%s\n", about, r.Rule, r.Before, r.After, terminal(r.Message), placeText(r.Position))
 	}
 	for i, f := range c.Findings {
 		if i == forecastFindings {

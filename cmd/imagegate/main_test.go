@@ -56,13 +56,14 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       update,
 		Setup:               world.setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "seal": world.seal},
 	})
 }
 
 // world is what all scripts share: images in a registry, and a database.
 type world struct {
 	host     string // of the registry
+	bad      string // digest of the image alpine-bad
 	cache    string // cache directory with a database
 	database string // the same database in the registry
 	local    string // directory with an OCI layout and an archive of docker save
@@ -75,13 +76,14 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	reg := registrytest.Registry(t)
 	local := t.TempDir()
+	digests := map[string]string{}
 	samples, err := sampletest.Samples()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range samples {
 		if strings.HasPrefix(s.Name, "alpine-") {
-			reg.MustPush(t, s.Image, s.Name+":1.0.0")
+			digests[s.Name] = reg.MustPush(t, s.Image, s.Name+":1.0.0").Digest.String()
 		}
 		if s.Name == "alpine-clean" {
 			for _, repo := range []string{"signed/app", "provenance-only/app", "by-stranger/app", "judged/app"} {
@@ -93,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	pushReleases(t, reg)
 	pushUsers(t, reg)
 	pushDependencies(t, reg)
-	w := &world{sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
+	w := &world{bad: digests["alpine-bad"], sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
 		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
 	}}
 	w.feeds = feedServer(t)
@@ -173,6 +175,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir+"/home")
 	env.Setenv("XDG_CACHE_HOME", env.WorkDir+"/home/cache")
 	env.Setenv("REGISTRY", w.host)
+	env.Setenv("BAD", w.bad)
 	env.Setenv("DB", w.cache)
 	env.Setenv("LOCAL", w.local)
 	env.Setenv("DB_REF", w.database)

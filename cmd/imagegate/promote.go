@@ -28,7 +28,7 @@ func promoteCommand(p *program) *cli.Command {
 		&cli.StringSliceFlag{Name: "platform", Usage: "is refused: all platforms are judged and copied, and the digest of one `PLATFORM` is another"},
 		evidenceFlag(),
 	}
-	flags = slices.Concat(policyFlags(), flags, proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
+	flags = slices.Concat(policyFlags(), flags, givenFlags(), proofFlags(), attestFlags(), exploitedFlags(), workerFlags(), reportFlags(), databaseFlags(), layerCacheFlags(), networkFlags())
 	return &cli.Command{
 		Name:      "promote",
 		Usage:     "judge an image and copy exactly what was judged",
@@ -86,6 +86,9 @@ func runPromote(p *program, c *cli.Context) error {
 	}
 	if attester != nil && attester.resource != "" {
 		return usagef("flag --resource: a promotion signs that the image may be at its target")
+	}
+	if run.given, err = readGiven(p, c, run, true); err != nil {
+		return err
 	}
 	finished, err := judgeImages(p, c, run, o, nil, []string{want.source})
 	if err != nil {

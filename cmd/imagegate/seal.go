@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -138,15 +139,11 @@ func (s *seals) read(c *cli.Context, path string) (by string, err error) {
 		}
 		return "", nil
 	}
-	raw, err := input.ReadFile(c.Context, path+sealEnd, maxBundles)
-	if errors.Is(err, fs.ErrNotExist) {
-		return unsealed("there is no file %s", path+sealEnd)
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the seal: %w", err)
-	}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return unsealed("it is no regular file")
+	}
+	if _, err := os.Stat(path + sealEnd); errors.Is(err, fs.ErrNotExist) {
+		return unsealed("there is no file %s", path+sealEnd)
 	}
 	digest, err := hashFile(c.Context, path)
 	if err != nil {
@@ -156,19 +153,47 @@ func (s *seals) read(c *cli.Context, path string) (by string, err error) {
 	if s.verifier == nil {
 		return "", nil // readSeals has refused this where a seal is required
 	}
-	got, refusal := s.verifier.Verify(&prove.Attachment{Form: prove.FormBundle, Place: path + sealEnd, Raw: raw}, digest)
+	got, lacking, err := sealOf(c.Context, s.verifier, path, digest)
+	switch {
+	case err != nil:
+		return "", err
+	case got == nil:
+		return unsealed("%s", lacking)
+	}
+	return got.by, nil
+}
+
+// fileSeal is a seal of a trusted signer.
+type fileSeal struct {
+	by      string    // in words
+	signers []string  // names of all trusted signers that it is from
+	time    time.Time // when the run began that collected the evidence
+}
+
+// sealOf verifies the seal of a file with this digest. Without a seal that can be
+// verified it is nil, and lacking says why. A seal that does not hold is an error.
+func sealOf(ctx context.Context, v *prove.Verifier, path, digest string) (seal *fileSeal, lacking string, err error) {
+	raw, err := input.ReadFile(ctx, path+sealEnd, maxBundles)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "there is no file " + path + sealEnd, nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read the seal: %w", err)
+	}
+	got, refusal := v.Verify(&prove.Attachment{Form: prove.FormBundle, Place: path + sealEnd, Raw: raw}, digest)
 	switch {
 	case refusal != nil && refusal.Reason == prove.ReasonSubject:
-		return "", &gate.Fault{Err: fmt.Errorf("the evidence %s was changed after it was sealed: %w", path, refusal), Hint: "take the file that was sealed, or check the images again"}
+		return nil, "", &gate.Fault{Err: fmt.Errorf("the evidence %s was changed after it was sealed: %w", path, refusal), Hint: "take the file that was sealed, or check the images again"}
 	case refusal != nil && refusal.Reason == prove.ReasonNoRoot:
-		return unsealed("no trusted root is known that could confirm its seal; name one with --trusted-root FILE")
+		return nil, "no trusted root is known that could confirm its seal; name one with --trusted-root FILE", nil
 	case refusal != nil:
-		return "", fmt.Errorf("the seal of the evidence %s does not count: %w", path, refusal)
+		return nil, "", fmt.Errorf("the seal of the evidence %s does not count: %w", path, refusal)
 	}
-	if _, err := got.Statement.Seal(); err != nil {
-		return "", fmt.Errorf("the seal of the evidence %s does not count: %w", path, err)
+	s, err := got.Statement.Seal()
+	if err != nil {
+		return nil, "", fmt.Errorf("the seal of the evidence %s does not count: %w", path, err)
 	}
-	return trustText(got), nil
+	return &fileSeal{by: trustText(got), signers: got.Signers, time: s.Time}, "", nil
 }
 
 // any reports whether one of the files has a seal.

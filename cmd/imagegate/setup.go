@@ -39,8 +39,8 @@ type setup struct {
 	hypothetical bool
 	// feeds are those of exploited vulnerabilities that were named or fetched.
 	feeds *exploited.Feeds
-	// base are the baselines of --baseline, nil without it.
-	base baselines
+	// given is what --baseline and --history name.
+	given given
 }
 
 // prepare reads the policy and the flags about reports. inputs are the other
@@ -80,7 +80,7 @@ func prepare(p *program, c *cli.Context, inputs ...string) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs = append([]string{path, c.String("kev"), c.String("epss")}, inputs...)
+	inputs = slices.Concat([]string{path, c.String("kev"), c.String("epss")}, givenFiles(c), inputs)
 	if err := checkReadOnce(p, inputs...); err != nil {
 		return nil, err
 	}

@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/urfave/cli/v2"
 
 	"github.com/imagegate/imagegate/gate/gatetest/provetest"
@@ -63,6 +65,24 @@ func (w *world) sign(t *testing.T, all ...attached) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// seal is "seal KEY TIME FILE": the file of evidence is sealed as by a run of that time.
+func (w *world) seal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: seal KEY TIME FILE")
+	}
+	at, err := time.Parse(time.RFC3339, args[1])
+	ts.Check(err)
+	path := ts.MkAbs(args[2])
+	sum := sha256.Sum256([]byte(ts.ReadFile(args[2])))
+	statement, err := prove.NewSeal(args[2], fmt.Sprintf("sha256:%x", sum), prove.Sealed{Tool: "imagegate test", Time: at})
+	ts.Check(err)
+	signing, err := prove.KeySigning(w.keys[args[0]].Private, nil, prove.Services{})
+	ts.Check(err)
+	raw, err := signing.Sign(context.Background(), statement)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path+sealEnd, raw, 0o600))
 }
 
 // signSamples attaches what the script trust.txtar judges.

@@ -8,6 +8,8 @@ type Baseline struct {
 	// SHA256 is the hash of the file that it was read from, in hex; "" for an image that
 	// was scanned in this run.
 	SHA256 string
+	// SignedBy names the signers of the policy that sealed the file.
+	SignedBy []string
 	// IndexDigest and Digest of Image say which image it is.
 	Image *Image
 }

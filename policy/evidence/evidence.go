@@ -68,6 +68,9 @@ type Image struct {
 
 	// Baseline is an image whose findings do not count as new, nil for none.
 	Baseline *Baseline `json:"-"`
+	// Earlier is what sealed evidence says of earlier runs. That of other images is
+	// of no use, and does no harm.
+	Earlier []Earlier `json:"-"`
 }
 
 // ID returns what pins every byte of the image: its digest, or the image ID of an

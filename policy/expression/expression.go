@@ -62,6 +62,7 @@ type Expression struct {
 	source    string
 	machines  sync.Pool // of *machine
 	variables []string  // that it uses, sorted
+	kev, epss bool      // whether it asks what the feeds about exploitation say
 }
 
 // machine is an expression that is ready to be evaluated, by one goroutine.
@@ -204,6 +205,8 @@ func (x *Expression) inspect(tree *cel.Ast) error {
 			if name := e.AsIdent(); slices.Contains(known, name) && !slices.Contains(x.variables, name) {
 				x.variables = append(x.variables, name)
 			}
+		case celast.SelectKind:
+			x.noteFeeds(checked, e.AsSelect())
 		case celast.ComprehensionKind:
 			if n := writtenItems(e.AsComprehension().IterRange()); n > maxWritten {
 				wrong(e, fmt.Sprintf("a loop goes through a written list of %d items, and %d are allowed", n, maxWritten))
@@ -219,6 +222,19 @@ func (x *Expression) inspect(tree *cel.Ast) error {
 		return first
 	}
 	return nil
+}
+
+// noteFeeds notes that a field of a finding, also one that has() asks for, is from a feed.
+func (x *Expression) noteFeeds(checked *celast.AST, s celast.SelectExpr) {
+	if !checked.GetType(s.Operand().ID()).IsExactType(findingType) {
+		return
+	}
+	switch s.FieldName() {
+	case fieldInKEV, fieldKEVDue:
+		x.kev = true
+	case fieldEPSS:
+		x.epss = true
+	}
 }
 
 // refused says why a call may not be made, or "".
@@ -271,6 +287,10 @@ func (x *Expression) Needs() evidence.Need {
 	}
 	return n
 }
+
+// Feeds reports whether the expression asks what the catalogue of exploited
+// vulnerabilities and what the EPSS scores say.
+func (x *Expression) Feeds() (kev, epss bool) { return x.kev, x.epss }
 
 // Missing names the variables that the expression uses and the evidence has not.
 func (x *Expression) Missing(f *Facts) []string {

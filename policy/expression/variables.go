@@ -289,18 +289,18 @@ func findingFields() []field {
 		always("cwes", textList, "ids of weaknesses, such as CWE-79", func(f *finding) []string { return f.CWEs }),
 		moment("published", "when the advisory was published", func(f *finding) *time.Time { return f.Published }),
 		moment("modified", "when it was changed", func(f *finding) *time.Time { return f.Modified }),
-		exploited("in_kev", cel.BoolType, "whether CISA's catalogue of exploited vulnerabilities lists it; not known when the catalogue was not read. exploited.kev limits how old that may be", func(e *evidence.Exploited, f *finding) (any, bool) {
+		exploited(fieldInKEV, cel.BoolType, "whether CISA's catalogue of exploited vulnerabilities lists it. Without the catalogue, or with one that is older than exploited.database-max-age, the rule is undecided", func(e *evidence.Exploited, f *finding) (any, bool) {
 			kev, _ := e.Of(f)
 			return kev != nil, e.KEV != nil
 		}),
-		exploited("kev_due", cel.TimestampType, "the day by which the catalogue wants it fixed; not known when it is not listed", func(e *evidence.Exploited, f *finding) (any, bool) {
+		exploited(fieldKEVDue, cel.TimestampType, "the day by which the catalogue wants it fixed; not known when it is not listed", func(e *evidence.Exploited, f *finding) (any, bool) {
 			kev, _ := e.Of(f)
 			if kev == nil {
 				return nil, false
 			}
 			return kev.Due, true
 		}),
-		exploited("epss", cel.DoubleType, "its probability of exploitation within 30 days; not known when it has no score, or the scores were not read", func(e *evidence.Exploited, f *finding) (any, bool) {
+		exploited(fieldEPSS, cel.DoubleType, "its probability of exploitation within 30 days; not known when it has no score, or the scores were not read", func(e *evidence.Exploited, f *finding) (any, bool) {
 			_, epss := e.Of(f)
 			if epss == nil {
 				return nil, false
@@ -309,6 +309,13 @@ func findingFields() []field {
 		}),
 	}
 }
+
+// The fields of a finding that feeds about exploitation know.
+const (
+	fieldInKEV  = "in_kev"
+	fieldKEVDue = "kev_due"
+	fieldEPSS   = "epss"
+)
 
 // exploited makes a field of a finding that the feeds about exploitation know.
 func exploited(name string, typ *cel.Type, doc string, get func(*evidence.Exploited, *evidence.Finding) (any, bool)) field {

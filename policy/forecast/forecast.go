@@ -29,8 +29,11 @@ type Change struct {
 
 // RuleChange is a rule whose result changes.
 type RuleChange struct {
-	Before policy.Result
-	After  policy.RuleResult
+	// Workload is the one that the rule was asked of; "" for one about an image, or
+	// about documents as a whole.
+	Workload string
+	Before   policy.Result
+	After    policy.RuleResult
 }
 
 // FindingChange is a finding whose class changes.
@@ -43,62 +46,93 @@ type FindingChange struct {
 // and each change of the verdict, of the result of a rule, or of the findings that
 // block.
 func Of(p *policy.Policy, img *evidence.Image, now time.Time, days int) (policy.Verdict, []Change) {
+	return By(func(moment time.Time) policy.Verdict { return p.Evaluate(img, moment) }, now, days)
+}
+
+// By is [Of] for an image that judge judges: as a part of a release, for instance.
+func By(judge func(time.Time) policy.Verdict, now time.Time, days int) (policy.Verdict, []Change) {
+	var first *policy.Verdict
+	_, changes := changesOf(func(moment time.Time) *state {
+		v := judge(moment)
+		if first == nil {
+			first = &v
+		}
+		s := &state{moment: moment, decision: v.Decision, findings: v.Findings}
+		s.add("", v.Rules)
+		return s
+	}, now, days)
+	return *first, changes
+}
+
+// OfRelease does for documents, judged with their images, what [Of] does for an image.
+func OfRelease(p *policy.Policy, r *evidence.Release, images []*evidence.Image, now time.Time, days int) (policy.Decision, []Change) {
+	first, changes := changesOf(func(moment time.Time) *state {
+		v := p.EvaluateRelease(r, images, moment)
+		s := &state{moment: moment, decision: v.Decision}
+		s.add("", v.Rules)
+		for i := range v.Workloads {
+			s.add(r.Workloads[i].ID(), v.Workloads[i].Rules)
+		}
+		return s
+	}, now, days)
+	return first.decision, changes
+}
+
+// changesOf asks at for each of the coming days, and for the seconds of the changes.
+func changesOf(at func(time.Time) *state, now time.Time, days int) (*state, []Change) {
 	now = now.UTC().Truncate(time.Second)
-	f := &forecaster{policy: p, image: img}
-	first := f.at(now)
+	first := at(now)
 	var out []Change
 	before := first
 	for day := range min(days, MaxDays) {
-		next := f.at(now.AddDate(0, 0, day+1))
+		next := at(now.AddDate(0, 0, day+1))
 		for !before.sameAnswer(next) {
-			after := f.firstOther(before, next)
-			out = append(out, after.since(f.at(after.moment.Add(-time.Second))))
+			after := firstOther(at, before, next)
+			out = append(out, after.since(at(after.moment.Add(-time.Second))))
 			before = after
 		}
 		before = next
 	}
-	return first.verdict, out
-}
-
-type forecaster struct {
-	policy *policy.Policy
-	image  *evidence.Image
+	return first, out
 }
 
 // state is the answer at one moment.
 type state struct {
-	moment  time.Time
-	verdict policy.Verdict
+	moment   time.Time
+	decision policy.Decision
+	rules    []RuleChange // with what they say at this moment
+	findings []policy.Judged
 }
 
-func (f *forecaster) at(moment time.Time) *state {
-	return &state{moment, f.policy.Evaluate(f.image, moment)}
+func (s *state) add(workload string, rules []policy.RuleResult) {
+	for _, r := range rules {
+		s.rules = append(s.rules, RuleChange{Workload: workload, After: r})
+	}
 }
 
 // sameAnswer reports whether the verdict, the results of all rules and the findings
 // that block are the same.
 func (s *state) sameAnswer(other *state) bool {
-	a, b := &s.verdict, &other.verdict
-	return a.Decision == b.Decision && slices.EqualFunc(a.Rules, b.Rules, func(x, y policy.RuleResult) bool {
-		return x.Rule == y.Rule && x.Result == y.Result
-	}) && slices.EqualFunc(blocking(a), blocking(b), func(x, y policy.Judged) bool { return x.Finding == y.Finding })
+	return s.decision == other.decision && slices.EqualFunc(s.rules, other.rules, func(x, y RuleChange) bool {
+		return x.After.Rule == y.After.Rule && x.Workload == y.Workload && x.After.Result == y.After.Result
+	}) && slices.EqualFunc(s.blocking(), other.blocking(), func(x, y policy.Judged) bool { return x.Finding == y.Finding })
 }
 
 // blocking returns the findings that block: they come first in a verdict.
-func blocking(v *policy.Verdict) []policy.Judged {
-	n := slices.IndexFunc(v.Findings, func(j policy.Judged) bool { return j.Class != policy.ClassBlocking })
+func (s *state) blocking() []policy.Judged {
+	n := slices.IndexFunc(s.findings, func(j policy.Judged) bool { return j.Class != policy.ClassBlocking })
 	if n < 0 {
-		n = len(v.Findings)
+		n = len(s.findings)
 	}
-	return v.Findings[:n]
+	return s.findings[:n]
 }
 
 // firstOther returns the first second after one moment at which the answer is
 // another one. What changes within a day changes once: dates are midnights, and
 // what runs out at another hour has run out for good.
-func (f *forecaster) firstOther(same, other *state) *state {
+func firstOther(at func(time.Time) *state, same, other *state) *state {
 	for other.moment.Sub(same.moment) > time.Second {
-		middle := f.at(same.moment.Add(other.moment.Sub(same.moment) / 2).Truncate(time.Second))
+		middle := at(same.moment.Add(other.moment.Sub(same.moment) / 2).Truncate(time.Second))
 		if middle.sameAnswer(same) {
 			same = middle
 		} else {
@@ -110,22 +144,23 @@ func (f *forecaster) firstOther(same, other *state) *state {
 
 // since says what is different from the state before.
 func (s *state) since(before *state) Change {
-	c := Change{At: s.moment, Before: before.verdict.Decision, After: s.verdict.Decision}
-	results := map[string]policy.Result{}
-	for _, r := range before.verdict.Rules {
-		results[r.Rule] = r.Result
+	c := Change{At: s.moment, Before: before.decision, After: s.decision}
+	type asked struct{ workload, rule string }
+	results := map[asked]policy.Result{}
+	for _, r := range before.rules {
+		results[asked{r.Workload, r.After.Rule}] = r.After.Result
 	}
-	for _, r := range s.verdict.Rules {
-		if was := results[r.Rule]; was != r.Result {
-			c.Rules = append(c.Rules, RuleChange{was, r})
+	for _, r := range s.rules {
+		if r.Before = results[asked{r.Workload, r.After.Rule}]; r.Before != r.After.Result {
+			c.Rules = append(c.Rules, r)
 		}
 	}
 	classes := map[*evidence.Finding]policy.Class{}
-	for i := range before.verdict.Findings {
-		classes[before.verdict.Findings[i].Finding] = before.verdict.Findings[i].Class
+	for i := range before.findings {
+		classes[before.findings[i].Finding] = before.findings[i].Class
 	}
-	for i := range s.verdict.Findings {
-		j := &s.verdict.Findings[i]
+	for i := range s.findings {
+		j := &s.findings[i]
 		if was := classes[j.Finding]; was != j.Class {
 			c.Findings = append(c.Findings, FindingChange{was, *j})
 		}

@@ -2,6 +2,7 @@ package forecast_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -71,13 +72,89 @@ func randomImage(r *rand.Rand) *evidence.Image {
 	return img
 }
 
+// deadlines has the dates that source does not: deadlines by row, clock and ceiling, the
+// end of a baseline, and the age of feeds.
+const deadlines = `version: 1
+extends: none
+trust: [{name: gate, identity: gate@example.no, issuer: "https://login.example.no", for: [decision]}]
+vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 1}}
+exploited: {kev: warn, database-max-age: {value: 35d, from: 2026-07-05}}
+coverage: {database-max-age: 300d}
+deadlines:
+  clock: {value: first-seen, from: 2026-06-20}
+  ceiling: 30d
+  signed-by: [gate]
+  rows:
+  - {kev: true, within: due-date}
+  - {epss: 0.5, within: 3d}
+  - {severity: critical, within: 9d}
+  - {within: 14d}
+baseline: {ceiling: {high: 2, medium: 1}, until: 2026-06-28, digests: ["sha256:` + baselineDigest + `"]}
+exceptions:
+- {id: CVE-2026-0001, reason: a, expires: 2026-06-25}
+overrides:
+- {images: ["registry.example.no/**"], exposure: internal, reason: a, owner: b, expires: 2026-07-02, deadlines: {ceiling: 20d}}
+`
+
+const baselineDigest = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+// withDeadlines gives an image what deadlines asks for.
+func withDeadlines(img *evidence.Image, r *rand.Rand) {
+	ago := func(days int) time.Time {
+		return noon().Add(-time.Duration(days)*24*time.Hour - time.Duration(r.IntN(86400))*time.Second)
+	}
+	known := map[string]evidence.Exploitation{}
+	for _, f := range img.Scan.Findings {
+		x := evidence.Exploitation{ID: f.ID}
+		if r.IntN(3) == 0 {
+			added := ago(r.IntN(20)).Truncate(24 * time.Hour)
+			x.KEV = &evidence.KEVEntry{Added: added, Due: added.AddDate(0, 0, 21)}
+		}
+		if r.IntN(2) == 0 {
+			x.EPSS = &evidence.EPSSScore{Probability: r.Float64(), Percentile: 0.9}
+		}
+		known[f.ID] = x
+	}
+	e := &evidence.Exploited{KEV: &evidence.Feed{Date: ago(r.IntN(5)), Entries: 1}, EPSS: &evidence.Feed{Date: ago(r.IntN(5)), Entries: 1}}
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		e.Known = append(e.Known, known[id])
+	}
+	img.Scan.Exploited = e
+	other := func(digest string) *evidence.Image {
+		o := *img
+		scan := *img.Scan
+		scan.Findings = scan.Findings[:r.IntN(len(scan.Findings)+1)]
+		o.Scan, o.Digest, o.Baseline, o.Earlier = &scan, digest, nil, nil
+		return &o
+	}
+	img.Baseline = &evidence.Baseline{Source: "old", Image: other("sha256:" + baselineDigest)}
+	for range r.IntN(3) {
+		img.Earlier = append(img.Earlier, evidence.Earlier{Source: "earlier", Time: ago(r.IntN(12)), SignedBy: []string{"gate"}, Image: other("")})
+	}
+}
+
 // A forecast has each change that judging the image hour by hour shows, and no
 // other.
 func TestForecastEqualsBruteForce(t *testing.T) {
-	const days = 60
-	p := parse(t, source)
-	for seed := range uint64(8) {
-		img := randomImage(rand.New(rand.NewPCG(seed, 1)))
+	for name, c := range map[string]struct {
+		policy string
+		seeds  uint64
+		days   int
+		more   func(*evidence.Image, *rand.Rand)
+	}{
+		"ages":      {source, 8, 60, func(*evidence.Image, *rand.Rand) {}},
+		"deadlines": {deadlines, 12, 40, withDeadlines},
+	} {
+		t.Run(name, func(t *testing.T) { compareWithBruteForce(t, parse(t, c.policy), c.seeds, c.days, c.more) })
+	}
+}
+
+func compareWithBruteForce(t *testing.T, p *policy.Policy, seeds uint64, days int, more func(*evidence.Image, *rand.Rand)) {
+	all := 0
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(seed, 1))
+		img := randomImage(r)
+		more(img, r)
 		first, changes := forecast.Of(p, img, noon(), days)
 		if got := answer(first); got != answer(p.Evaluate(img, noon())) {
 			t.Fatalf("seed %d: now is %s", seed, got)
@@ -105,6 +182,37 @@ func TestForecastEqualsBruteForce(t *testing.T) {
 		if next != len(changes) {
 			t.Errorf("seed %d: %d changes after the end", seed, len(changes)-next)
 		}
+		all += len(changes)
+	}
+	if all < 3*int(seeds) {
+		t.Errorf("only %d changes were foreseen", all)
+	}
+}
+
+// A forecast of documents has the day on which a rule about workloads changes, and the
+// workload that it changes for.
+func TestForecastOfARelease(t *testing.T) {
+	p := parse(t, `version: 1
+extends: none
+vulnerabilities: {max: {critical: 0}}
+workload: {deny-privileged: {value: true, from: 2026-06-20}}
+exceptions: [{rule: workload.deny-privileged, workload: shop/Deployment/web, reason: a, expires: 2026-07-01}]
+`)
+	r := &evidence.Release{SchemaVersion: 1, Workloads: []evidence.Workload{
+		{Object: evidence.Object{Namespace: "shop", Kind: "Deployment", Name: "web"}, Containers: []evidence.Container{{Name: "app", Privileged: true}}},
+		{Object: evidence.Object{Namespace: "shop", Kind: "Deployment", Name: "db"}, Containers: []evidence.Container{{Name: "db", Privileged: true}}},
+	}}
+	_, changes := forecast.OfRelease(p, r, nil, noon(), 30)
+	days := map[string]string{}
+	for _, c := range changes {
+		for _, rule := range c.Rules {
+			if rule.After.Rule == "workload.deny-privileged" && rule.After.Result == policy.ResultFail {
+				days[rule.Workload] = c.At.Format(time.DateOnly)
+			}
+		}
+	}
+	if days["shop/Deployment/db"] != "2026-06-20" || days["shop/Deployment/web"] != "2026-07-02" {
+		t.Errorf("fails on %v", days)
 	}
 }
 
