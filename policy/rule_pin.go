@@ -56,23 +56,13 @@ func checkPin(j *judge) answer {
 		a.result, a.message = ResultPass, "named by digest "+r.Digest
 	case want == pinDigest:
 		a.result, a.message = ResultFail, tagText(r, tag)+" can be moved to another image"
-		a.cure = "name the image by its digest: " + r.Name + "@" + j.askedDigest()
+		a.cure = "name the image by its digest: " + r.Name + "@" + j.img.RootDigest()
 	case floating(tag, releaseTagsKey.value(j.s)) != "":
 		a.result, a.message = ResultFail, tagText(r, tag)+" names no single release: "+floating(tag, releaseTagsKey.value(j.s))
 	default:
 		a.result, a.message = ResultPass, tagText(r, tag)+" names one release"
 	}
 	return a
-}
-
-// askedDigest is the digest that the reference resolved to. It is the digest of
-// the index if there is one, so that clients of other platforms still find
-// their image.
-func (j *judge) askedDigest() string {
-	if j.img.IndexDigest != "" {
-		return j.img.IndexDigest
-	}
-	return j.img.Digest
 }
 
 func tagText(r evidence.Reference, tag string) string {

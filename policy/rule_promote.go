@@ -107,9 +107,6 @@ func checkPromoteTo(j *judge) answer {
 	return a
 }
 
-// promotedDigest is the digest that the tags are to name.
-func promotedDigest(img *evidence.Image) string { return cmp.Or(img.IndexDigest, img.Digest) }
-
 // eachTag asks about the tags that match one of the globs. It returns how many did.
 func (j *judge) eachTag(globs []string, visit func(p *evidence.Promotion, t *evidence.Tag)) int {
 	n := 0
@@ -131,7 +128,7 @@ func checkFixedTags(j *judge) answer {
 	}
 	var taken []string
 	n := j.eachTag(fixedTagsKey.value(j.s), func(p *evidence.Promotion, t *evidence.Tag) {
-		if t.Before != "" && t.Before != promotedDigest(j.img) {
+		if t.Before != "" && t.Before != j.img.RootDigest() {
 			taken = append(taken, fmt.Sprintf("%s:%s is fixed and names %s", p.Target, t.Name, t.Before))
 		}
 	})
@@ -172,7 +169,7 @@ func (j *judge) move(p *evidence.Promotion, t *evidence.Tag) answer {
 	switch {
 	case t.Before == "":
 		return passing("%s is new", name)
-	case t.Before == promotedDigest(j.img):
+	case t.Before == j.img.RootDigest():
 		return passing("%s names the digest already", name)
 	}
 	way, why := j.direction(t)
@@ -182,7 +179,7 @@ func (j *judge) move(p *evidence.Promotion, t *evidence.Tag) answer {
 	case p.Rollback != "" && t.Had:
 		return passing("%s is rolled back to a digest that it had before: %s", name, p.Rollback)
 	case p.Rollback != "":
-		a := failing("%s cannot be rolled back: no record of the target says that it named %s before", name, promotedDigest(j.img))
+		a := failing("%s cannot be rolled back: no record of the target says that it named %s before", name, j.img.RootDigest())
 		a.cure = "roll back to a digest that the tag had before, or promote a later release"
 		return a
 	case way < 0:

@@ -48,7 +48,7 @@ func runApprove(p *program, c *cli.Context) error {
 			return usagef("%w", err)
 		}
 		if r.Source != evidence.SourceRegistry {
-			return usagef("%s is not in a registry: nothing can be attached to it", ref).WithHint("push it to a registry first")
+			return notInRegistry(ref, "push it to a registry first")
 		}
 		parsed = append(parsed, r)
 	}

@@ -159,8 +159,7 @@ func (a *attester) checkRefs(refs []string) error {
 			return usagef("%s is not in a registry, so the decision does not know which repository it is about", text).
 				WithHint("name the repository that the image will be in: --resource REGISTRY/REPOSITORY")
 		case a.file == "":
-			return usagef("%s is not in a registry: nothing can be attached to it", text).
-				WithHint("keep the decision in a file: --attest-file FILE")
+			return notInRegistry(text, "keep the decision in a file: --attest-file FILE")
 		}
 	}
 	return nil

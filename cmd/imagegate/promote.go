@@ -206,10 +206,7 @@ func judgedDigest(results []gate.Result) (string, error) {
 		if e == nil {
 			return "", errors.New("a platform was not looked at")
 		}
-		one := e.IndexDigest
-		if one == "" {
-			one = e.Digest
-		}
+		one := e.RootDigest()
 		if one == "" || digest != "" && digest != one {
 			return "", fmt.Errorf("the platforms are not of one digest: %s and %s", digest, one)
 		}

@@ -51,17 +51,15 @@ func useProofs(c *cli.Context, run *setup, conn *connection, bases gate.Resolver
 	if err != nil || !asked {
 		return err
 	}
-	v, err := verifierOf(proof.SignersOf(d.SignedBy), roots)
+	v, err := verifierWithRoots(proof.SignersOf(d.SignedBy), roots, func() ([]*prove.Root, error) {
+		fetched, _, err := fetch(c.Context)
+		if err != nil {
+			return nil, fmt.Errorf("the policy trusts decisions of an identity, which needs a trusted root: %w", err)
+		}
+		return fetched, nil
+	})
 	if err != nil {
 		return err
-	}
-	if v.NeedsRoot() {
-		if roots, _, err = fetch(c.Context); err != nil {
-			return fmt.Errorf("the policy trusts decisions of an identity, which needs a trusted root: %w", err)
-		}
-		if v, err = verifierOf(proof.SignersOf(d.SignedBy), roots); err != nil {
-			return err
-		}
 	}
 	g.Decider = &proof.Decider{Repository: repository, Verifier: v, Demand: proof.DemandOf(d, run.started)}
 	return nil

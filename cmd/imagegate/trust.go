@@ -111,6 +111,24 @@ func verifierOf(signers []prove.Signer, roots []*prove.Root) (*prove.Verifier, e
 	return v, nil
 }
 
+// verifierWithRoots makes the verifier that believes the signers. It fetches trusted
+// roots if an identity is among the signers and no root was given.
+func verifierWithRoots(signers []prove.Signer, roots []*prove.Root, fetch func() ([]*prove.Root, error)) (*prove.Verifier, error) {
+	v, err := verifierOf(signers, roots)
+	if err != nil || !v.NeedsRoot() {
+		return v, err
+	}
+	if roots, err = fetch(); err != nil {
+		return nil, err
+	}
+	return verifierOf(signers, roots)
+}
+
+// notInRegistry is the mistake of a reference to which nothing can be attached.
+func notInRegistry(ref, hint string) error {
+	return usagef("%s is not in a registry: nothing can be attached to it", ref).WithHint("%s", hint)
+}
+
 // trustedSealers are the signers whose seals on evidence count: those whose decisions
 // do.
 func trustedSealers(p *policy.Policy) []prove.Signer {

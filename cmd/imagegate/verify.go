@@ -101,8 +101,7 @@ func runVerify(p *program, c *cli.Context) error {
 			return usagef("%w", err)
 		}
 		if parsed[i].Source != evidence.SourceRegistry && !w.offline {
-			return usagef("%s is not in a registry: nothing can be attached to it", ref).
-				WithHint("name the file with its decision: --bundle FILE")
+			return notInRegistry(ref, "name the file with its decision: --bundle FILE")
 		}
 	}
 	results := make([]verified, len(refs))
@@ -157,9 +156,6 @@ func verificationOf(p *program, c *cli.Context) (*verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.verifier, err = verifierOf(signers, roots); err != nil {
-		return nil, err
-	}
 	if w.bundles, err = readBundles(c, c.StringSlice("bundle")); err != nil {
 		return nil, err
 	}
@@ -167,14 +163,9 @@ func verificationOf(p *program, c *cli.Context) (*verification, error) {
 	if w.conn, err = connect(p, c, progress.New(p.stderr, false, p.env.get)); err != nil {
 		return nil, err
 	}
-	if w.verifier.NeedsRoot() {
-		roots, err := fetchRoots(c.Context, w.conn)
-		if err != nil {
-			return nil, err
-		}
-		if w.verifier, err = verifierOf(signers, roots); err != nil {
-			return nil, err
-		}
+	fetch := func() ([]*prove.Root, error) { return fetchRoots(c.Context, w.conn) }
+	if w.verifier, err = verifierWithRoots(signers, roots, fetch); err != nil {
+		return nil, err
 	}
 	w.sources = local.Sources(local.Options{
 		Limits: w.conn.imageLimits, Stdin: p.stdin, Getenv: p.env.get,

@@ -97,10 +97,7 @@ func Digest(run *gate.Run) string {
 		if r.Evidence == nil || r.Ref != run.Results[0].Ref || r.Evidence.Reference.JudgedFrom != "" {
 			return ""
 		}
-		d := r.Evidence.IndexDigest
-		if d == "" {
-			d = r.Evidence.Digest
-		}
+		d := r.Evidence.RootDigest()
 		if digest != "" && d != digest || !isDigest(d) {
 			return ""
 		}

@@ -77,6 +77,11 @@ type Image struct {
 // image without one. It is "" for the zero value.
 func (i *Image) ID() string { return cmp.Or(i.Digest, i.ImageID) }
 
+// RootDigest returns the digest that the reference resolved to: that of the index if
+// there is one, so that clients of other platforms still find their image. It is "" for
+// an image without a digest.
+func (i *Image) RootDigest() string { return cmp.Or(i.IndexDigest, i.Digest) }
+
 // Reference is the image's name as it was asked for, and its parts.
 type Reference struct {
 	Asked  string `json:"asked"`  // exactly what the user wrote
