@@ -81,9 +81,10 @@ func allowedImports() map[string][]string {
 		"cmd/imagegate/ahead":    {"gate/scan/process"},
 		"cmd/imagegate/cmdline":  {"policy/words"},
 		"cmd/imagegate/tempdir":  nil,
+		"cmd/imagegate/spool":    nil,
 		"cmd/imagegate/machine":  nil,
 		"cmd/imagegate/progress": with("gate/report/safe", "policy/words"),
-		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
+		"cmd/imagegate": with("cmd/imagegate/ahead", "cmd/imagegate/spool", "cmd/imagegate/cmdline", "cmd/imagegate/tempdir", "cmd/imagegate/machine", "cmd/imagegate/progress",
 			"gate/saved", "gate/image", "gate/image/local", "gate/image/remote", "gate/layer", "gate/scan", "gate/scan/database", "gate/scan/cache",
 			"gate/workload/compose", "gate/workload/dockerfile", "gate/workload/manifests", "gate/workload/pinned", "gate/scan/engine", "gate/scan/process", "gate/report", "gate/report/safe", "gate/ci", "gate/promote", "gate/proof", "gate/policies", "policy/policytest", "policy/ignorefile", "policy/edit", "policy/vex", "policy/forecast", "gate/diff", "gate/exploited", "gate/prove"),
 	}

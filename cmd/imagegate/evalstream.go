@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/spool"
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/ci"
 	"github.com/imagegate/imagegate/gate/exploited"
@@ -24,6 +24,8 @@ func streams(s *setup) bool {
 		s.ci.System == ci.None && s.shard.count == 0
 }
 
+var _ report.SharedWriter = (*spool.Spool)(nil)
+
 // evalStream is the command "eval" for a JSON report. The memory that it needs
 // does not grow with the images but for a few words about each. The report is a
 // temporary file until all files are read: one of them can turn out to be broken
@@ -39,15 +41,14 @@ func evalStream(ctx context.Context, p *program, g *gate.Gate, run *gate.Run, fe
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	// A report that cannot be written must not hide a denial: the judging goes on.
-	kept := &errorKeeper{w: f}
+	kept := spool.New(f)
 	e := &evalStreamer{gate: g, run: run, feeds: feeds}
 	err = report.WriteJSON(kept, run, e.results(ctx, paths))
 	if e.err != nil {
 		return e.err
 	}
-	if err = errors.Join(err, kept.err); err == nil {
-		err = p.printStream(ctx, f, run.Outcome())
+	if err = errors.Join(err, kept.End()); err == nil {
+		err = p.printStream(ctx, kept, run.Outcome())
 	}
 	if err != nil {
 		err = fmt.Errorf("write json report to standard output: %w", err)
@@ -59,17 +60,14 @@ func evalStream(ctx context.Context, p *program, g *gate.Gate, run *gate.Run, fe
 
 // printStream copies a report to standard output, unless it says that images pass
 // and the run was told to end.
-func (p *program) printStream(ctx context.Context, f *os.File, outcome policy.Decision) error {
+func (p *program) printStream(ctx context.Context, s *spool.Spool, outcome policy.Decision) error {
 	if outcome == policy.Passed && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err := p.lifetime.print(); err != nil {
 		return err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	if _, err := io.Copy(p.stdout, f); err != nil {
+	if err := s.CopyTo(p.stdout); err != nil {
 		return err
 	}
 	return p.lifetime.decide()
@@ -137,17 +135,4 @@ func (e *evalStreamer) results(ctx context.Context, paths []string) iter.Seq[*ga
 // keep keeps what decides the verdict of the run.
 func (e *evalStreamer) keep(r *gate.Result) {
 	e.run.Results = append(e.run.Results, gate.Result{Ref: r.Ref, Err: r.Err, Verdict: policy.Verdict{Decision: r.Judged().Decision}})
-}
-
-// errorKeeper keeps the first error of a writer, and writes nothing after it.
-type errorKeeper struct {
-	w   io.Writer
-	err error
-}
-
-func (k *errorKeeper) Write(b []byte) (int, error) {
-	if k.err == nil {
-		_, k.err = k.w.Write(b)
-	}
-	return len(b), nil
 }

@@ -55,7 +55,8 @@ func (l *listWriter) cut(document any) (before, after []byte, err error) {
 	return before, after, nil
 }
 
-// write writes a result of encodeElement, which can be in pieces.
+// write writes a result of encodeElement, which can be in pieces: every second one is
+// a text that other elements have too.
 func (l *listWriter) write(element ...[]byte) error {
 	separator := ",\n    "
 	if l.n == 0 {
@@ -65,8 +66,13 @@ func (l *listWriter) write(element ...[]byte) error {
 	if _, err := io.WriteString(l.w, separator); err != nil {
 		return err
 	}
-	for _, piece := range element {
-		if _, err := l.w.Write(piece); err != nil {
+	shared, ok := l.w.(SharedWriter)
+	for i, piece := range element {
+		write := l.w.Write
+		if ok && i%2 == 1 {
+			write = shared.WriteShared
+		}
+		if _, err := write(piece); err != nil {
 			return err
 		}
 	}

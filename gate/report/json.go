@@ -39,13 +39,25 @@ func writeJSON(w io.Writer, run *gate.Run, _ Options) error {
 	})
 }
 
+// SharedWriter is a writer for documents that hold the same texts many times.
+type SharedWriter interface {
+	io.Writer
+	// WriteShared writes a text that does not change any more.
+	WriteShared(text []byte) (int, error)
+}
+
 // WriteJSON writes the JSON report of results, image by image: with all findings
 // of a thousand images, the document would take too much memory as a whole. It reads
 // Tool, Started and Policy of run first, and the other fields when results has
 // ended. The results in run decide the verdict of the whole run. They need not have
-// findings, evidence or exceptions.
+// findings, evidence or exceptions. A [SharedWriter] gets the advisories as shared
+// texts.
 func WriteJSON(w io.Writer, run *gate.Run, results iter.Seq[*gate.Result]) error {
-	out := bufio.NewWriterSize(w, 64<<10)
+	out, flush := w, func() error { return nil }
+	if _, ok := w.(SharedWriter); !ok {
+		b := bufio.NewWriterSize(w, 64<<10)
+		out, flush = b, b.Flush
+	}
 	list := &listWriter{w: out, key: "results"}
 	if err := list.begin(documentOf(run, nil)); err != nil {
 		return err
@@ -69,7 +81,7 @@ func WriteJSON(w io.Writer, run *gate.Run, results iter.Seq[*gate.Result]) error
 	if err := list.end(documentOf(run, exceptionsOf([]gate.Result{all, releaseUses(run)}))); err != nil {
 		return err
 	}
-	return out.Flush()
+	return flush()
 }
 
 // inOrder makes something of all items, on all processors, and uses it in the
