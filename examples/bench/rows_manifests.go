@@ -19,8 +19,9 @@ const manifestPolicy = "version: 1\nextends: none\nreference: {deny-tags: [lates
 // look at the image.
 func (b *bench) manifestRow() ([]row, error) {
 	documents, policy := filepath.Join(b.work, "deployments.yaml"), "manifests.yaml"
+	linter := program("IMAGEGATE_KUBE_LINTER", "kube-linter")
 	return []row{{
-		id: "manifests", title: fmt.Sprintf("%d Deployments and their image", manifestDeployments), other: "kube-linter lint", target: 1, noLayers: true, needs: []string{"kube-linter"},
+		id: "manifests", title: fmt.Sprintf("%d Deployments and their image", manifestDeployments), other: "kube-linter lint", target: 1, noLayers: true, needs: []string{linter},
 		fill: func(context.Context) error {
 			if err := os.WriteFile(filepath.Join(b.work, policy), []byte(manifestPolicy), 0o600); err != nil {
 				return err
@@ -31,7 +32,7 @@ func (b *bench) manifestRow() ([]row, error) {
 			return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), policy, noCache, []string{"--manifests", documents})}}
 		},
 		their: func(string) side {
-			return side{steps: []step{{[]string{"kube-linter", "lint", documents}, []int{0, 1}}}}
+			return side{steps: []step{{[]string{linter, "lint", documents}, []int{0, 1}}}}
 		},
 	}}, nil
 }
