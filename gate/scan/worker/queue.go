@@ -26,7 +26,7 @@ type queue struct {
 const (
 	// openAt is how much work, in bytes of layers, there must be beside the largest
 	// piece for each slot that is open before one more opens.
-	openAt = 8 << 20
+	openAt = 20 << 20
 	// eachWork is what a piece of work weighs beside its bytes.
 	eachWork = 256 << 10
 	// heaviest bounds a weight, so that their sum does not overflow.
