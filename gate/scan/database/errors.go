@@ -21,6 +21,8 @@ var (
 	ErrChanged = errors.New("database file changed since it was downloaded")
 	// ErrRollback: the database was built before one that was used already.
 	ErrRollback = errors.New("database is older than one used before")
+	// ErrShorter: a feed has lost a part of its entries.
+	ErrShorter = errors.New("feed is much shorter than the last one, so it may be cut off")
 	// ErrLocked: another process holds the lock for too long.
 	ErrLocked = errors.New("database is locked")
 	// ErrStale: the database is older than allowed and could not be refreshed.

@@ -91,6 +91,8 @@ type feedRecord struct {
 	Checked time.Time `json:"checked"`
 	// Newest is the date of the newest feed ever used here.
 	Newest time.Time `json:"newest"`
+	// Entries is how many the file has; 0 in a record that does not say it.
+	Entries int `json:"entries,omitempty"`
 }
 
 var feedHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -275,6 +277,8 @@ func feedFault(err error, hint string) error {
 		switch hint = cure(err); {
 		case errors.Is(err, ErrRollback):
 			hint = "if the older one is really wanted: `imagegate db update --exploited --allow-db-rollback`"
+		case errors.Is(err, ErrShorter):
+			hint = "fetch it again later, or from another address; if it really is so short: `imagegate db update --exploited --allow-db-rollback`"
 		case hint == cure(ErrMissing):
 			hint = "run `imagegate db update --exploited`"
 		}

@@ -175,6 +175,32 @@ func TestFeedRollbackOnDemand(t *testing.T) {
 	}
 }
 
+// A list of scores that was cut at the end of a line has no mark of it: it is compared
+// with the last one.
+func TestFeedThatShrinks(t *testing.T) {
+	src := &files{files: map[string]string{}}
+	list := func(day, rows int) string {
+		text := fmt.Sprintf("#model_version:v1,score_date:2026-06-%dT00:00:00Z\ncve,epss,percentile\n", day)
+		for i := range rows {
+			text += fmt.Sprintf("CVE-2026-%d,0.1,0.2\n", 1000+i)
+		}
+		return text
+	}
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		day, rows int
+		rollback  bool
+		want      bool
+	}{{11, 100, false, true}, {12, 89, false, false}, {12, 90, false, true}, {13, 40, false, false}, {13, 40, true, true}, {14, 41, false, true}} {
+		src.files[DefaultFeedURL(EPSS)] = list(tt.day, tt.rows)
+		s := feedStore(t, dir, src, func(o *Options) { o.AllowRollback = tt.rollback })
+		_, err := s.UpdateFeed(t.Context(), EPSS)
+		if got := err == nil; got != tt.want || err != nil && (!errors.Is(err, ErrShorter) || !strings.Contains(gate.HintOf(err), "--allow-db-rollback")) {
+			t.Errorf("%d rows of day %d: %v, %q", tt.rows, tt.day, err, gate.HintOf(err))
+		}
+	}
+}
+
 func TestFeedMirrors(t *testing.T) {
 	src := &files{files: map[string]string{"https://two.example.no/kev": catalogueOf(12)}}
 	s := feedStore(t, t.TempDir(), src, func(o *Options) {

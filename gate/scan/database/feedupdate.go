@@ -71,7 +71,7 @@ func (s *Store) fetchFeed(ctx context.Context, p place, f Feed) (*evidence.Feed,
 		}
 	}
 	err := fmt.Errorf("the %s could not be updated: %w", f, failed)
-	if local := (*localError)(nil); errors.As(failed, &local) || errors.Is(failed, ErrRollback) {
+	if local := (*localError)(nil); errors.As(failed, &local) || errors.Is(failed, ErrRollback) || errors.Is(failed, ErrShorter) {
 		return nil, feedFault(err, "")
 	}
 	// The source may know a better cure, which is shown then.
@@ -99,20 +99,37 @@ func (s *Store) updateFeedFrom(ctx context.Context, p place, f Feed, address str
 	if feed.Date.After(now.Add(clockSkew)) {
 		return nil, fmt.Errorf("it claims to be of %s, in the future: it is %s here; the file or this clock is wrong", dateText(feed.Date), dateText(now))
 	}
-	rec := &feedRecord{Version: feedRecordVersion, Source: address, SHA256: feed.SHA256, Checked: now, Newest: feed.Date}
+	rec := &feedRecord{Version: feedRecordVersion, Source: address, SHA256: feed.SHA256, Checked: now, Newest: feed.Date, Entries: feed.Entries}
 	// A record that cannot be read is replaced. One whose file is damaged still
 	// forbids a rollback.
-	if old, err := f.readRecord(p); err == nil && feed.Date.Before(old.Newest) {
-		if !s.opt.AllowRollback {
-			return nil, feedRollback(feed.Date, old.Newest)
+	if old, err := f.readRecord(p); err == nil {
+		if err := s.compareWithLast(f, feed, old); err != nil {
+			return nil, err
 		}
-		s.warn("the %s: rolled back on demand, from %s to %s", f, dateText(old.Newest), dateText(feed.Date))
 	}
 	if err := s.installFeed(p, f, rec, file); err != nil {
 		return nil, &localError{fmt.Errorf("install the %s: %w", f, err)}
 	}
 	feed.CheckedAt = &now
 	return feed, nil
+}
+
+// compareWithLast refuses a feed that is older than one that was used here, or that has
+// lost more than a tenth of its entries. The list of EPSS scores has no count: one that
+// was cut at the end of a line shows it by nothing else.
+func (s *Store) compareWithLast(f Feed, feed *evidence.Feed, old *feedRecord) error {
+	older, shorter := feed.Date.Before(old.Newest), feed.Entries < old.Entries-old.Entries/10
+	switch {
+	case older && s.opt.AllowRollback:
+		s.warn("the %s: rolled back on demand, from %s to %s", f, dateText(old.Newest), dateText(feed.Date))
+	case older:
+		return feedRollback(feed.Date, old.Newest)
+	case shorter && s.opt.AllowRollback:
+		s.warn("the %s: taken on demand, though it has %d entries and the last one %d", f, feed.Entries, old.Entries)
+	case shorter:
+		return fmt.Errorf("%w: it has %d entries, and the last one had %d", ErrShorter, feed.Entries, old.Entries)
+	}
+	return nil
 }
 
 // installFeed writes the file and then the record, which replaces both.
