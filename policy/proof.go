@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
@@ -81,6 +82,12 @@ func unproven(proof *evidence.Proof, signers []Signer, format string, args ...an
 		a.result = ResultUndecided
 		a.message += "; certificates could not be verified without a trusted root"
 		a.cure = "name the trusted root: --trusted-root FILE"
+	}
+	if r := proof.Root; r != nil && r.Newest != nil && slices.ContainsFunc(signers, func(s Signer) bool { return s.Key == "" }) {
+		a.message += fmt.Sprintf("; the newest part of the trusted root %s is of %s", words.Quote(r.Source), r.Newest.UTC().Format(time.DateOnly))
+		if r.Ended != nil {
+			a.message += fmt.Sprintf(", and it confirms no signature made after %s", r.Ended.UTC().Format(time.DateOnly))
+		}
 	}
 	for _, g := range proof.Unverified {
 		a.details = append(a.details, g.From+": "+g.Reason)

@@ -532,3 +532,20 @@ func TestJoinedSignersAreListed(t *testing.T) {
 		t.Errorf("trusted for vex: %v", got)
 	}
 }
+
+// A rule that finds no signature of an identity says how old the trusted root is.
+func TestUnprovenNamesTheAgeOfTheRoot(t *testing.T) {
+	newest, ended := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2025, 4, 2, 0, 0, 0, 0, time.UTC)
+	proof := &evidence.Proof{Root: &evidence.TrustedRoot{Source: "root.json", Newest: &newest, Ended: &ended}}
+	for _, c := range []struct {
+		signer Signer
+		want   bool
+	}{{Signer{Identity: "a@example.no", Issuer: login}, true}, {Signer{Key: keyA}, false}} {
+		a := unproven(proof, []Signer{c.signer}, "not signed")
+		for _, text := range []string{"root.json", "2024-03-01", "2025-04-02"} {
+			if strings.Contains(a.message, text) != c.want {
+				t.Errorf("%+v: %q in %q, want %t", c.signer, text, a.message, c.want)
+			}
+		}
+	}
+}

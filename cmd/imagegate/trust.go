@@ -90,7 +90,9 @@ func trustedRoots(c *cli.Context) ([]*prove.Root, *evidence.TrustedRoot, error) 
 	if len(roots) == 0 {
 		return nil, nil, nil
 	}
-	return roots, &evidence.TrustedRoot{Source: strings.Join(files, ", "), SHA256: "sha256:" + hex.EncodeToString(sum.Sum(nil))}, nil
+	root := &evidence.TrustedRoot{Source: strings.Join(files, ", "), SHA256: "sha256:" + hex.EncodeToString(sum.Sum(nil))}
+	root.Newest, root.Ended = prove.Period(roots)
+	return roots, root, nil
 }
 
 // fetchRoots fetches the trusted root of the public instance of Sigstore.

@@ -53,8 +53,9 @@ decides. It needs neither scanner nor advisory database.
 type verification struct {
 	verifier *prove.Verifier
 	demand   prove.Demand
-	bundles  []prove.Attachment // nil looks into the registry
-	offline  bool               // the bundles are all that is looked at
+	bundles  []prove.Attachment    // nil looks into the registry
+	offline  bool                  // the bundles are all that is looked at
+	root     *evidence.TrustedRoot // nil when no file was named
 	conn     *connection
 	sources  map[evidence.Source]image.Source
 }
@@ -114,7 +115,7 @@ func runVerify(p *program, c *cli.Context) error {
 		})
 	}
 	_ = g.Wait()
-	if err := p.printVerified(c, results); err != nil {
+	if err := p.printVerified(c, w.root, results); err != nil {
 		return err
 	}
 	return verdictError(summarize(results), nil)
@@ -152,8 +153,8 @@ func verificationOf(p *program, c *cli.Context) (*verification, error) {
 		return nil, usagef("imagegate verify needs to know whose decisions count").
 			WithHint("name a public key with --key FILE, an identity with --certificate-identity and --certificate-oidc-issuer, or a policy with --policy FILE")
 	}
-	roots, err := rootsOf(c)
-	if err != nil {
+	var roots []*prove.Root
+	if roots, w.root, err = trustedRoots(c); err != nil {
 		return nil, err
 	}
 	if w.bundles, err = readBundles(c, c.StringSlice("bundle")); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/prove"
 	"github.com/imagegate/imagegate/policy"
+	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -51,6 +52,8 @@ type verifyReport struct {
 	At            time.Time      `json:"at"`
 	Verdict       string         `json:"verdict"` // pass, fail or no-verdict
 	Results       []verifyResult `json:"results"`
+	// TrustedRoot is the file of --trusted-root, null without one.
+	TrustedRoot *evidence.TrustedRoot `json:"trustedRoot"`
 }
 
 type verifyResult struct {
@@ -114,9 +117,9 @@ func orEmpty[T any](list []T) []T {
 }
 
 // printVerified prints the answers.
-func (p *program) printVerified(c *cli.Context, results []verified) error {
+func (p *program) printVerified(c *cli.Context, root *evidence.TrustedRoot, results []verified) error {
 	if c.String("format") == "json" {
-		doc := verifyReport{SchemaVersion: 1, Tool: toolVersion(), At: p.now().UTC().Truncate(time.Second), Verdict: summarize(results).String(), Results: []verifyResult{}}
+		doc := verifyReport{SchemaVersion: 1, Tool: toolVersion(), At: p.now().UTC().Truncate(time.Second), Verdict: summarize(results).String(), Results: []verifyResult{}, TrustedRoot: root}
 		for i := range results {
 			doc.Results = append(doc.Results, results[i].info())
 		}
@@ -125,6 +128,9 @@ func (p *program) printVerified(c *cli.Context, results []verified) error {
 	var b strings.Builder
 	for i := range results {
 		results[i].text(&b)
+	}
+	if root != nil {
+		fmt.Fprintf(&b, "trusted root  %s\n", terminal(rootText(root, p.now())))
 	}
 	return p.print("%s", b.String())
 }
@@ -189,4 +195,16 @@ func signedText(at time.Time) string {
 		return "the time is the signer's word: no log and no timestamp authority confirms it"
 	}
 	return "seen by a trusted party at " + at.UTC().Format(time.RFC3339)
+}
+
+// rootText says how old a trusted root is, and whether it is of use.
+func rootText(root *evidence.TrustedRoot, now time.Time) string {
+	text := root.Source
+	if root.Newest != nil {
+		text += fmt.Sprintf(": its newest part is of %s, %s", root.Newest.UTC().Format(time.DateOnly), words.Age(now.Sub(*root.Newest)))
+	}
+	if root.Ended != nil && root.Ended.Before(now) {
+		text += fmt.Sprintf("; it confirms no signature made after %s: fetch a new one", root.Ended.UTC().Format(time.DateOnly))
+	}
+	return text
 }

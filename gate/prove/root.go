@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -59,6 +60,90 @@ func roots(t *root.TrustedRoot) ([]*Root, error) {
 		return nil, errors.New("the trusted root has neither a log nor a timestamp authority: without either, no time of a signature can be trusted")
 	}
 	return []*Root{{material: t}}, nil
+}
+
+// Newest is when the newest certificate authority, log or timestamp authority of the
+// root began. A trusted root has no other date, so this is its age.
+func (r *Root) Newest() time.Time {
+	var newest time.Time
+	for _, p := range append(r.authorities(), r.observers()...) {
+		if p.start.After(newest) {
+			newest = p.start
+		}
+	}
+	return newest
+}
+
+// Ended is the moment after which the root confirms no signature, because all its
+// certificate authorities or all its logs and timestamp authorities have ended by
+// then. It is zero when one of each has no end.
+func (r *Root) Ended() time.Time {
+	ca, observer := lastEnd(r.authorities()), lastEnd(r.observers())
+	if ca.IsZero() || !observer.IsZero() && observer.Before(ca) {
+		return observer
+	}
+	return ca
+}
+
+// Period returns [Root.Newest] and [Root.Ended] of several roots, of which one is
+// enough for a signature; nil for none.
+func Period(roots []*Root) (newest, ended *time.Time) {
+	endless := false
+	for _, r := range roots {
+		if at := r.Newest(); newest == nil || at.After(*newest) {
+			newest = &at
+		}
+		at := r.Ended()
+		endless = endless || at.IsZero()
+		if ended == nil || at.After(*ended) {
+			ended = &at
+		}
+	}
+	if endless {
+		ended = nil
+	}
+	return newest, ended
+}
+
+// period is when an authority or a log is used; zero is no bound.
+type period struct{ start, end time.Time }
+
+func (r *Root) authorities() []period {
+	var out []period
+	for _, ca := range r.material.FulcioCertificateAuthorities() {
+		if f, ok := ca.(*root.FulcioCertificateAuthority); ok {
+			out = append(out, period{f.ValidityPeriodStart, f.ValidityPeriodEnd})
+		}
+	}
+	return out
+}
+
+// observers are what confirms the time of a signature.
+func (r *Root) observers() []period {
+	var out []period
+	for _, l := range r.material.RekorLogs() {
+		out = append(out, period{l.ValidityPeriodStart, l.ValidityPeriodEnd})
+	}
+	for _, tsa := range r.material.TimestampingAuthorities() {
+		if s, ok := tsa.(*root.SigstoreTimestampingAuthority); ok {
+			out = append(out, period{s.ValidityPeriodStart, s.ValidityPeriodEnd})
+		}
+	}
+	return out
+}
+
+// lastEnd is zero when one of the periods has no end.
+func lastEnd(periods []period) time.Time {
+	var last time.Time
+	for _, p := range periods {
+		if p.end.IsZero() {
+			return time.Time{}
+		}
+		if p.end.After(last) {
+			last = p.end
+		}
+	}
+	return last
 }
 
 // options are what a certificate of this root must come with. A trusted time is

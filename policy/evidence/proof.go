@@ -39,6 +39,11 @@ type Proof struct {
 type TrustedRoot struct {
 	Source string `json:"source"` // the file
 	SHA256 string `json:"sha256"` // of its bytes, sha256:...
+	// Newest is when its newest certificate authority, log or timestamp authority
+	// began; nil for a root that was fetched just now.
+	Newest *time.Time `json:"newest,omitempty"`
+	// Ended is the moment after which it confirms no signature, nil for none.
+	Ended *time.Time `json:"ended,omitempty"`
 }
 
 // Signer is who made a signature that was verified: a public key, or the identity
