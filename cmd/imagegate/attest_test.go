@@ -110,7 +110,8 @@ func TestFailuresByName(t *testing.T) {
 // base that the policy does not name by its hash could have been another one.
 func TestStatementNamesItsInputs(t *testing.T) {
 	r := judgedFor("a", policy.Passed)
-	r.Evidence.Scan = &evidence.Scan{Database: &evidence.Database{Source: "ghcr.io/db", Digest: "sha256:db"}}
+	r.Evidence.Scan = &evidence.Scan{Database: &evidence.Database{Source: "ghcr.io/db", Digest: "sha256:db"},
+		Exploited: &evidence.Exploited{KEV: &evidence.Feed{Source: "kev.json", SHA256: "kev"}, EPSS: &evidence.Feed{Source: "epss.csv", SHA256: "epss"}}}
 	run := &gate.Run{
 		Tool: "imagegate 1.2.3", Engine: "trivy 0.74.0", Started: time.Now(), Results: []gate.Result{r},
 		Policy: gate.PolicySource{Path: "p.yaml", Digest: "sha256:all", Parts: []policy.Part{
@@ -138,7 +139,7 @@ func TestStatementNamesItsInputs(t *testing.T) {
 	for _, i := range v.InputAttestations {
 		got = append(got, i.Name+" "+i.Digest["sha256"])
 	}
-	want := "[saved evidence file policy base policy top advisory database db]"
+	want := "[saved evidence file policy base policy top advisory database db KEV catalogue kev EPSS scores epss]"
 	if fmt.Sprint(got) != want || v.Policy.Digest["sha256"] != "all" || v.ResourceURI != "oci://registry.example.no/prod/app" || v.Party.Version["engine"] != "trivy 0.74.0" {
 		t.Errorf("%v of %+v, want %s", got, v, want)
 	}

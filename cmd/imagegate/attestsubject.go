@@ -109,7 +109,7 @@ func statement(run *gate.Run, s *subject, repository, verifier string, inputs []
 	}
 	inputs = slices.Clone(inputs)
 	for _, e := range s.images {
-		for _, r := range databases(e) {
+		for _, r := range append(databases(e), feeds(e)...) {
 			if !slices.ContainsFunc(inputs, func(have prove.Resource) bool {
 				return have.Name == r.Name && have.Digest["sha256"] == r.Digest["sha256"]
 			}) {
@@ -156,5 +156,21 @@ func databases(e *evidence.Image) []prove.Resource {
 		}
 	}
 	slices.SortFunc(out, func(a, b prove.Resource) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// feeds are the feeds of exploited vulnerabilities that an image was judged with.
+func feeds(e *evidence.Image) []prove.Resource {
+	if e.Scan == nil || e.Scan.Exploited == nil {
+		return nil
+	}
+	var out []prove.Resource
+	add := func(name string, f *evidence.Feed) {
+		if f != nil {
+			out = append(out, prove.Resource{Name: name, URI: f.Source, Digest: map[string]string{"sha256": f.SHA256}})
+		}
+	}
+	add("KEV catalogue", e.Scan.Exploited.KEV)
+	add("EPSS scores", e.Scan.Exploited.EPSS)
 	return out
 }
