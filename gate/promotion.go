@@ -18,6 +18,8 @@ type Promotion struct {
 	Emergency *Emergency
 	Rollback  string // why a tag may go back, "" when that was not asked for
 	Targets   []PromotionTarget
+	// Failed is true when an error ended it. A refusal by a rule is none.
+	Failed bool
 }
 
 // Emergency is the decision of a person to promote an image that the policy denies.
@@ -80,6 +82,12 @@ func (r *Run) Unpromoted(err error) {
 // in an emergency.
 func (r *Run) Excused() bool {
 	return r.Outcome() == policy.Denied && r.Promotion != nil && r.Promotion.Emergency != nil && r.Promotion.Done()
+}
+
+// Unfinished reports whether an image that fails was to be promoted in an emergency,
+// and an error ended that. The same promotion may work when it is run again.
+func (r *Run) Unfinished() bool {
+	return r.Outcome() == policy.Denied && r.Promotion != nil && r.Promotion.Emergency != nil && r.Promotion.Failed
 }
 
 // Rejudge evaluates results again whose evidence has grown. What has no verdict

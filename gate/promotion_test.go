@@ -34,6 +34,26 @@ func TestExcused(t *testing.T) {
 	}
 }
 
+// Only an error in an emergency leaves it unfinished: what a rule refuses is a
+// denial.
+func TestUnfinished(t *testing.T) {
+	denied := []Result{{Verdict: policy.Verdict{Decision: policy.Denied}}}
+	for name, c := range map[string]struct {
+		run  Run
+		want bool
+	}{
+		"an error":                        {Run{Results: denied, Promotion: &Promotion{Emergency: new(Emergency), Failed: true}}, true},
+		"refused by a rule":               {Run{Results: denied, Promotion: &Promotion{Emergency: new(Emergency)}}, false},
+		"an error without an emergency":   {Run{Results: denied, Promotion: &Promotion{Failed: true}}, false},
+		"an error without a verdict":      {Run{Results: []Result{{}}, Promotion: &Promotion{Emergency: new(Emergency), Failed: true}}, false},
+		"a denial and nothing to promote": {Run{Results: denied}, false},
+	} {
+		if got := c.run.Unfinished(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // What is judged again keeps its name, its errors and what was not judged.
 func TestRejudge(t *testing.T) {
 	p, err := policy.Parse("p", []byte("version: 1\nextends: none\nconfig: {max-layers: 9}\npromote: {to: [\"r.no/prod/**\"]}\n"))

@@ -108,8 +108,12 @@ type document struct {
 
 // runError turns a finished run into what exitCode understands. An image that fails
 // and was promoted in an emergency is the only denial that ends with 0, and only when
-// every report says so.
+// every report says so. Where that promotion did not finish, there is nothing to fix in
+// the image, and the same run again may help: that is no verdict.
 func runError(run *gate.Run, failures []error) error {
+	if run.Unfinished() {
+		return &outcomeError{policy.Undecided}
+	}
 	if !run.Excused() {
 		return verdictError(run.Outcome(), failures)
 	}

@@ -236,6 +236,8 @@ func advice(run *gate.Run) string {
 		return "What was judged may ship." + deployAdvice(run)
 	case run.Excused():
 		return "A person decided to promote it although it does not pass. Failing: " + sample(failing) + "; replace it before " + run.Promotion.Emergency.Until.UTC().Format(time.DateOnly) + " is over."
+	case run.Unfinished():
+		return "The promotion in an emergency did not finish. See the reason, then run it again. Failing: " + sample(failing) + "."
 	case outcome == policy.Denied:
 		return "Do not ship. Failing: " + sample(failing) + "; see \"to pass\"."
 	case broken:
