@@ -55,7 +55,7 @@ coverage:
 func All() ([]Shape, error) {
 	var all []Shape
 	for _, family := range []func() ([]Shape, error){
-		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, week,
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week,
 	} {
 		list, err := family()
 		if err != nil {

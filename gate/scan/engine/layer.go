@@ -102,8 +102,9 @@ func (l *layer) file(e *wire.Entry, c content) error {
 	if _, again := l.main.byName[e.Name]; again {
 		l.forget(e.Name)
 	}
+	te, tc := inTrivysForm(e, c)
 	for _, s := range []*layerScan{l.main, l.sbom} {
-		if err := l.analyze(s, e, c); err != nil {
+		if err := l.analyze(s, te, tc); err != nil {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
 		}
 	}
@@ -112,6 +113,21 @@ func (l *layer) file(e *wire.Entry, c content) error {
 		l.npm(e, c)
 	}
 	return nil
+}
+
+// inTrivysForm returns the file as Trivy is to see it. A large file stays as it is:
+// then the scanner says that it cannot read it, which is a gap.
+func inTrivysForm(e *wire.Entry, c content) (*wire.Entry, content) {
+	if c.bytes == nil {
+		return e, c
+	}
+	data := manifest.InTrivysForm(e.Name, c.bytes)
+	if len(data) == len(c.bytes) {
+		return e, c
+	}
+	changed := *e
+	changed.Size = int64(len(data))
+	return &changed, content{open: fromMemory(data), bytes: data}
 }
 
 func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {

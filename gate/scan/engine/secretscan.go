@@ -46,6 +46,7 @@ var secretScanners = sync.OnceValue(func() [2]*secret.Scanner {
 			anywhere = append(anywhere, rule)
 		}
 	}
+	anywhere = append(anywhere, placeholders...)
 	all.Global = &secret.Global{Rules: all.Rules, AllowRules: anywhere, ExcludeBlock: all.ExcludeBlock}
 	return [2]*secret.Scanner{&trivy, &all}
 })
@@ -60,6 +61,9 @@ func (a secretAnalyzer) Required(file string, info os.FileInfo) bool {
 
 // leftOut reports whether a file is looked into only when all files are.
 func leftOut(file string) bool {
+	if secretpath.Public(file) {
+		return true
+	}
 	if !secretpath.Out(file) {
 		return false
 	}

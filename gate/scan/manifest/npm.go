@@ -30,7 +30,7 @@ var errNoObject = errors.New("it is no JSON object")
 // "" where they are missing or no strings.
 func ReadNPM(data []byte) (NPM, error) {
 	var p NPM
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	d := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if d.PeekKind() != '{' {
 		if _, err := d.ReadToken(); err != nil {

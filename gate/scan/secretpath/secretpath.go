@@ -19,17 +19,33 @@ func Out(path string) bool {
 			return true
 		}
 	}
-	rest := path
+	if Public(path) {
+		return true
+	}
+	rest, parent := path, ""
 	for {
 		part, more, ok := strings.Cut(rest, "/")
 		if !ok {
 			break
 		}
-		if rest = more; dependencies(part) {
+		if rest = more; dependencies(part) || part == "test" && ofPython(parent) {
 			return true
 		}
+		parent = part
 	}
 	return media(rest)
+}
+
+// Public reports whether the file holds a key that protects nothing: the one that
+// Debian's package ssl-cert makes when it is installed. It belongs to a certificate
+// that nobody trusts, and is in every image with PostgreSQL or Apache from packages.
+func Public(path string) bool { return path == "etc/ssl/private/ssl-cert-snakeoil.key" }
+
+// ofPython reports whether a directory holds the standard library of a version
+// of Python. Its own tests, in the directory test, come with private keys.
+func ofPython(dir string) bool {
+	minor, ok := strings.CutPrefix(dir, "python3.")
+	return ok && minor != "" && strings.Trim(minor, "0123456789") == ""
 }
 
 // dependencies reports whether a directory holds what package managers install.

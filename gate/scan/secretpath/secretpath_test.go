@@ -9,6 +9,10 @@ func TestOut(t *testing.T) {
 		"usr/local/bin/start.sh": false, "usr/src/app/config/test.js": false, "etc/app.conf": false, "app/my_node_modules/a.js": false,
 		"usr/share/doc/x/README": true, "usr/lib/python3/x.py": true, "app/node_modules/a/b.js": true, "node_modules/a": true,
 		"app/venv/lib/python3.12/site-packages/a.py": true, "app/vendor/a/b.php": true, "app/logo.PNG": true, "app/x-1.dist-info/METADATA": true,
+		"etc/ssl/private/ssl-cert-snakeoil.key": true, "etc/ssl/private/shop.key": false, "app/etc/ssl/private/ssl-cert-snakeoil.key": false,
+		"usr/local/lib/python3.12/test/certdata/keycert.pem": true, "opt/conda/lib/python3.9/test/keycert.pem": true,
+		"app/test/keycert.pem": false, "app/python3.12/key.pem": false, "app/python3/test/key.pem": false, "app/python3.x/test/key.pem": false,
+		"app/test/python3.12": false, "app/python3.12/tests/key.pem": false,
 	} {
 		if got := Out(path); got != want {
 			t.Errorf("%s: got %v", path, got)
