@@ -11,6 +11,7 @@ import (
 
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/expression"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -149,18 +150,37 @@ func decodeCustomDeny(d *decoder, n *yaml.Node, name string, r *customRule) {
 		r.expression = x
 		return
 	}
-	const cure = "see docs/policy.md for the variables, and cel.dev for the language"
+	cure := "see docs/policy.md for the variables, and cel.dev for the language"
 	d.bad[n] = true
 	var wrong *expression.Error
 	if !errors.As(err, &wrong) {
 		d.failPos(d.pos(n), cure, "%s: %v", name, err)
 		return
 	}
+	if near := meantField(wrong.Message); near != "" {
+		cure = "did you mean " + near + "? " + cure
+	}
 	if line, column, ok := d.inside(n, wrong.Line, wrong.Column); ok {
 		d.at(line, column, cure, "%s: %s", name, wrong.Message)
 		return
 	}
 	d.at(n.Line, n.Column, cure, "%s: %s (line %d, column %d of the expression)", name, wrong.Message, wrong.Line, wrong.Column)
+}
+
+var undefinedField = regexp.MustCompile(`undefined field '([^']*)'`)
+
+// meantField returns the field that was probably meant, "" for none.
+func meantField(message string) string {
+	m := undefinedField.FindStringSubmatch(message)
+	if m == nil {
+		return ""
+	}
+	var names []string
+	for _, f := range expression.Fields() {
+		_, last := splitPath(f.Name)
+		names = append(names, last)
+	}
+	return words.Nearest(m[1], names)
 }
 
 // inside returns the place in the file of a place in the text of a scalar. It is

@@ -71,11 +71,21 @@ func secretSection() section {
 
 func readSecretLimit(d *decoder, n *yaml.Node, name string) (secretLimit, bool) {
 	if n.Kind == yaml.MappingNode {
-		per := severities(d, n, name, limit)
+		per := severities(d, n, name, secretLimitOf)
 		return secretLimit{per: per}, len(per) > 0
 	}
 	v, ok := d.count(n, name)
 	return secretLimit{total: option[int]{value: v, pos: d.pos(n), set: ok}}, ok
+}
+
+// secretLimitOf reads the limit of one severity. Date and requirement are those of all
+// limits, because one number can bind all severities together.
+func secretLimitOf(d *decoder, n *yaml.Node, name string) (int, bool) {
+	if n.Kind == yaml.MappingNode && !d.bad[n] {
+		d.fail(n, "write from and control beside all limits: max: {value: {high: 0}, from: 2027-03-01}", "%s is %s", name, describe(n))
+		return 0, false
+	}
+	return limit(d, n, name)
 }
 
 // joinSecretLimits replaces limits severity by severity, and one number whole. One
