@@ -91,7 +91,7 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 	var gaps []evidence.Gap
 	for _, supplier := range r.Suppliers {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapOSMismatch, Subject: supplier,
-			Detail: "the image asks to be judged by another vendor's advisories: " + supplier,
+			Detail: "the image asks to be judged by these advisories, and not by those of its distribution",
 			Cure:   "remove the file or the packages of that vendor"})
 	}
 	if r.ContentSets != "" {
@@ -104,7 +104,7 @@ func feedGaps(r *wire.Report) []evidence.Gap {
 	for _, kind := range r.Unmatched {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapUnsupportedPackages, Subject: kind,
 			Detail: fmt.Sprintf("the database has no advisories for packages of type %s", kind),
-			Cure:   "remove these packages, or accept the gap for the images that need them"})
+			Cure:   "remove these packages; or, for an image that needs them, say coverage: {unsupported-packages: warn} in an override that names it"})
 	}
 	if n := len(r.Versionless); n > 0 {
 		gaps = append(gaps, evidence.Gap{Kind: evidence.GapPackageDatabase, Subject: r.Versionless[0],
