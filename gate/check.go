@@ -148,6 +148,7 @@ func (r *run) resolve(ctx context.Context, ref string) (*Resolution, error) {
 func (r *run) target(ctx context.Context, ref string, t *Target) (result Result) {
 	phase := PhaseScan
 	img := t.Image // a copy: resolutions are shared by equal references
+	img.VEX = r.gate.Policy.VEXDocuments()
 	defer func() {
 		if p := recover(); p != nil {
 			result = Result{Ref: ref, Evidence: &img, Err: Panicked(phase, p)}

@@ -21,7 +21,8 @@ type Base struct {
 	OCI    string // repository of the artifact
 	SHA256 string // of the policy file, 64 hexadecimal digits
 	Digest string // of the artifact, sha256:...
-	VEX    bool   // it is a VEX document, and no policy
+	// VEX is what is asked about a VEX document; nil for a policy.
+	VEX *VEXRequest
 }
 
 // String names the base as the policy does.
@@ -32,7 +33,7 @@ func (b Base) String() string {
 	return b.File
 }
 
-// Loader reads the bytes of a base. from is the policy file that names it, and
+// Loader reads the bytes of a base or of a VEX document. from is the policy file that names it, and
 // name is what messages and reports call it.
 type Loader func(from string, b Base) (name string, src []byte, err error)
 

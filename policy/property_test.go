@@ -97,7 +97,7 @@ func TestGoodImagePasses(t *testing.T) {
 	for name, p := range samplePolicies(t) {
 		switch name {
 		case ruleAllow, rulePlatforms, rulePackagesRequire, ruleApprovals, "all off by name", // approvals name the digest of the policy
-			ruleVEX, ruleVEXAge, ruleVEXNever, // their documents are not there
+			ruleVEX, ruleVEXSignedBy, ruleVEXAge, ruleVEXNever, // their documents are not there
 			"../examples/policies/production-promotion.yaml": // its workflow has signed no sample
 			continue
 		}

@@ -2,15 +2,9 @@ package policy
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/vex"
@@ -21,6 +15,8 @@ const (
 	ruleVEX      = "vex.files"
 	ruleVEXAge   = "vex.max-age"
 	ruleVEXNever = "vex.never"
+
+	ruleVEXSignedBy = "vex.signed-by"
 )
 
 // ClassNotAffected is the class of findings that a VEX document calls not affected.
@@ -29,26 +25,20 @@ const ClassNotAffected Class = "not-affected"
 // maxVEXFiles bounds how many documents a policy names.
 const maxVEXFiles = 50
 
-// vexFile is a VEX document that a policy names.
-type vexFile struct {
-	path   string // as the policy spells it
-	sha256 string
-	pos    Position
-	// doc is nil where the policy was parsed without reading other files. Then nothing
-	// is known of what it says.
-	doc *vex.Document
-}
-
 var (
 	// A list in a policy above a pinned base would let pass what the base refuses, also
 	// where the base names none.
 	vexFilesKey = &setting[vexFiles]{
-		path: ruleVEX, doc: "VEX documents, each with its hash.", schema: vexFilesSchema(), brief: true,
+		path: ruleVEX, doc: "VEX documents, each with its hash or to be signed.", schema: vexFilesSchema(), brief: true,
 		order: keepsVEXFiles, unset: &vexFiles{},
 	}
 	vexAgeKey = &setting[time.Duration]{
 		path: ruleVEXAge, doc: "How old a statement may be.",
 		schema: durationSchema(), read: someTime, order: smaller[time.Duration], unset: new(90 * words.Day),
+	}
+	vexSignedByKey = &setting[[]string]{
+		path: ruleVEXSignedBy, doc: "Signers of whom one must have signed each document.",
+		schema: signerNamesSchema(), read: signerNames, order: shorter(same),
 	}
 	vexNeverKey = neverFrom(ruleVEXNever+".severity", "The severity from which on no statement counts.")
 )
@@ -63,22 +53,6 @@ func (k vexFilesKeyed) field() field[*settings] {
 	return s.field()
 }
 
-// vexFiles are the documents of a policy.
-type vexFiles []*vexFile
-
-func (l vexFiles) String() string {
-	var out []string
-	for _, f := range l {
-		out = append(out, "{path: "+f.path+", sha256: "+f.sha256+"}")
-	}
-	return "[" + strings.Join(out, ", ") + "]"
-}
-
-// keepsVEXFiles reports whether base has all documents of child.
-func keepsVEXFiles(child, base vexFiles) bool {
-	return shorter(func(child, base *vexFile) bool { return child.sha256 == base.sha256 })(child, base)
-}
-
 func vexSection() section {
 	const example = "vex:\n  files:\n  - {path: vex/app.openvex.json, sha256: 5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b5f1c9b8e0d7a4c3b}\n"
 	return section{name: "vex", doc: "Documents that say which findings do not affect the image.", rules: []*Rule{
@@ -86,11 +60,21 @@ func vexSection() section {
 			ID: ruleVEX, Title: "Which VEX documents say that a finding does not affect the image.",
 			Why: "Whoever knows the code can tell that a vulnerability cannot be reached. The hash keeps anyone from changing the document unseen.",
 			How: "correct the document, review it, and write its new hash",
-			Settings: "a list of documents of OpenVEX 0.2, the VEX profile of CSAF 2.0 or CycloneDX 1.4 to 1.7: path, relative to the policy file, and sha256 in hex, as sha256sum prints it. A statement with the status not_affected keeps the finding from blocking. It must name " +
+			Settings: "a list of documents of OpenVEX 0.2, the VEX profile of CSAF 2.0 or CycloneDX 1.4 to 1.7: path, relative to the policy file, and sha256 in hex, as sha256sum prints it; sha256 may be left out where vex.signed-by asks for a signature. A statement with the status not_affected keeps the finding from blocking. It must name " +
 				"the vulnerability (any alias), and the package: as a product, or as a subcomponent of this image. Of two documents the stricter one holds, and of two statements in one document the newer one. " +
 				"It covers no denied and no exploited finding, no gap and no secret. A document with a date in the future makes the rule undecided.",
 			Default: "none", Example: example, NoLevel: "leave the document out of vex.files",
 			keys: []key{vexFilesKeyed{vexFilesKey}}, modifies: true, check: checkVEX,
+		},
+		{
+			ID: ruleVEXSignedBy, Title: "Who must have signed each document.", Setting: true,
+			Why: "A document of somebody else changes with every release. Its signature says that it is theirs, without a new hash in the policy each time.",
+			How: "let one of the signers sign the file, for example with cosign sign-blob --bundle FILE.sigstore.json FILE",
+			Settings: "names of signers from trust, with for: [vex]. One of them must have signed each document: the Sigstore bundle with the signature over the file is beside it, in PATH.sigstore.json. " +
+				"Otherwise the rule vex.files is undecided. A sha256 has to hold as well. An older document that the signer has signed counts until its statements are older than vex.max-age.",
+			Default: "no signature is asked for; then each document needs its sha256",
+			Example: "trust:\n  - {name: vendor, identity: \"https://github.com/acme/vex/.github/workflows/publish.yml@refs/heads/main\", issuer: \"https://token.actions.githubusercontent.com\", for: [vex]}\nvex: {files: [{path: vex/vendor.json}], signed-by: [vendor]}\n",
+			keys:    []key{vexSignedByKey}, modifies: true,
 		},
 		{
 			ID: ruleVEXAge, Title: "How old a statement may be.", Setting: true,
@@ -107,74 +91,11 @@ func vexSection() section {
 	}}
 }
 
-func vexFilesSchema() object {
-	return object{"type": "array", "minItems": 1, "maxItems": maxVEXFiles, "items": object{
-		"type": "object", "additionalProperties": false, "required": []string{"path", "sha256"},
-		"properties": object{"path": textSchema(), "sha256": pattern(hexForm.String())},
-	}}
-}
-
-func readVEXFiles(d *decoder, n *yaml.Node, name string) (vexFiles, bool) {
-	mistakes := len(d.diags)
-	if len(n.Content) > maxVEXFiles {
-		d.fail(n, "join documents", "%s has more than %d entries", name, maxVEXFiles)
-		return nil, false
-	}
-	var hashes []string
-	out, ok := list(d, n, name, false, func(c *yaml.Node, item string) (*vexFile, bool) {
-		f := d.vexFile(c, item)
-		if f != nil && slices.Contains(hashes, f.sha256) {
-			d.fail(c, "keep one", "%s names a document that is in the list already", item)
-		}
-		if f != nil {
-			hashes = append(hashes, f.sha256)
-		}
-		return f, f != nil
-	})
-	return out, ok && len(d.diags) == mistakes
-}
-
-// vexFile reads an entry of the list and its document, nil after a mistake.
-func (d *decoder) vexFile(n *yaml.Node, name string) *vexFile {
-	const cure = "write - {path: vex/app.openvex.json, sha256: HASH}, with the hash that sha256sum prints"
-	f := &vexFile{pos: d.pos(n)}
-	mistakes := len(d.diags)
-	mapping(d, n, name, []field[*vexFile]{
-		{key: "path", required: true, cure: cure, decode: func(d *decoder, n *yaml.Node, name string, f *vexFile) { f.path, _ = d.text(n, name) }},
-		{key: "sha256", required: true, cure: cure, decode: func(d *decoder, n *yaml.Node, name string, f *vexFile) { f.sha256, _ = d.text(n, name) }},
-	}, f)
-	switch {
-	case len(d.diags) > mistakes:
-		return nil
-	case !hexForm.MatchString(f.sha256):
-		d.fail(n, cure, "%s has no sha256 of 64 hexadecimal digits", name)
-		return nil
-	case d.bases == nil:
-		return f
-	case strings.HasPrefix(d.file, "oci://"):
-		d.fail(n, "name the document in the policy above it", "%s: a policy in a registry has no files beside it", name)
-		return nil
-	}
-	place, src, err := d.bases(d.file, Base{File: f.path, VEX: true})
-	if err != nil {
-		d.fail(n, "check the path, which is relative to the policy file", "the VEX document %s cannot be read: %v", clip(f.path), err)
-		return nil
-	}
-	sum := sha256.Sum256(src)
-	if have := hex.EncodeToString(sum[:]); have != f.sha256 {
-		d.fail(n, "review what changed in the document, then write its new hash", "the VEX document %s has sha256 %s, and not %s", clip(place), have, f.sha256)
-		return nil
-	}
-	if f.doc, err = vex.Parse(src); err != nil {
-		d.fail(n, "correct the document, review it, and write its new hash", "the VEX document %s is refused: %v", clip(place), err)
-		return nil
-	}
-	return f
-}
-
 // vexState is what the documents say while findings are classified.
 type vexState struct {
-	problem string                       // why no statement counts, "" when they do
+	problem string // why no statement counts, "" when they do
+	files   vexFiles
+	docs    []*vex.Document              // of files
 	met     map[*vex.Statement]vex.Match // the best that each statement has met
 	covered int
 }
@@ -182,21 +103,24 @@ type vexState struct {
 // vex returns the state; it is made when it is first asked for.
 func (j *judge) vex() *vexState {
 	if j.vexes == nil {
-		j.vexes = &vexState{problem: j.vexProblem(), met: map[*vex.Statement]vex.Match{}}
+		j.vexes = &vexState{files: vexFilesKey.value(j.s), met: map[*vex.Statement]vex.Match{}}
+		j.vexes.problem = j.vexes.read(j)
 	}
 	return j.vexes
 }
 
-// vexProblem says what keeps every statement from counting. A statement of 2099 would be
-// the newest for ever.
-func (j *judge) vexProblem() string {
-	for _, f := range vexFilesKey.value(j.s) {
+// read takes the documents, and says what keeps every statement from counting. A
+// statement of 2099 would be the newest for ever.
+func (v *vexState) read(j *judge) string {
+	for _, f := range v.files {
+		doc, problem := j.document(f)
 		switch {
-		case f.doc == nil:
-			return fmt.Sprintf("the VEX document %s was not read", f.path)
-		case f.doc.Newest.After(j.now.Add(clockSkew)):
-			return fmt.Sprintf("the VEX document %s has a date in the future: %s is %s", f.path, f.doc.NewestAt, f.doc.Newest.UTC().Format(time.RFC3339))
+		case problem != "":
+			return problem
+		case doc.Newest.After(j.now.Add(clockSkew)):
+			return fmt.Sprintf("the VEX document %s has a date in the future: %s is %s", f.path, doc.NewestAt, doc.Newest.UTC().Format(time.RFC3339))
 		}
+		v.docs = append(v.docs, doc)
 	}
 	return ""
 }
@@ -221,18 +145,17 @@ func (j *judge) notNotAffected(f *Judged) string {
 // notAffectedBy returns the statement that covers a finding, or why none does. Every
 // document is asked, also after one that covers: the stricter one holds.
 func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why string) {
-	files := vexFilesKey.value(j.s)
-	if len(files) == 0 {
+	v := j.vex()
+	if len(v.files) == 0 {
 		return nil, nil, "the policy names no VEX document"
 	}
-	v := j.vex()
 	if v.problem != "" {
 		return nil, nil, v.problem
 	}
 	nearest := vex.OtherVulnerability
 	pkg := sync.OnceValue(func() *vex.Package { return vex.PackageOf(&f.Finding.Package) })
-	for _, file := range files {
-		said, near := j.saidBy(file, f.Finding, pkg)
+	for i, file := range v.files {
+		said, near := j.saidBy(v.docs[i], f.Finding, pkg)
 		nearest = max(nearest, near)
 		switch {
 		case said == nil:
@@ -265,9 +188,9 @@ func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why st
 
 // saidBy returns what a document says of a finding, nil for nothing, and how near its
 // statements come. The newer statement holds, and of equally old ones the stricter.
-func (j *judge) saidBy(file *vexFile, f *evidence.Finding, pkg func() *vex.Package) (said *vex.Statement, nearest vex.Match) {
-	for _, i := range file.doc.About(f) {
-		st := &file.doc.Statements[i]
+func (j *judge) saidBy(doc *vex.Document, f *evidence.Finding, pkg func() *vex.Package) (said *vex.Statement, nearest vex.Match) {
+	for _, i := range doc.About(f) {
+		st := &doc.Statements[i]
 		m := st.Match(j.img, pkg())
 		nearest = max(nearest, m)
 		j.vexes.met[st] = max(j.vexes.met[st], m)
@@ -284,13 +207,13 @@ func (j *judge) saidBy(file *vexFile, f *evidence.Finding, pkg func() *vex.Packa
 func checkVEX(j *judge) answer {
 	v := j.vex()
 	if v.problem != "" {
-		return answer{message: v.problem, missing: true, cure: "correct the document, review it, and write its new hash"}
+		return answer{message: v.problem, missing: true, cure: "put the document that the policy names beside it, correct, reviewed and, where vex.signed-by asks for that, signed"}
 	}
 	a := passing("%s not affected", words.Plural(v.covered, "finding"))
 	idle := 0
-	for _, file := range vexFilesKey.value(j.s) {
-		for i := range file.doc.Statements {
-			st := &file.doc.Statements[i]
+	for k, file := range v.files {
+		for i := range v.docs[k].Statements {
+			st := &v.docs[k].Statements[i]
 			note := map[vex.Match]string{
 				vex.OtherVulnerability: "no finding is of this vulnerability", vex.OtherProduct: "another product", vex.OtherVersion: "another version",
 			}[v.met[st]]
@@ -309,19 +232,4 @@ func checkVEX(j *judge) answer {
 	}
 	a.allowed = "what the documents call not affected"
 	return a
-}
-
-// checkVEXKeys reports keys of the section that have no effect.
-func (d *decoder) checkVEXKeys(p *Policy) {
-	for _, s := range p.everySettings() {
-		if _, named := s.set(vexFilesKey); named {
-			return
-		}
-	}
-	for _, s := range p.everySettings() {
-		if at, any := s.set(vexAgeKey, vexNeverKey); any {
-			d.failPos(at, "add files: [{path: vex/app.openvex.json, sha256: HASH}]", "vex names no files, so the key has no effect")
-			return
-		}
-	}
 }

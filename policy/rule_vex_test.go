@@ -47,7 +47,7 @@ func vexPolicyOf(more string, docs ...string) (src string, load Loader) {
 		list = append(list, fmt.Sprintf("{path: %s, sha256: %s}", name, hashOf(doc)))
 	}
 	load = func(_ string, b Base) (string, []byte, error) {
-		if doc, ok := files[b.File]; ok && b.VEX {
+		if doc, ok := files[b.File]; ok && b.VEX != nil {
 			return b.File, []byte(doc), nil
 		}
 		return "", nil, errors.New("no such file")
@@ -248,7 +248,7 @@ func TestVEXAboveABase(t *testing.T) {
 	for open, wantErr := range map[string]bool{"": true, "open: [exceptions, overrides]\n": true, "open: [vex]\n": false} {
 		base := "version: 1\nextends: none\n" + open + "vulnerabilities: {max: {high: 0}}\n"
 		load := func(_ string, b Base) (string, []byte, error) {
-			if b.VEX {
+			if b.VEX != nil {
 				return b.File, []byte(covers), nil
 			}
 			return b.File, []byte(base), nil
@@ -327,6 +327,7 @@ func vexValues() map[string]values {
 	return map[string]values{
 		ruleVEX:                    {base: both, loose: []string{strings.Replace(both, "]", ", {path: b.json, sha256: "+hashOf(sampleVEX+"\n")+"}]", 1), "[{path: b.json, sha256: " + hashOf(sampleVEX+"\n") + "}]"}, strict: []string{both}},
 		ruleVEXAge:                 {with: with, base: "30d", loose: []string{"31d"}, strict: []string{"30d", "29d"}},
+		ruleVEXSignedBy:            {with: vexTrust + with, base: "[vendor]", loose: []string{"[team]", "[vendor, team]"}, strict: []string{"[vendor]"}},
 		ruleVEXNever + ".severity": {with: with, base: "high", loose: []string{"critical"}, strict: []string{"high", "low"}},
 	}
 }

@@ -17,9 +17,9 @@ func parseOn(base, child string) (*Policy, error) {
 	baseSrc := "version: 1\nextends: default\n" + base
 	load := func(_ string, b Base) (string, []byte, error) {
 		switch {
-		case b.VEX && b.File == "b.json":
+		case b.VEX != nil && b.File == "b.json":
 			return b.File, []byte(sampleVEX + "\n"), nil
-		case b.VEX:
+		case b.VEX != nil:
 			return b.File, []byte(sampleVEX), nil
 		}
 		return "base.yaml", []byte(baseSrc), nil

@@ -20,7 +20,6 @@ import (
 	"github.com/imagegate/imagegate/gate/policies"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy"
-	"github.com/imagegate/imagegate/policy/vex"
 )
 
 const (
@@ -68,7 +67,7 @@ func readPolicy(p *program, c *cli.Context, path string) (*policy.Policy, error)
 	return pol, nil
 }
 
-// loadBase reads the policies that others build on. A path is relative to the file
+// loadBase reads the policies that others build on, and the VEX documents that they name. A path is relative to the file
 // that names it. An artifact is read from a registry once and then kept.
 func loadBase(p *program, c *cli.Context) policy.Loader {
 	return func(from string, b policy.Base) (string, []byte, error) {
@@ -90,11 +89,11 @@ func loadBase(p *program, c *cli.Context) policy.Loader {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(from), path)
 		}
-		limit := int64(maxPolicy)
-		if b.VEX {
-			limit = vex.MaxSize
+		if b.VEX != nil {
+			src, err := readVEX(p, c, path, b.VEX)
+			return path, src, err
 		}
-		src, err := input.ReadFile(c.Context, path, limit)
+		src, err := input.ReadFile(c.Context, path, maxPolicy)
 		return path, src, err
 	}
 }

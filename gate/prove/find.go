@@ -48,6 +48,9 @@ type Attachment struct {
 	MediaType   string
 	Annotations map[string]string // of the layer
 	Raw         []byte
+	// File is the file that a bundle beside it is about, nil for what is attached to an
+	// image.
+	File []byte
 }
 
 // Skipped is something attached that was not read, and why.

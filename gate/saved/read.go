@@ -60,6 +60,7 @@ type file struct {
 	images     int
 	missing    []Missing
 	release    *Release
+	vex        []evidence.VEXDocument
 }
 
 // member reads the value of a key of the file.
@@ -73,6 +74,10 @@ func (f *file) member(key string) error {
 		return f.json.Errorf("advisories must come before images")
 	case key == "advisories":
 		return f.json.Array(f.readAdvisory)
+	case key == "vex" && f.images > 0:
+		return f.json.Errorf("vex must come before images")
+	case key == "vex":
+		return f.json.Array(f.readVEX)
 	case key == "release":
 		return f.readRelease()
 	case key == "images":
@@ -157,8 +162,35 @@ func (f *file) readImage() error {
 			return err
 		}
 	}
+	for _, at := range saved.VEXAt {
+		if at < 0 || at >= len(f.vex) {
+			return f.json.Errorf("vex of the image: %d is not one of the %d documents that the file has before the images", at, len(f.vex))
+		}
+		img.VEX = append(img.VEX, f.vex[at])
+	}
 	f.images++
 	return f.visit(img)
+}
+
+// maxVEX bounds how many VEX documents a file has. A policy names at most 50, and many
+// images may be judged by several.
+const maxVEX = 1000
+
+// readVEX reads a VEX document. Whether it is the one that a policy names is compared
+// when an image is judged.
+func (f *file) readVEX() error {
+	var d evidence.VEXDocument
+	if err := f.json.Decode(&d); err != nil {
+		return err
+	}
+	switch {
+	case d.SHA256 == "" || d.Content == "":
+		return f.json.Errorf("a VEX document without sha256 or content")
+	case len(f.vex) == maxVEX:
+		return f.json.Errorf("more than %d VEX documents", maxVEX)
+	}
+	f.vex = append(f.vex, d)
+	return nil
 }
 
 // resolveAll makes the findings of a scan. A place that does not exist is an

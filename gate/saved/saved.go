@@ -1,10 +1,11 @@
 // Package saved keeps evidence in files, to be judged again later.
 //
-// A file is one JSON object with the keys schemaVersion, advisories, release, images
-// and missing, in this order; release is there when documents were judged. What findings say about a vulnerability is in
-// advisories, once for the whole file. A finding names its advisory by its place
-// there and its package by its place in the packages of the scan, both counted
-// from 0.
+// A file is one JSON object with the keys schemaVersion, advisories, vex, release,
+// images and missing, in this order; vex is there when the policy named VEX documents,
+// and release when documents were judged. What findings say about a vulnerability is in
+// advisories, and VEX documents are in vex, once for the whole file. A finding names its
+// advisory by its place there and its package by its place in the packages of the scan,
+// and an image names VEX documents by their places, all counted from 0.
 package saved
 
 import (
@@ -68,7 +69,8 @@ type (
 	}
 	image struct {
 		evidence.Image
-		Scan *scan `json:"scan,omitempty"`
+		Scan  *scan `json:"scan,omitempty"`
+		VEXAt []int `json:"vex,omitempty"`
 	}
 	scan struct {
 		evidence.Scan

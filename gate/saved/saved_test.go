@@ -325,3 +325,32 @@ func marshal(t *testing.T, v any) string {
 	}
 	return string(b)
 }
+
+// VEX documents are written once for all images, and each image names its own.
+func TestVEXDocumentsAreSavedOnce(t *testing.T) {
+	one := evidence.VEXDocument{Path: "a.json", SHA256: strings.Repeat("a", 64), Content: "{\"a\": \"\u2028<\"}\n", Signers: []evidence.Signer{{Key: "sha256:1"}}}
+	two := evidence.VEXDocument{Path: "b.json", SHA256: strings.Repeat("b", 64), Content: "{}"}
+	images := []evidence.Image{fullImage(), fullImage(), fullImage(), fullImage()}
+	images[0].VEX, images[1].VEX, images[3].VEX = []evidence.VEXDocument{one, two}, []evidence.VEXDocument{two}, []evidence.VEXDocument{one, two}
+	file := write(t, images)
+	if n := strings.Count(file, `"a.json"`); n != 1 {
+		t.Errorf("a document was written %d times", n)
+	}
+	got, _, err := read(saved.NewReader(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(images, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for name, change := range map[string][2]string{
+		"no such document": {`"vex":[0,1]`, `"vex":[0,2]`},
+		"before the first": {`"vex":[0,1]`, `"vex":[-1,1]`},
+		"no content":       {`"content":"{}"`, `"content":""`},
+		"an unknown key":   {`"content":"{}"`, `"content":"{}","until":"2027"`},
+	} {
+		if _, _, err := read(saved.NewReader(), strings.Replace(file, change[0], change[1], 1)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json/jsontext"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/strictjson"
@@ -33,6 +34,9 @@ func WriteRun(w io.Writer, run *gate.Run) error {
 	f := &fileWriter{w: w}
 	f.printf(`{"schemaVersion":%d`, version)
 	writeList(f, "advisories", t.advisories)
+	if len(t.vex) > 0 {
+		writeList(f, "vex", t.vex)
+	}
 	if r := releaseOf(run); r != nil {
 		writeValue(f, "release", r)
 	}
@@ -83,11 +87,13 @@ func writeList[T any](f *fileWriter, key string, list []T) {
 type table struct {
 	places     map[string]int
 	advisories []jsontext.Value
+	vex        []evidence.VEXDocument
 }
 
 func (t *table) image(img *evidence.Image) (image, error) {
+	documents := t.documents(img)
 	if img.Scan == nil {
-		return image{Image: *img}, nil
+		return image{Image: *img, VEXAt: documents}, nil
 	}
 	packages := make(map[evidence.Package]int, len(img.Scan.Packages))
 	for i, p := range img.Scan.Packages {
@@ -110,7 +116,24 @@ func (t *table) image(img *evidence.Image) (image, error) {
 			s.Findings[i].Package = &f.Package
 		}
 	}
-	return image{Image: *img, Scan: s}, nil
+	return image{Image: *img, Scan: s, VEXAt: documents}, nil
+}
+
+// documents returns the places of the VEX documents of an image, which it adds when they
+// are new. Those of the images of a run are the same.
+func (t *table) documents(img *evidence.Image) []int {
+	var out []int
+	for i := range img.VEX {
+		d := &img.VEX[i]
+		at := slices.IndexFunc(t.vex, func(o evidence.VEXDocument) bool {
+			return o.Path == d.Path && o.SHA256 == d.SHA256 && slices.Equal(o.Signers, d.Signers)
+		})
+		if at < 0 {
+			at, t.vex = len(t.vex), append(t.vex, *d)
+		}
+		out = append(out, at)
+	}
+	return out
 }
 
 // place returns the place of the advisory of f, which it adds when it is new.

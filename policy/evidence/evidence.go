@@ -66,6 +66,10 @@ type Image struct {
 	// Promotions is where the image is about to be copied; nil when it is not.
 	Promotions []Promotion `json:"promotions,omitempty"`
 
+	// VEX are the VEX documents that the policy named. In files they are written once
+	// for all images.
+	VEX []VEXDocument `json:"-"`
+
 	// Baseline is an image whose findings do not count as new, nil for none.
 	Baseline *Baseline `json:"-"`
 	// Earlier is what sealed evidence says of earlier runs. That of other images is

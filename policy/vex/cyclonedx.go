@@ -170,96 +170,10 @@ func pointers[T any](all []T) []*T {
 	return out
 }
 
-// refs returns what each bom-ref stands for: components, each a part of the one behind
-// it. The last is the component that the document is about.
-func (d *cdxDocument) refs() (map[string][]component, error) {
-	out := map[string][]component{}
-	var root []component
-	add := func(at, ref string, chain []component) error {
-		if _, twice := out[ref]; twice && ref != "" {
-			return fmt.Errorf("%s/bom-ref is %q, which is another component's", at, clip(ref))
-		}
-		out[ref] = chain
-		return nil
-	}
-	var walk func(at string, in []cdxComponent, parent []component) error
-	walk = func(at string, in []cdxComponent, parent []component) error {
-		if len(parent) > maxRelations {
-			return fmt.Errorf("%s: components are nested deeper than %d", at, maxRelations)
-		}
-		for i := range in {
-			place := fmt.Sprintf("%s/%d", at, i)
-			c, err := in[i].component(place)
-			if err != nil {
-				return err
-			}
-			chain := append([]component{c}, parent...)
-			if err := add(place, in[i].Ref, chain); err != nil {
-				return err
-			}
-			if err := walk(place+"/components", in[i].Components, chain); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if m := d.Metadata.Component; m != nil {
-		c, err := m.component("/metadata/component")
-		if err != nil {
-			return nil, err
-		}
-		root = []component{c}
-		if err := add("/metadata/component", m.Ref, root); err != nil {
-			return nil, err
-		}
-		if err := walk("/metadata/component/components", m.Components, root); err != nil {
-			return nil, err
-		}
-	}
-	if err := walk("/components", d.Components, root); err != nil {
-		return nil, err
-	}
-	var services func(at string, in []cdxService) error
-	services = func(at string, in []cdxService) error { // they are in no image
-		for i := range in {
-			place := fmt.Sprintf("%s/%d", at, i)
-			if err := add(place, in[i].Ref, []component{{sha256: otherHash}}); err != nil {
-				return err
-			}
-			if err := services(place+"/services", in[i].Services); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := services("/services", d.Services); err != nil {
-		return nil, err
-	}
-	delete(out, "")
-	return out, nil
-}
-
-func (in *cdxComponent) component(at string) (component, error) {
-	var c component
-	if in.PURL != "" {
-		if err := c.setPURL(at+"/purl", in.PURL); err != nil {
-			return c, err
-		}
-	}
-	for i, h := range in.Hashes {
-		if h.Algorithm == "SHA-256" && c.sha256 == "" {
-			c.sha256 = strings.ToLower(h.Content)
-		} else if i == 0 || h.Algorithm == "SHA-256" {
-			c.sha256 = otherHash
-		}
-	}
-	return c.withVersion(in.Version), nil
-}
-
 // cdxReader makes statements of vulnerabilities.
 type cdxReader struct {
 	document *cdxDocument
-	refs     map[string][]component
+	refs     cdxRefs
 	out      *Document
 	named    int // products of all statements
 }
