@@ -200,25 +200,24 @@ func (w *verification) readDemand(c *cli.Context) error {
 // image returns the answer about one image.
 func (w *verification) image(ctx context.Context, ref evidence.Reference) verified {
 	out := verified{ref: ref.Asked}
-	if out.digest, out.err = w.digest(ctx, ref); out.err != nil {
+	var platforms []string
+	if out.digest, platforms, out.err = w.digests(ctx, ref); out.err != nil {
 		return out
 	}
-	found := &prove.Found{Attachments: w.bundles}
-	if !w.offline {
-		repository, err := w.conn.client.Repository(ref.Asked)
-		if err == nil {
-			found, err = prove.Find(ctx, repository, out.digest)
-		}
-		if out.err = err; err != nil {
-			return out
-		}
+	found, err := w.find(ctx, ref, out.digest)
+	if out.err = err; err != nil {
+		return out
 	}
 	demand := w.demand
 	if len(demand.Resources) == 0 && ref.Source == evidence.SourceRegistry {
 		demand.Resources = []string{prove.RepositoryURI(ref.Name)}
 	}
 	all, refused := w.verifier.VerifyAll(found.Attachments, out.digest)
-	decision, more := prove.Decide(all, demand)
+	signed, err := w.platforms(ctx, ref, platforms)
+	if out.err = err; err != nil {
+		return out
+	}
+	decision, more := prove.DecideIndex(all, signed, demand)
 	out.decision, out.refused, out.skipped = decision, append(refused, more...), found.Skipped
 	switch {
 	case decision == nil:
@@ -230,21 +229,56 @@ func (w *verification) image(ctx context.Context, ref evidence.Reference) verifi
 	return out
 }
 
-// digest is what the reference names now. A tag that moves meanwhile changes nothing:
-// from here on only the digest counts.
-func (w *verification) digest(ctx context.Context, ref evidence.Reference) (string, error) {
+// find returns what may be signed about a digest.
+func (w *verification) find(ctx context.Context, ref evidence.Reference, digest string) (*prove.Found, error) {
+	if w.offline {
+		return &prove.Found{Attachments: w.bundles}, nil
+	}
+	repository, err := w.conn.client.Repository(ref.Asked)
+	if err != nil {
+		return nil, err
+	}
+	return prove.Find(ctx, repository, digest)
+}
+
+// platforms returns what trusted signers say about each platform of an index.
+func (w *verification) platforms(ctx context.Context, ref evidence.Reference, digests []string) ([][]prove.Verified, error) {
+	signed := make([][]prove.Verified, len(digests))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(verifyJobs)
+	for i, digest := range digests {
+		g.Go(func() error {
+			found, err := w.find(ctx, ref, digest)
+			if err != nil {
+				return err
+			}
+			all := slices.Clone(found.Attachments)
+			for k := range all {
+				all[k].Place += " of the platform " + digest
+			}
+			signed[i], _ = w.verifier.VerifyAll(all, digest)
+			return nil
+		})
+	}
+	return signed, g.Wait()
+}
+
+// digests are what the reference names now, and the platforms where that is an index.
+// A tag that moves meanwhile changes nothing: from here on only the digests count.
+func (w *verification) digests(ctx context.Context, ref evidence.Reference) (string, []string, error) {
 	if ref.Digest != "" && w.offline {
-		return ref.Digest, nil
+		return ref.Digest, nil, nil
 	}
 	root, err := w.sources[ref.Source].Open(ctx, ref)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if closer, ok := root.From.(interface{ Close() error }); ok {
 		defer func() { _ = closer.Close() }()
 	}
 	if root.Content == nil || root.Content.Digest == "" {
-		return "", errors.New("the image has no digest: a decision is about the digest of a manifest")
+		return "", nil, errors.New("the image has no digest: a decision is about the digest of a manifest")
 	}
-	return root.Content.Digest, nil
+	platforms, err := image.PlatformDigests(ctx, root, w.conn.imageLimits)
+	return root.Content.Digest, platforms, err
 }

@@ -102,6 +102,33 @@ func (n *resolution) inner(ctx context.Context, d *Descriptor, depth int64) ([]c
 	return n.flatten(ctx, doc, d.Digest, depth)
 }
 
+// PlatformDigests returns the digests of the images that an index holds, also within
+// indexes inside of it. It returns none for what is no index.
+func PlatformDigests(ctx context.Context, root *Root, limits Limits) ([]string, error) {
+	if root.Content == nil {
+		return nil, nil
+	}
+	n := &resolution{resolver: &resolver{limits: limits.Filled()}, from: root.From, name: root.Name}
+	doc, err := ParseDocument(root.Content.Raw, root.Content.MediaType, root.Descriptor.MediaType)
+	if err != nil {
+		return nil, n.fault("manifest "+root.Content.Digest, err)
+	}
+	if !doc.IsIndex() {
+		return nil, nil
+	}
+	children, err := n.flatten(ctx, doc, root.Content.Digest, 1)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for i := range children {
+		if c := &children[i]; !isAttestation(c, children) && !slices.Contains(out, c.Digest) {
+			out = append(out, c.Digest)
+		}
+	}
+	return out, nil
+}
+
 // sort puts one child among the images to judge, the other platforms or the
 // skipped manifests. A child of an unknown kind is an error: it could be an
 // image that a runtime chooses, and the gate would not have judged it.

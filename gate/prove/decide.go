@@ -114,6 +114,21 @@ func Decide(verified []Verified, d Demand) (*Decision, []Refusal) {
 	return newest, refused
 }
 
+// DecideIndex is [Decide] for an index, with what is signed about each of its platforms.
+// An index has no platform that failed after it passed: a runtime that is given the
+// index runs one of them. A platform that passed is no decision about the index.
+func DecideIndex(index []Verified, platforms [][]Verified, d Demand) (*Decision, []Refusal) {
+	newest, refused := Decide(index, d)
+	for _, platform := range platforms {
+		one, _ := Decide(slices.Concat(index, platform), d)
+		switch {
+		case one.Failed() && !newest.Failed(), newest.Passed() && !one.Passed():
+			newest = one
+		}
+	}
+	return newest, refused
+}
+
 func (d *Decision) newer(other *Decision) bool {
 	a, b := d.Summary, other.Summary
 	if a.TimeVerified.Equal(b.TimeVerified) {

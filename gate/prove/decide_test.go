@@ -268,3 +268,44 @@ func TestRequestsThatFail(t *testing.T) {
 		}
 	}
 }
+
+// A platform that failed after the index passed is the answer about the index, and one
+// that passed is none.
+func TestDecideIndex(t *testing.T) {
+	k := provetest.NewKey(t)
+	signed := func(changes ...func(*prove.Summary)) []prove.Verified {
+		found, err := prove.Find(t.Context(), attached(t, k, changes...), image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _ := verifier(t, k).VerifyAll(found.Attachments, image)
+		return all
+	}
+	list := func(c ...func(*prove.Summary)) []func(*prove.Summary) { return c }
+	soon, late := noon.Add(time.Hour), noon.Add(48*time.Hour)
+	for name, c := range map[string]struct {
+		index, platform []func(*prove.Summary)
+		want            string
+	}{
+		"nothing about the platform":    {list(passed(noon)), nil, "pass"},
+		"platform failed later":         {list(passed(noon)), list(failed(soon)), "fail"},
+		"platform failed before":        {list(passed(soon)), list(failed(noon)), "pass"},
+		"platform passed later":         {list(failed(noon)), list(passed(soon)), "fail"},
+		"only the platform passed":      {nil, list(passed(noon)), "none"},
+		"only the platform failed":      {nil, list(failed(noon)), "fail"},
+		"failed, then passed":           {list(passed(noon)), list(failed(noon.Add(time.Minute)), passed(soon)), "pass"},
+		"platform failed in the future": {list(passed(noon)), list(failed(late)), "none"},
+	} {
+		got, _ := prove.DecideIndex(signed(c.index...), [][]prove.Verified{nil, signed(c.platform...)}, prove.Demand{Now: noon.Add(2 * time.Hour)})
+		answer := "none"
+		switch {
+		case got.Failed():
+			answer = "fail"
+		case got.Passed():
+			answer = "pass"
+		}
+		if answer != c.want {
+			t.Errorf("%s: %s, want %s", name, answer, c.want)
+		}
+	}
+}
