@@ -325,6 +325,53 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// typed is a descriptor with another media type.
+func typed(d Descriptor, mediaType string) Descriptor {
+	d.MediaType = mediaType
+	return d
+}
+
+// An image that can run is not judged when it is attached, and does not go along.
+func TestImagesThatAreAttached(t *testing.T) {
+	const manifest, index = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
+	for config, runs := range map[string]bool{
+		"application/vnd.oci.image.config.v1+json": true, "application/vnd.docker.container.image.v1+json": true, "application/vnd.oci.empty.v1+json": false,
+	} {
+		attachment := func(m *memory, subject *Descriptor, layer string) Descriptor {
+			content := map[string]any{"config": typed(m.blob("{}"), config), "layers": []Descriptor{typed(m.blob("layer"), layer)}}
+			if subject != nil {
+				content["subject"] = subject
+			}
+			return m.put(manifest, content)
+		}
+		for name, attach := range map[string]func(m *memory, to *Descriptor, layer string){
+			"referrer": func(m *memory, to *Descriptor, layer string) { attachment(m, to, layer) },
+			"index as referrer": func(m *memory, to *Descriptor, layer string) {
+				m.put(index, map[string]any{"manifests": []Descriptor{attachment(m, nil, layer)}, "subject": to})
+			},
+			"tag of cosign": func(m *memory, to *Descriptor, layer string) {
+				m.tags[CosignTag(to.Digest, ".sig")] = attachment(m, nil, layer).Digest
+			},
+		} {
+			for layer, ofImage := range map[string]bool{
+				"application/vnd.oci.image.layer.v1.tar+gzip": true, "application/vnd.docker.image.rootfs.diff.tar.gzip": true,
+				"application/vnd.dev.cosign.simplesigning.v1+json": false, "application/vnd.in-toto+json": false,
+			} {
+				src, target := newMemory("s"), newMemory("t")
+				image := src.image("amd64", nil)
+				attach(src, &image, layer)
+				err := promoteTo(t, src, image.Digest, target, Options{}, "1")
+				if refused := runs && ofImage; (err != nil) != refused || refused && len(target.tags)+len(target.manifests) > 0 {
+					t.Errorf("%s with %s and %s: %v", name, config, layer, err)
+				}
+				if err := promoteTo(t, src, image.Digest, newMemory("t"), Options{Attachments: AttachmentsNone}, "1"); err != nil {
+					t.Errorf("%s without attachments: %v", name, err)
+				}
+			}
+		}
+	}
+}
+
 // A registry that serves other bytes later cannot change what arrives.
 func TestOtherBytesAtTheTarget(t *testing.T) {
 	src, index := fixture()

@@ -5,6 +5,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -57,12 +58,33 @@ type child struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
+// whyBuildKit is what an attestation in an index is to it.
+const whyBuildKit = "attestation of BuildKit"
+
+// runs reports whether the manifest is of an image that a runtime can start: its config
+// and one of its layers are those of an image. Signatures and attestations of cosign and
+// BuildKit have such a config too, and other layers. Everyone who may write to the source
+// repository can attach an image, and it would be in the target repository unjudged.
+func (d *document) runs() bool {
+	if d.Config == nil || !slices.Contains(imageConfigs, d.Config.MediaType) {
+		return false
+	}
+	return slices.ContainsFunc(d.Layers, func(l Descriptor) bool {
+		return slices.ContainsFunc(imageLayers, func(prefix string) bool { return strings.HasPrefix(l.MediaType, prefix) })
+	})
+}
+
+var (
+	imageConfigs = []string{"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
+	imageLayers  = []string{"application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."}
+)
+
 // why says what the manifest is to its index. BuildKit keeps its attestations
 // beside the platforms and marks them.
 func (c *child) why(parent string) string {
 	switch {
 	case c.Annotations["vnd.docker.reference.type"] == "attestation-manifest":
-		return "attestation of BuildKit"
+		return whyBuildKit
 	case parent == "image":
 		return "platform"
 	}
@@ -103,6 +125,9 @@ func (w *walker) walk(ctx context.Context, digest, why, parent string, depth int
 	d, err := m.parse()
 	if err != nil {
 		return nil, err
+	}
+	if (depth > 0 || why == whyBuildKit) && d.runs() {
+		return nil, fmt.Errorf("%s is attached to %s as %s, and it is an image that can run and was not judged: remove it from %s, or build the index without it", digest, parent, why, w.source.Name())
 	}
 	n := &node{Manifest: m, why: why, parent: parent}
 	w.seen[digest] = n

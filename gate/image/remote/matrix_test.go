@@ -148,12 +148,12 @@ func newSeed(text string) rand.Source {
 // artifact is an image of one layer, the same for the same seed.
 func artifact(t *testing.T, seed string) v1.Image {
 	t.Helper()
-	layer, err := random.Layer(2000, types.OCILayer, random.WithSource(newSeed(seed)))
+	layer, err := random.Layer(2000, "application/vnd.dev.sigstore.bundle.v0.3+json", random.WithSource(newSeed(seed)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	img, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), mutate.Addendum{
-		Layer: layer, Annotations: map[string]string{"dev.cosignproject.cosign/signature": seed}, MediaType: types.OCILayer,
+		Layer: layer, Annotations: map[string]string{"dev.cosignproject.cosign/signature": seed}, MediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
 	})
 	if err != nil {
 		t.Fatal(err)

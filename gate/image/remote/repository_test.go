@@ -92,7 +92,7 @@ func (r *writable) signed(t *testing.T, path string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		artifact = mutate.Subject(artifact, child).(v1.Image)
+		artifact = mutate.Subject(mutate.ConfigMediaType(artifact, "application/vnd.oci.empty.v1+json"), child).(v1.Image)
 		digest, err := partial.Descriptor(artifact)
 		if err != nil {
 			t.Fatal(err)
