@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// startHeap is what the heap of a start takes. More would cost memory in runs that scan:
-// what a huge page does not need cannot be given back.
+// startHeap is what the heap of a start takes. It costs memory: what is not needed of a
+// huge page cannot be given back.
 const startHeap = 16 << 20
 
 // The initialisers of Trivy's packages allocate 23 MB in small pieces. With pages of
