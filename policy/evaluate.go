@@ -21,6 +21,8 @@ type answer struct {
 	// missing is true when evidence was not collected. No level softens that: a
 	// warning would then cover something that was not examined.
 	missing bool
+	// notApplying is true for a rule that is asked and is off all the same.
+	notApplying bool
 }
 
 func passing(format string, args ...any) answer {
@@ -37,6 +39,14 @@ func undecided(format string, args ...any) answer {
 
 func off(format string, args ...any) answer {
 	return answer{result: ResultOff, message: fmt.Sprintf(format, args...)}
+}
+
+// notApplying answers for a rule that the policy asks and that has no meaning for what
+// is judged.
+func notApplying(format string, args ...any) answer {
+	a := off(format, args...)
+	a.notApplying = true
+	return a
 }
 
 func missing(what string) answer {

@@ -113,7 +113,7 @@ func (j *releaseJudge) applyRelease(r *Rule, w *evidence.Workload, check func() 
 		j.found[i].Cure = cmp.Or(j.found[i].Cure, a.cure, howFor(r, w))
 		j.settle(&j.found[i], level, j.lacking[i])
 	}
-	res.Result, res.Message, res.Allowed, res.Problems = a.result, a.message, a.allowed, j.found
+	res.Result, res.Message, res.Allowed, res.Problems, res.NotApplying = a.result, a.message, a.allowed, j.found, a.notApplying
 	j.summarise(&res)
 	if control := j.controlOf(r); control != "" && res.Result != ResultOff {
 		res.Control = control

@@ -140,7 +140,7 @@ func checkDockerfileNames(j *releaseJudge) answer {
 		asked += j.checkName(u)
 	}
 	if asked == 0 {
-		return off("the policy does not ask for names: reference.allow, reference.deny-tags")
+		return notApplying("the policy does not ask for names: reference.allow, reference.deny-tags")
 	}
 	a := passing("%s, all of them allowed", words.Plural(len(j.dockerfileUses()), "image"))
 	a.allowed = "images that the reference rules allow"

@@ -63,7 +63,7 @@ func (d *decoder) capabilities(n *yaml.Node, name string) ([]string, bool) {
 
 func checkWorkloadCapabilities(j *releaseJudge, w *evidence.Workload) answer {
 	if isWindows(w) {
-		return off("Windows has no capabilities")
+		return notApplying("Windows has no capabilities")
 	}
 	allowed := workloadCapabilitiesKey.value(j.s)
 	for i := range w.Containers {

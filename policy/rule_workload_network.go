@@ -62,7 +62,7 @@ func checkNetworkPolicy(j *releaseJudge) answer {
 		j.reportNetwork(j.networkProblem(lacking[key][0]), lacking[key])
 	}
 	if pods == 0 {
-		return off("no document has a pod")
+		return notApplying("no document has a pod")
 	}
 	a := passing("%s, all of them under a default deny", words.Plural(pods, "workload"))
 	a.allowed = "pods that a NetworkPolicy isolates"

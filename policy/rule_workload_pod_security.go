@@ -68,7 +68,7 @@ func (d *decoder) podSecurity(n *yaml.Node, name string) (podSecurity, bool) {
 func checkPodSecurity(j *releaseJudge, w *evidence.Workload) answer {
 	want := podSecurityKey.value(j.s)
 	if isService(w) {
-		return off("a Compose service is no pod")
+		return notApplying("a Compose service is no pod")
 	}
 	a := passing("meets %s", want)
 	a.allowed = "a pod that meets " + want.String()

@@ -29,7 +29,7 @@ func readOnlyRootRule() *Rule {
 
 func checkReadOnlyRoot(j *releaseJudge, w *evidence.Workload) answer {
 	if isWindows(w) {
-		return off("Windows has no read-only root file system")
+		return notApplying("Windows has no read-only root file system")
 	}
 	for i := range w.Containers {
 		c := &w.Containers[i]

@@ -23,7 +23,7 @@ func startsRule() *Rule {
 
 func checkStarts(j *releaseJudge, w *evidence.Workload) answer {
 	if isService(w) {
-		return off("the kubelet does not start a Compose service")
+		return notApplying("the kubelet does not start a Compose service")
 	}
 	for i := range w.Containers {
 		j.checkStart(w, &w.Containers[i])

@@ -61,6 +61,9 @@ type RuleResult struct {
 	Result Result
 	// Message says in one line what was found.
 	Message string
+	// NotApplying is true for a rule that the policy asks and that is off because it
+	// has no meaning for what is judged: it did not pass. Message says why.
+	NotApplying bool
 	// Allowed says what the policy allows, "at most 0 critical".
 	Allowed string
 	// Cure says what would make the rule pass.

@@ -138,10 +138,7 @@ func workloadTally(r *gate.Release) string {
 func notApplying(rules []policy.RuleResult) []string {
 	var out []string
 	for _, r := range rules {
-		// What is in no document can break no rule.
-		absent := strings.HasPrefix(r.Message, "no document has a ") && r.Rule != "workload.network-policy" || r.Message == "no Dockerfile was given" ||
-			strings.HasPrefix(r.Rule, "exception")
-		if r.Result == policy.ResultOff && !absent && r.Message != "the policy does not ask" && !strings.HasPrefix(r.Message, "levels.") {
+		if r.Result == policy.ResultOff && r.NotApplying {
 			out = append(out, r.Rule+" ("+r.Message+")")
 		}
 	}
