@@ -166,6 +166,21 @@ func unknownRollout(r *evidence.Release, _ *evidence.Image) {
 	r.Unknown = []evidence.Object{{APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout", Name: "p", Why: "spec.template looks like a pod template"}}
 }
 
+// The cure for a kind that is not known names a key that helps with that object.
+func TestUnknownCure(t *testing.T) {
+	for want, o := range map[string]evidence.Object{
+		"workload: {templates: {keda.sh/ScaledJob: spec.jobTargetRef.template}}; or": {APIVersion: "keda.sh/v1alpha1", Kind: "ScaledJob", PodTemplate: "spec.jobTargetRef.template"},
+		"judge its image by itself":              {APIVersion: "monitoring.coreos.com/v1", Kind: "Prometheus"},
+		"judge the manifests that it installs":   {APIVersion: "argoproj.io/v1alpha1", Kind: "Application", Installs: true},
+		"ignore-kinds: [tekton.dev/Task]":        {APIVersion: "tekton.dev/v1", Kind: "Task", PodTemplate: "spec.steps[0]"},
+		"ignore-kinds: [argoproj.io/AnyRollout]": {APIVersion: "argoproj.io/v1", Kind: "AnyRollout", PodTemplate: "spec.template"},
+	} {
+		if got := unknownCure(&o); !strings.Contains(got, want) || strings.Contains(got, "templates:") != (templateForm.MatchString(o.PodTemplate)) {
+			t.Errorf("%s: %s, want %q", o.Kind, got, want)
+		}
+	}
+}
+
 func TestPodSecurityTable(t *testing.T) {
 	const p = "workload: {pod-security: "
 	runReleaseCases(t, map[string]releaseCase{

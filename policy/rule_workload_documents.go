@@ -144,9 +144,20 @@ func (j *releaseJudge) checkUnknown(o *evidence.Object) {
 	if slices.Contains(ignoreKindsKey.value(j.s), groupKind(o)) {
 		return
 	}
-	at := spot{workload: o.ID(), at: o.At, cure: "say where its pod template is, workload: {templates: {" + groupKind(o) +
-		": spec.template}}, or that it may run what it likes, workload: {ignore-kinds: [" + groupKind(o) + "]}"}
+	at := spot{workload: o.ID(), at: o.At, cure: unknownCure(o)}
 	j.misses(at, "the kind %s of %s is not known: %s", o.Kind, o.APIVersion, orText(o.Why, "it may run images"))
+}
+
+// unknownCure says what to do about an object of an unknown kind.
+func unknownCure(o *evidence.Object) string {
+	ignore := "say that it may run what it likes: workload: {ignore-kinds: [" + groupKind(o) + "]}"
+	switch {
+	case o.Installs:
+		return "judge the manifests that it installs, and " + ignore
+	case templateForm.MatchString(o.PodTemplate):
+		return "say where its pod template is: workload: {templates: {" + groupKind(o) + ": " + o.PodTemplate + "}}; or " + ignore
+	}
+	return "judge its image by itself, and " + ignore
 }
 
 // groupKind names a kind as policies do, without its version.

@@ -86,6 +86,11 @@ type Object struct {
 	// Why says what an object of an unknown kind holds: "spec.template looks like a
 	// pod template".
 	Why string `json:"why,omitempty"`
+	// PodTemplate is the path at which an object of an unknown kind seems to have a pod
+	// template, "" for none.
+	PodTemplate string `json:"podTemplate,omitempty"`
+	// Installs is true for a kind that installs manifests from elsewhere.
+	Installs bool `json:"installs,omitempty"`
 }
 
 // ID names the object in reports and in exceptions: "shop/Deployment/web", and

@@ -158,15 +158,12 @@ func (r *reader) listItself(o *object) {
 // besideItems looks at the other fields of a list of a kind that is not known: a custom
 // resource may be called AllowList, have items, and run something all the same.
 func (r *reader) besideItems(o *object) {
-	if scheme.Scheme.Recognizes(o.group) {
+	if kinds().Recognizes(o.group) {
 		return
 	}
 	bare := *o
 	bare.value = withoutItems(o.value)
-	if why := suspicious(&bare, ""); why != "" {
-		bare.Why = why
-		r.release.Unknown = append(r.release.Unknown, bare.Object)
-	}
+	r.suspect(&bare, "")
 }
 
 func withoutItems(v *value) *value {

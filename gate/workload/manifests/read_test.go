@@ -208,6 +208,16 @@ func TestUnknownKinds(t *testing.T) {
 		"an image in parts":     {custom("a.example/v1\nkind: A", "{image: {repository: x, tag: y}}"), nil, "spec.image looks like an image", 0, ""},
 		"the name of an image":  {custom("postgresql.cnpg.io/v1\nkind: Cluster", "{imageName: 'ghcr.io/cloudnative-pg/postgresql:17'}"), nil, "spec.imageName looks like an image", 0, ""},
 		"its own namespace":     {custom("serving.knative.dev/v1\nkind: Service", "{template: "+template+"}"), nil, "spec.template.spec.containers", 0, ""},
+		"a pod that is placed":  {custom("cert-manager.io/v1\nkind: ClusterIssuer", "{acme: {solvers: [{http01: {ingress: {podTemplate: {metadata: {labels: {a: b}}, spec: {nodeSelector: {a: b}, tolerations: [{operator: Exists}]}}}}}]}}"), nil, "", 0, ""},
+		"a pod that gets more":  {custom("cert-manager.io/v1\nkind: ClusterIssuer", "{podTemplate: {spec: {nodeSelector: {a: b}, volumes: [{name: a, hostPath: {path: /}}]}}}"), nil, "spec.podTemplate looks like a pod template", 0, ""},
+		"tags that exist":       {custom("image.toolkit.fluxcd.io/v1beta2\nkind: ImageRepository", "{image: registry.example.no/shop/web}"), nil, "", 0, ""},
+		"what others must be":   {custom("kyverno.io/v1\nkind: ClusterPolicy", "{rules: [{validate: {pattern: {spec: {containers: [{image: x}]}}}, verifyImages: [{imageReferences: [x]}]}]}"), nil, "", 0, ""},
+		"what a policy makes":   {custom("kyverno.io/v1\nkind: ClusterPolicy", "{rules: [{validate: {message: no}, generate: {data: {spec: {containers: [{image: x}]}}}}]}"), nil, "spec.rules[0].generate.data.spec.containers looks like", 0, ""},
+		"a rule of no policy":   {custom("a.example/v1\nkind: ClusterPolicy", "{rules: [{validate: {pattern: {spec: {containers: [{image: x}]}}}}]}"), nil, "spec.rules[0].validate.pattern.spec.containers looks like", 0, ""},
+		"allowed images":        {custom("constraints.gatekeeper.sh/v1beta1\nkind: K8sAllowedRepos", "{parameters: {exemptImages: [a]}}"), nil, "", 0, ""},
+		"numbers of Knative":    {custom("serving.knative.dev/v1\nkind: Service", "{template: {spec: {containerConcurrency: 10, timeoutSeconds: 5, containers: [{image: 'registry.example.no/a:1'}]}}}"), map[string]string{"serving.knative.dev/Service": "spec.template"}, "", 1, ""},
+		"no number of Knative":  {custom("serving.knative.dev/v1\nkind: Service", "{template: {spec: {timeoutSeconds: {image: x}, containers: [{image: 'registry.example.no/a:1'}]}}}"), map[string]string{"serving.knative.dev/Service": "spec.template"}, "", 0, "timeoutSeconds"},
+		"numbers of others":     {custom(rollout, "{template: {spec: {containerConcurrency: 10, containers: [{name: c, image: 'registry.example.no/a:1'}]}}}"), templates, "", 0, "containerConcurrency"},
 		"something deployed":    {custom("argoproj.io/v1alpha1\nkind: Application", "{source: {path: x}}"), nil, "it installs manifests", 0, ""},
 		"runs nothing":          {custom("cert-manager.io/v1\nkind: Certificate", "{secretName: a, imagePullSecrets: [{name: x}]}"), nil, "", 0, ""},
 		"a definition":          {custom("apiextensions.k8s.io/v1\nkind: CustomResourceDefinition", "{versions: [{schema: {image: {type: string}}}]}"), nil, "", 0, ""},
@@ -224,6 +234,36 @@ func TestUnknownKinds(t *testing.T) {
 		if !strings.Contains(why, tt.unknown) || (tt.unknown == "") != (len(r.Unknown) == 0) || len(r.Workloads) != tt.workloads || !strings.Contains(problems(r), tt.problem) || tt.problem == "" && problems(r) != "" {
 			t.Errorf("%s: unknown %q, %d workloads, problems %q", name, why, len(r.Workloads), problems(r))
 		}
+	}
+}
+
+// The place of what seems to be a pod template is named, so that a policy can name it.
+func TestPlaceOfUnknownTemplate(t *testing.T) {
+	const containers = "{containers: [{name: c, image: 'registry.example.no/a:1'}]}"
+	for spec, want := range map[string]string{
+		"{jobTargetRef: {template: {spec: " + containers + "}}}": "spec.jobTargetRef.template",
+		"{podSpec: " + containers + "}":                          "spec.podSpec",
+		"{podTemplate: {spec: " + containers + "}}":              "spec.podTemplate",
+		"{runner: " + containers + "}":                           "spec.runner",
+		containers:                                               "spec",
+		"{nodes: [{template: {spec: " + containers + "}}]}":      "",
+		"{image: x}": "",
+	} {
+		r := Parse("m.yaml", []byte("apiVersion: a.example/v1\nkind: A\nmetadata: {name: a}\nspec: "+spec+"\n"), Options{})
+		if len(r.Unknown) != 1 || r.Unknown[0].PodTemplate != want {
+			t.Fatalf("%s: %+v, want %q", spec, r.Unknown, want)
+		}
+		if want == "" {
+			continue
+		}
+		o := Options{Templates: map[string]string{"a.example/A": want}}
+		if r := Parse("m.yaml", []byte("apiVersion: a.example/v1\nkind: A\nmetadata: {name: a}\nspec: "+spec+"\n"), o); len(r.Workloads) != 1 || len(r.Unknown) > 0 {
+			t.Errorf("%s: a policy that names %s has %d workloads, %+v, %s", spec, want, len(r.Workloads), r.Unknown, problems(r))
+		}
+	}
+	r := Parse("m.yaml", []byte("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\n"), Options{})
+	if len(r.Unknown) != 1 || !r.Unknown[0].Installs {
+		t.Errorf("an Application: %+v", r.Unknown)
 	}
 }
 

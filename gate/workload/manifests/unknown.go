@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -38,10 +37,7 @@ func (r *reader) unknown(o *object) {
 		}
 		known = path
 	}
-	if why := suspicious(o, known); why != "" {
-		o.Why = why
-		r.release.Unknown = append(r.release.Unknown, o.Object)
-	}
+	r.suspect(o, known)
 }
 
 // isForeignPolicy reports network policies of other APIs than that of Kubernetes.
@@ -62,6 +58,7 @@ func (r *reader) customTemplate(o *object, path string) bool {
 		r.release.Unknown = append(r.release.Unknown, o.Object)
 		return false
 	}
+	t = withoutExtensions(o.group.Group, t)
 	if t.field("containers") != nil { // a PodSpec without the metadata around it
 		t = &value{kind: kindMap, line: t.line, column: t.column, fields: []field{{name: "spec", line: t.line, column: t.column, value: t}}, size: t.size + 12, count: t.count + 1}
 	}
@@ -80,6 +77,32 @@ func (r *reader) customTemplate(o *object, path string) bool {
 	return true
 }
 
+// extensions are fields that kinds have beside those of a PodSpec. They are numbers.
+var extensions = map[string][]string{
+	"serving.knative.dev": {"containerConcurrency", "timeoutSeconds", "responseStartTimeoutSeconds", "idleTimeoutSeconds"},
+}
+
+// withoutExtensions returns a pod template, or a PodSpec, without the numbers that its
+// kind has beside it.
+func withoutExtensions(group string, t *value) *value {
+	names := extensions[group]
+	if len(names) == 0 {
+		return t
+	}
+	out := *t
+	out.fields = nil
+	for _, f := range t.fields {
+		switch {
+		case f.value.jsonType() == "number" && slices.Contains(names, f.name):
+			continue
+		case f.name == "spec" && f.value.kind == kindMap:
+			f.value = withoutExtensions(group, f.value)
+		}
+		out.fields = append(out.fields, f)
+	}
+	return &out
+}
+
 func templateAt(path string, t *corev1.PodTemplateSpec, own *value) template {
 	return template{path: path, meta: &t.ObjectMeta, spec: &t.Spec, own: own}
 }
@@ -88,76 +111,4 @@ func text(s string) *value {
 	v := &value{scalar: quoted(s)}
 	v.size = len(v.scalar)
 	return v
-}
-
-// deployers are kinds that install other manifests, which are not among the
-// documents.
-var deployers = []string{
-	"argoproj.io/Application", "argoproj.io/ApplicationSet", "helm.toolkit.fluxcd.io/HelmRelease", "kustomize.toolkit.fluxcd.io/Kustomization",
-	"helm.cattle.io/HelmChart", "fleet.cattle.io/GitRepo", "fleet.cattle.io/Bundle", "source.toolkit.fluxcd.io/HelmChart",
-}
-
-// suspicious says what in an object looks like something that runs, "" for nothing.
-// The pod template at known has been read.
-func suspicious(o *object, known string) string {
-	if slices.Contains(deployers, o.group.Group+"/"+o.Kind) {
-		return "it installs manifests that are not among the documents"
-	}
-	found := ""
-	var walk func(v *value, path string)
-	walk = func(v *value, path string) {
-		if found != "" || known != "" && path == known {
-			return
-		}
-		for i, item := range v.items {
-			walk(item, path+"["+itoa(i)+"]")
-		}
-		for i := range v.fields {
-			f := &v.fields[i]
-			at := strings.TrimPrefix(path+"."+f.name, ".")
-			if at == "metadata" || at == "status" {
-				continue
-			}
-			if what := looksLike(f); what != "" && found == "" && at != known {
-				found = at + " looks like " + what
-				return
-			}
-			walk(f.value, at)
-		}
-	}
-	walk(o.value, "")
-	return found
-}
-
-// imageFields are other names of fields that hold an image or a part of its name, in
-// lower case. CloudNativePG has imageName.
-var imageFields = []string{
-	"imagename", "imageref", "imagereference", "imageurl", "imageuri", "imagerepository", "imagerepo", "imagetag", "imagedigest",
-	"containerimagename", "dockerimagename", "baseimagename", "imageoverride",
-}
-
-// looksLike says what a field looks like: a pod template or an image.
-func looksLike(f *field) string {
-	v := f.value
-	switch name := strings.ToLower(f.name); {
-	case (name == "containers" || name == "initcontainers" || name == "ephemeralcontainers") && v.kind == kindList && len(v.items) > 0:
-		return "the containers of a pod"
-	case (name == "podtemplate" || name == "podspec" || name == "podtemplatespec" || name == "jobtemplate") && v.kind == kindMap:
-		return "a pod template"
-	case slices.Contains(imageFields, name) && filled(v):
-		return "an image"
-	case (name == "image" || strings.HasSuffix(name, "image") || strings.HasSuffix(name, "images")) && filled(v):
-		return "an image"
-	}
-	return ""
-}
-
-func filled(v *value) bool {
-	switch v.kind {
-	case kindScalar:
-		return v.text() != ""
-	case kindList:
-		return len(v.items) > 0
-	}
-	return len(v.fields) > 0
 }

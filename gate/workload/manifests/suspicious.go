@@ -1,0 +1,163 @@
+package manifests
+
+import (
+	"slices"
+	"strings"
+)
+
+// suspect lists an object of an unknown kind that may run something. The pod template at
+// known has been read.
+func (r *reader) suspect(o *object, known string) {
+	s := suspicion{known: known, describes: describing[groupKind(o)]}
+	if slices.Contains(deployers, groupKind(o)) {
+		s.why, s.installs = "it installs manifests that are not among the documents", true
+	} else if !runsNothing(o) {
+		s.walk(o.value, "")
+	}
+	if s.why == "" {
+		return
+	}
+	found := o.Object
+	found.Why, found.PodTemplate, found.Installs = s.why, s.template, s.installs
+	r.release.Unknown = append(r.release.Unknown, found)
+}
+
+// groupKind names a kind as policies do.
+func groupKind(o *object) string { return o.group.Group + "/" + o.Kind }
+
+// deployers are kinds that install other manifests, which are not among the
+// documents.
+var deployers = []string{
+	"argoproj.io/Application", "argoproj.io/ApplicationSet", "helm.toolkit.fluxcd.io/HelmRelease", "kustomize.toolkit.fluxcd.io/Kustomization",
+	"helm.cattle.io/HelmChart", "fleet.cattle.io/GitRepo", "fleet.cattle.io/Bundle", "source.toolkit.fluxcd.io/HelmChart",
+}
+
+// runsNothing reports kinds that name images only to say which exist or which are allowed.
+func runsNothing(o *object) bool {
+	return o.group.Group == "constraints.gatekeeper.sh" || slices.Contains([]string{
+		"image.toolkit.fluxcd.io/ImageRepository", "image.toolkit.fluxcd.io/ImagePolicy", "image.toolkit.fluxcd.io/ImageUpdateAutomation",
+		"policy.sigstore.dev/ClusterImagePolicy", "templates.gatekeeper.sh/ConstraintTemplate",
+		"policies.kyverno.io/ValidatingPolicy", "policies.kyverno.io/ImageValidatingPolicy",
+	}, groupKind(o))
+}
+
+// describing lists the fields of kinds that describe what other objects must look like.
+// The kinds have other fields, by which they make objects.
+var describing = map[string][]string{
+	"kyverno.io/ClusterPolicy": kyvernoPatterns, "kyverno.io/Policy": kyvernoPatterns,
+}
+
+var kyvernoPatterns = []string{"match", "exclude", "preconditions", "context", "validate", "verifyImages"}
+
+// inRule reports a field of a rule that describes other objects.
+func inRule(path string, fields []string) bool {
+	rest, ok := strings.CutPrefix(path, "spec.rules[")
+	_, name, in := strings.Cut(rest, "].")
+	return ok && in && slices.Contains(fields, name)
+}
+
+// suspicion looks for what in an object seems to run something.
+type suspicion struct {
+	known     string   // path of a pod template that has been read
+	describes []string // fields of its rules that describe other objects
+
+	why      string
+	template string // path of what seems to be a pod template
+	installs bool
+}
+
+// walk looks into a value. The first thing found is enough.
+func (s *suspicion) walk(v *value, path string) {
+	if s.why != "" || s.known != "" && path == s.known {
+		return
+	}
+	for i, item := range v.items {
+		s.walk(item, path+"["+itoa(i)+"]")
+	}
+	for i := range v.fields {
+		f := &v.fields[i]
+		at := strings.TrimPrefix(path+"."+f.name, ".")
+		if s.why != "" || at == "metadata" || at == "status" || inRule(at, s.describes) {
+			continue
+		}
+		if what := looksLike(f); what != "" && at != s.known {
+			s.why, s.template = at+" looks like "+what, templatePath(at, v)
+			return
+		}
+		s.walk(f.value, at)
+	}
+}
+
+// templatePath returns the path of the pod template whose containers are at a path,
+// without its metadata that of the PodSpec, "" for none that a policy could name. v holds
+// the field at the path.
+func templatePath(at string, v *value) string {
+	if strings.Contains(at, "[") {
+		return ""
+	}
+	if f := v.field(lastOf(at)); f != nil && (f.field("containers") != nil || f.field("spec").field("containers") != nil) {
+		return at
+	}
+	if c := v.field("containers"); c == nil || c.kind != kindList {
+		return ""
+	}
+	parent := at[:max(strings.LastIndexByte(at, '.'), 0)]
+	if above, ok := strings.CutSuffix(parent, ".spec"); ok {
+		return above
+	}
+	return parent
+}
+
+// plainPodFields say where pods run, and as whom they talk to the cluster. They run
+// nothing, and give the pods nothing of the node.
+var plainPodFields = []string{
+	"nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName", "schedulerName", "serviceAccountName", "imagePullSecrets",
+	"terminationGracePeriodSeconds", "resources",
+}
+
+// onlyPlaces reports a pod template that says nothing but where its pods run. That of an
+// issuer of cert-manager is one.
+func onlyPlaces(v *value) bool {
+	for i := range v.fields {
+		switch f := &v.fields[i]; {
+		case f.name == "metadata", slices.Contains(plainPodFields, f.name):
+		case f.name == "spec" && f.value.kind == kindMap && onlyPlaces(f.value):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// imageFields are other names of fields that hold an image or a part of its name, in
+// lower case. CloudNativePG has imageName.
+var imageFields = []string{
+	"imagename", "imageref", "imagereference", "imageurl", "imageuri", "imagerepository", "imagerepo", "imagetag", "imagedigest",
+	"containerimagename", "dockerimagename", "baseimagename", "imageoverride",
+}
+
+// looksLike says what a field looks like: a pod template or an image.
+func looksLike(f *field) string {
+	v := f.value
+	switch name := strings.ToLower(f.name); {
+	case (name == "containers" || name == "initcontainers" || name == "ephemeralcontainers") && v.kind == kindList && len(v.items) > 0:
+		return "the containers of a pod"
+	case (name == "podtemplate" || name == "podspec" || name == "podtemplatespec" || name == "jobtemplate") && v.kind == kindMap && !onlyPlaces(v):
+		return "a pod template"
+	case slices.Contains(imageFields, name) && filled(v):
+		return "an image"
+	case (name == "image" || strings.HasSuffix(name, "image") || strings.HasSuffix(name, "images")) && filled(v):
+		return "an image"
+	}
+	return ""
+}
+
+func filled(v *value) bool {
+	switch v.kind {
+	case kindScalar:
+		return v.text() != ""
+	case kindList:
+		return len(v.items) > 0
+	}
+	return len(v.fields) > 0
+}
