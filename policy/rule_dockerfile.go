@@ -118,7 +118,7 @@ func (j *releaseJudge) known(u evidence.ImageUse) bool {
 	if u.Ref != "" && u.Name != "" {
 		return true
 	}
-	j.undecided(spot{at: u.At, cure: "give the ARG a default, or name the image"}, "the name of an image is not known: %s", orText(u.Problem, "its name is missing"))
+	j.undecided(spot{at: u.At, cure: "give the ARG a default, name the image, or judge one build: --build-arg NAME=VALUE"}, "the name of an image is not known: %s", orText(u.Problem, "its name is missing"))
 	return false
 }
 

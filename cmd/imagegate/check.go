@@ -59,7 +59,7 @@ func runCheck(p *program, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	docs, err := readDocuments(p, c, run)
+	docs, err := readDocuments(p, c, run, refs)
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -30,6 +32,7 @@ const (
 	flagNamespace  = "namespace"
 	flagCompose    = "compose"
 	flagDockerfile = "dockerfile"
+	flagBuildArg   = "build-arg"
 	flagAs         = "as"
 )
 
@@ -40,6 +43,7 @@ func documentFlags() []cli.Flag {
 		&cli.StringFlag{Name: flagNamespace, Usage: "`NAMESPACE` of the objects in manifests that name none"},
 		&cli.StringSliceFlag{Name: flagCompose, Usage: "also judge the services of the Compose file `FILE`, and their images"},
 		&cli.StringSliceFlag{Name: flagDockerfile, Usage: "also judge the Dockerfile `FILE[#STAGE]`, and the names of its images; STAGE is the one that is built, without it the last one"},
+		&cli.StringSliceFlag{Name: flagBuildArg, Usage: "judge the Dockerfiles as they are built with the argument `NAME=VALUE`"},
 		&cli.StringSliceFlag{Name: flagAs, Usage: "read the image that a document calls REF from SOURCE, before it is pushed: `REF=SOURCE`, or service:NAME=SOURCE for a\n" +
 			"Compose service; SOURCE is oci:DIR[:TAG] or an image in a registry"},
 		&cli.StringFlag{Name: flagWritePinned, Usage: "write the documents to `OUT` with every image pinned to its judged digest, when all passed: a file for one document,\n" +
@@ -75,10 +79,13 @@ func namesDocuments(c *cli.Context) bool {
 }
 
 // readDocuments reads the documents of the command line. It returns nil when there
-// are none.
-func readDocuments(p *program, c *cli.Context, run *setup) (*documents, error) {
+// are none. refs are the images that the command line names beside them.
+func readDocuments(p *program, c *cli.Context, run *setup, refs []string) (*documents, error) {
 	if c.IsSet(flagNamespace) && len(c.StringSlice(flagManifests)) == 0 {
 		return nil, usagef("flag --%s: no manifests are given", flagNamespace).WithHint("imagegate check --manifests k8s/ --namespace shop")
+	}
+	if c.IsSet(flagBuildArg) && len(c.StringSlice(flagDockerfile)) == 0 {
+		return nil, usagef("flag --%s: no Dockerfile is given", flagBuildArg).WithHint("imagegate check --dockerfile Dockerfile --build-arg VERSION=1.4.2")
 	}
 	if !namesDocuments(c) {
 		if c.IsSet(flagAs) {
@@ -104,15 +111,10 @@ func readDocuments(p *program, c *cli.Context, run *setup) (*documents, error) {
 		d.release.Append(read.Release)
 		d.notes = append(d.notes, read.Notes...)
 	}
-	for _, value := range c.StringSlice(flagDockerfile) {
-		name, stage := cutStage(value)
-		read, err := dockerfile.Read(c.Context, name, stage)
-		if err != nil {
-			return nil, documentError(flagDockerfile, err)
-		}
-		d.release.Append(read)
+	if err := d.readDockerfiles(c); err != nil {
+		return nil, err
 	}
-	return d, d.readElsewhere(c.StringSlice(flagAs), c.Bool("attest"))
+	return d, d.readElsewhere(c.StringSlice(flagAs), c.Bool("attest"), refs)
 }
 
 // readManifests reads the manifests of the command line.
@@ -136,6 +138,53 @@ func (d *documents) readManifests(p *program, c *cli.Context, policy *policy.Pol
 	return nil
 }
 
+// readDockerfiles reads the Dockerfiles of the command line.
+func (d *documents) readDockerfiles(c *cli.Context) error {
+	args, err := buildArgs(c)
+	if err != nil {
+		return err
+	}
+	for _, value := range c.StringSlice(flagDockerfile) {
+		name, stage := cutStage(value)
+		read, err := dockerfile.Read(c.Context, name, dockerfile.Options{Target: stage, Args: args})
+		if err != nil {
+			return documentError(flagDockerfile, err)
+		}
+		d.release.Append(read)
+	}
+	var declared []string
+	for i := range d.release.Dockerfiles {
+		declared = append(declared, d.release.Dockerfiles[i].BuildArgs...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		if !slices.Contains(declared, name) && d.understood() {
+			return usagef("flag --%s: no Dockerfile declares ARG %s", flagBuildArg, name).WithHint("the build would ignore it: correct the name, which has its case, or leave it out")
+		}
+		d.notes = append(d.notes, fmt.Sprintf("ARG %s of the Dockerfiles has the value of --%s", name, flagBuildArg))
+	}
+	return nil
+}
+
+// buildArgs reads the arguments of the build. None comes from the environment: that of
+// this run is not that of the build.
+func buildArgs(c *cli.Context) (map[string]string, error) {
+	args := map[string]string{}
+	for _, text := range c.StringSlice(flagBuildArg) {
+		name, value, ok := strings.Cut(text, "=")
+		_, twice := args[name]
+		switch {
+		case !ok || name == "":
+			return nil, usagef("flag --%s: %q is not NAME=VALUE", flagBuildArg, name).WithHint("the environment is not read: --%s %s=VALUE", flagBuildArg, cmp.Or(name, "NAME"))
+		case twice:
+			return nil, usagef("flag --%s: %s is given twice", flagBuildArg, name).WithHint("give one value")
+		case c.IsSet(flagWritePinned):
+			return nil, usagef("flag --%s: the pinned Dockerfile would hold for one value of ARG %s alone", flagWritePinned, name).WithHint("write the value into the Dockerfile as the default")
+		}
+		args[name] = value
+	}
+	return args, nil
+}
+
 // cutStage cuts FILE#STAGE. A file whose name has a # is meant as a whole.
 func cutStage(value string) (name, stage string) {
 	if _, err := os.Lstat(value); err == nil {
@@ -156,8 +205,9 @@ func documentError(flag string, err error) error {
 	return fmt.Errorf("read the document of --%s: %w", flag, err)
 }
 
-// readElsewhere applies every --as to the images of the documents.
-func (d *documents) readElsewhere(values []string, attest bool) error {
+// readElsewhere applies every --as to the images of the documents. alone are the images
+// that are named by themselves.
+func (d *documents) readElsewhere(values []string, attest bool, alone []string) error {
 	if len(values) > 0 && attest {
 		return usagef("flag --%s: a decision cannot be signed about an image that is not where its name says", flagAs).
 			WithHint("push the image, check it by its name, and sign that")
@@ -166,6 +216,10 @@ func (d *documents) readElsewhere(values []string, attest bool) error {
 		a, err := image.ParseAs(value)
 		if err != nil {
 			return usagef("flag --%s: %w", flagAs, err)
+		}
+		if i := slices.IndexFunc(alone, a.Names); i >= 0 {
+			return usagef("flag --%s: %s is also named alone, and an image that is named alone is judged where its name says", flagAs, alone[i]).
+				WithHint("leave the image out: the documents name it; or name %s to judge that alone", a.Source)
 		}
 		used, err := d.apply(&a)
 		if err != nil {

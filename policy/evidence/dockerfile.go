@@ -6,8 +6,11 @@ import "strings"
 type Dockerfile struct {
 	File string `json:"file"`
 	// Target is the stage that is built, "" for the last one.
-	Target string  `json:"target,omitempty"`
-	Stages []Stage `json:"stages"`
+	Target string `json:"target,omitempty"`
+	// BuildArgs are the names of the arguments that the file declares and that were given
+	// for the build. Their values may be secret.
+	BuildArgs []string `json:"buildArgs,omitempty"`
+	Stages    []Stage  `json:"stages"`
 }
 
 // Stage is one stage of a Dockerfile.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -29,20 +30,28 @@ const (
 	maxStages = 1000
 )
 
-// Read reads the Dockerfile that is called name. target is the stage that is built,
-// "" for the last one. The error is that the file cannot be read at all; what is
-// wrong in it becomes problems of its document.
-func Read(ctx context.Context, name, target string) (*evidence.Release, error) {
+// Options say how a Dockerfile is built.
+type Options struct {
+	// Target is the stage that is built, "" for the last one.
+	Target string
+	// Args are the arguments of the build by name. They count before the defaults of
+	// ARG in the file.
+	Args map[string]string
+}
+
+// Read reads the Dockerfile that is called name. The error is that the file cannot be
+// read at all; what is wrong in it becomes problems of its document.
+func Read(ctx context.Context, name string, o Options) (*evidence.Release, error) {
 	data, err := input.ReadFile(ctx, name, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(name, data, target), nil
+	return Parse(name, data, o), nil
 }
 
 // Parse reads the bytes of a Dockerfile.
-func Parse(name string, data []byte, target string) *evidence.Release {
-	r := &reader{file: name, lines: strings.Split(string(data), "\n"), target: target, dockerfile: evidence.Dockerfile{File: name, Target: target}}
+func Parse(name string, data []byte, o Options) *evidence.Release {
+	r := &reader{file: name, lines: strings.Split(string(data), "\n"), options: o, dockerfile: evidence.Dockerfile{File: name, Target: o.Target}}
 	r.parse(data)
 	sum := sha256.Sum256(data)
 	document := evidence.Document{
@@ -61,7 +70,7 @@ func Parse(name string, data []byte, target string) *evidence.Release {
 type reader struct {
 	file       string
 	lines      []string
-	target     string
+	options    Options
 	escape     rune
 	dockerfile evidence.Dockerfile
 	problems   []evidence.DocumentProblem
@@ -175,7 +184,7 @@ func (r *reader) stages(stages []instructions.Stage, args []instructions.ArgComm
 	r.global = &variables{values: map[string]string{}}
 	for _, arg := range args {
 		for _, a := range arg.Args {
-			r.global.declare(r.lex(), a, nil)
+			r.declare(r.global, a, nil)
 		}
 	}
 	for i := range stages {
@@ -185,6 +194,20 @@ func (r *reader) stages(stages []instructions.Stage, args []instructions.ArgComm
 		r.commands(i, &stages[i])
 	}
 	r.checkTarget()
+}
+
+// declare reads one ARG. A value that is given for the build counts before all that the
+// file says.
+func (r *reader) declare(scope *variables, arg instructions.KeyValuePairOptional, global *variables) {
+	value, given := r.options.Args[arg.Key]
+	if !given {
+		scope.declare(r.lex(), arg, global)
+		return
+	}
+	scope.set(arg.Key, value, "")
+	if d := &r.dockerfile; !slices.Contains(d.BuildArgs, arg.Key) {
+		d.BuildArgs = append(d.BuildArgs, arg.Key)
+	}
 }
 
 func (r *reader) lex() *shell.Lex { return shell.NewLex(r.escape) }
@@ -221,7 +244,7 @@ func (r *reader) named(name string) int {
 
 // checkTarget reports a target that is no stage.
 func (r *reader) checkTarget() {
-	if r.target != "" && r.built() < 0 {
+	if r.options.Target != "" && r.built() < 0 {
 		var names []string
 		for _, s := range r.dockerfile.Stages {
 			if s.Name != "" {
@@ -229,14 +252,14 @@ func (r *reader) checkTarget() {
 			}
 		}
 		r.problem(evidence.Place{File: r.file, Line: 1, Column: 1}, "name one of its stages: "+cmp.Or(strings.Join(names, ", "), "none has a name"),
-			"the file has no stage %q", r.target)
+			"the file has no stage %q", r.options.Target)
 	}
 }
 
 // built returns the index of the stage that is built.
 func (r *reader) built() int {
-	if r.target == "" {
+	if r.options.Target == "" {
 		return len(r.dockerfile.Stages) - 1
 	}
-	return r.named(r.target)
+	return r.named(r.options.Target)
 }

@@ -12,7 +12,7 @@ import (
 // last returns the stage that is built.
 func last(t *testing.T, text string) *evidence.Stage {
 	t.Helper()
-	r := Parse("Dockerfile", []byte(text), "")
+	r := Parse("Dockerfile", []byte(text), Options{})
 	if p := r.Documents[0].Problems; len(p) > 0 {
 		t.Fatalf("problems: %+v", p)
 	}
@@ -84,7 +84,7 @@ func TestImages(t *testing.T) {
 		{"syntax of the language", "# syntax=docker/dockerfile:1.7\nFROM a:1\n", []string{"a:1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := Parse("Dockerfile", []byte(tc.text), "")
+			r := Parse("Dockerfile", []byte(tc.text), Options{})
 			if p := r.Documents[0].Problems; len(p) > 0 {
 				t.Fatalf("problems: %+v", p)
 			}
@@ -125,10 +125,10 @@ func TestPlaces(t *testing.T) {
 
 func TestTarget(t *testing.T) {
 	text := []byte("FROM a AS web\nUSER 1\nFROM b AS debug\n")
-	if r := Parse("Dockerfile", text, "WEB"); len(r.Documents[0].Problems) > 0 || r.Dockerfiles[0].Target != "WEB" {
+	if r := Parse("Dockerfile", text, Options{Target: "WEB"}); len(r.Documents[0].Problems) > 0 || r.Dockerfiles[0].Target != "WEB" {
 		t.Errorf("%+v", r)
 	}
-	if p := Parse("Dockerfile", text, "x").Documents[0].Problems; len(p) != 1 || p[0].Message != `the file has no stage "x"` || p[0].Cure != "name one of its stages: web, debug" {
+	if p := Parse("Dockerfile", text, Options{Target: "x"}).Documents[0].Problems; len(p) != 1 || p[0].Message != `the file has no stage "x"` || p[0].Cure != "name one of its stages: web, debug" {
 		t.Errorf("%+v", p)
 	}
 }
@@ -150,12 +150,45 @@ func TestProblems(t *testing.T) {
 		{"no text", "FROM a\x00\n", "Dockerfile:1:1 the file is no UTF-8 text"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := Parse("Dockerfile", []byte(tc.text), "")
+			r := Parse("Dockerfile", []byte(tc.text), Options{})
 			p := r.Documents[0].Problems
 			if len(p) != 1 || p[0].At.String()+" "+p[0].Message != tc.want || len(r.Dockerfiles) > 0 {
 				t.Errorf("got %+v, want %s", p, tc.want)
 			}
 		})
+	}
+}
+
+// An argument of the build counts before every default of the file, and nowhere else.
+func TestBuildArgs(t *testing.T) {
+	const image = "registry.example.no/a"
+	for name, tt := range map[string]struct{ text, args, from, user, problem string }{
+		"no default":            {"ARG V\nFROM " + image + ":$V\nUSER 1\n", "V=2", ":2", "1", ""},
+		"a default":             {"ARG V=1\nFROM " + image + ":$V\nUSER 1\n", "V=2", ":2", "1", ""},
+		"by another":            {"ARG V=1\nARG W=$V-slim\nFROM " + image + ":$W\nUSER 1\n", "V=2", ":2-slim", "1", ""},
+		"not replaced again":    {"ARG V=1\nARG W\nFROM " + image + ":1\nARG W\nUSER $W\n", "W=$V", ":1", "$V", ""},
+		"in a stage":            {"FROM " + image + ":1\nARG U=1000\nUSER $U\n", "U=0", ":1", "0", ""},
+		"not declared there":    {"ARG U=1000\nFROM " + image + ":1\nUSER $U\n", "U=0", ":1", "", "uses U, which the file does not set"},
+		"empty":                 {"FROM " + image + ":1\nARG U=1000\nUSER ${U:-0}\n", "U=", ":1", "0", ""},
+		"ENV behind it":         {"FROM " + image + ":1\nARG U\nENV U=5\nUSER $U\n", "U=0", ":1", "5", ""},
+		"no variable of ENV":    {"FROM " + image + ":1\nENV U=5\nUSER $U\n", "U=0", ":1", "5", ""},
+		"case":                  {"ARG v\nFROM " + image + ":$v\nUSER 1\n", "V=2", "", "1", "which has no default"},
+		"another is still open": {"ARG V\nARG W\nFROM " + image + ":$V-$W\nUSER 1\n", "V=2", "", "1", "which has no default"},
+	} {
+		key, value, _ := strings.Cut(tt.args, "=")
+		r := Parse("Dockerfile", []byte(tt.text), Options{Args: map[string]string{key: value}})
+		if len(r.Dockerfiles) != 1 {
+			t.Fatalf("%s: %+v", name, r.Documents)
+		}
+		s := r.Dockerfiles[0].Built()
+		from := strings.TrimPrefix(s.From.Ref, image)
+		if from != tt.from || s.User != tt.user || !strings.Contains(s.From.Problem+s.UserProblem, tt.problem) || tt.problem == "" && s.From.Problem+s.UserProblem != "" {
+			t.Errorf("%s: FROM %q (%s), USER %q (%s)", name, from, s.From.Problem, s.User, s.UserProblem)
+		}
+		declared := !strings.HasPrefix(name, "no variable") && name != "case"
+		if got := r.Dockerfiles[0].BuildArgs; declared != (len(got) == 1 && got[0] == key) {
+			t.Errorf("%s: the file declares %q", name, got)
+		}
 	}
 }
 
@@ -167,7 +200,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(s, "b")
 	}
 	f.Fuzz(func(t *testing.T, text, target string) {
-		r := Parse("Dockerfile", []byte(text), target)
+		r := Parse("Dockerfile", []byte(text), Options{Target: target})
 		if len(r.Documents) != 1 || (len(r.Documents[0].Problems) == 0) != (len(r.Dockerfiles) == 1) {
 			t.Fatalf("%+v", r)
 		}

@@ -49,7 +49,7 @@ func (r *reader) command(stage *evidence.Stage, scope *variables, command instru
 	switch c := command.(type) {
 	case *instructions.ArgCommand:
 		for _, a := range c.Args {
-			scope.declare(r.lex(), a, r.global)
+			r.declare(scope, a, r.global)
 		}
 	case *instructions.EnvCommand:
 		before := scope.clone() // all values are read before one is set

@@ -46,7 +46,7 @@ func Dockerfile(name string, data []byte, pins []Pin) ([]byte, error) {
 // names lists the images of a Dockerfile.
 func names(file string, data []byte) []evidence.ImageName {
 	var all []evidence.ImageName
-	for _, u := range dockerfile.Parse(file, data, "").Uses() {
+	for _, u := range dockerfile.Parse(file, data, dockerfile.Options{}).Uses() {
 		all = append(all, *u.ImageName)
 	}
 	return all
