@@ -275,6 +275,11 @@ func isWindows(w *evidence.Workload) bool { return strings.EqualFold(w.OS, "wind
 // Linux alone is not proven for it.
 func mayBeWindows(w *evidence.Workload) bool { return isWindows(w) || w.WindowsNodes }
 
+// onWindows reports whether an image of a workload runs on Windows.
+func onWindows(w *evidence.Workload, img *evidence.Image) bool {
+	return isWindows(w) || w.OS == "" && isWindowsPlatform(img.Platform)
+}
+
 // containers names how many containers a workload has.
 func containersText(w *evidence.Workload) string {
 	return words.Plural(len(w.Containers), "container")

@@ -216,8 +216,6 @@ func TestRunAsNonRootTable(t *testing.T) {
 		"another platform": {p, func(r *evidence.Release, _ *evidence.Image) {
 			r.Workloads[0].Security.RunAsUser, r.Workloads[0].Platforms = nil, []string{"linux/s390x"}
 		}, ruleRunAsNonRoot, ResultUndecided, "nodeSelector"},
-		"windows":          {p, pod(func(w *evidence.Workload) { w.OS = "windows" }), ruleRunAsNonRoot, ResultUndecided, "Windows"},
-		"nodes of windows": {p, pod(func(w *evidence.Workload) { w.WindowsNodes = true }), ruleRunAsNonRoot, ResultUndecided, "Windows"},
 		"service user": {p, func(r *evidence.Release, _ *evidence.Image) {
 			service(r)
 			r.Workloads[0].Containers[0].Security.RunAsUser = ptr(int64(0))

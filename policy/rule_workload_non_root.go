@@ -15,7 +15,7 @@ func runAsNonRootRule() *Rule {
 		Why: "What counts is the user that runs: the one of the manifest, and the one of the image where the manifest names none. Neither of the two alone decides.",
 		How: "securityContext: {runAsNonRoot: true, runAsUser: 10001}, or end the Dockerfile with USER 10001",
 		Settings: "true or false. The user is runAsUser of the container, runAsUser of the pod, or USER of the image as its /etc/passwd resolves it, in this order; " +
-			"of a Compose service it is user, or USER of the image.",
+			"of a Compose service it is user, or USER of the image. On Windows it is runAsUserName, or USER of the image: ContainerUser is not root, and administrators are.",
 		Default: "not asked", Example: "workload: {run-as-non-root: true}\n", Levels: true,
 		keys: []key{runAsNonRootKey}, on: runAsNonRootKey.value, workload: checkRunAsNonRoot,
 	}
@@ -35,12 +35,7 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 	if isService(w) {
 		cure = serviceUserCure
 	}
-	if mayBeWindows(w) {
-		at, runs := in(c, "securityContext"), "runs"
-		if !isWindows(w) {
-			runs = "may run"
-		}
-		j.undecided(at.with("write os: {name: linux} if it runs there; otherwise except the workload if its user is known: rule: "+ruleRunAsNonRoot), "%s on Windows, whose users are not known", runs)
+	if mayBeWindows(w) && !j.windowsUsers(w, c) {
 		return
 	}
 	if uid, at, ok := declaredUser(w, c); ok {
@@ -66,6 +61,10 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 		return
 	}
 	for _, img := range images {
+		if onWindows(w, img) {
+			j.checkWindowsUser(w, c, img)
+			continue
+		}
 		at := spot{container: c.Name, at: c.Image.At, cure: cure}
 		switch u := userOf(img); {
 		case u.lacking:

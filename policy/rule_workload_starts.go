@@ -15,7 +15,7 @@ func startsRule() *Rule {
 		Why: "A pod that asks for runAsNonRoot is refused on the node when its image runs as root, or when the USER of the image is a name: the kubelet does not look into /etc/passwd.",
 		How: "add runAsUser: 10001 beside runAsNonRoot, or end the Dockerfile with a number: USER 10001",
 		Settings: "true or false. It is the kubelet's own rule on both: where runAsNonRoot applies, runAsUser must not be 0, and without runAsUser the USER of the image must be a " +
-			"number other than 0. Both fields are taken of the container, and of the pod where the container has none.",
+			"number other than 0. On Windows neither runAsUserName nor USER of the image must be ContainerAdministrator. Both fields are taken of the container, and of the pod where the container has none.",
 		Default: "not asked", Example: "workload: {starts: true}\n", Levels: true,
 		keys: []key{startsKey}, on: startsKey.value, workload: checkStarts,
 	}
@@ -35,7 +35,7 @@ func checkStarts(j *releaseJudge, w *evidence.Workload) answer {
 
 func (j *releaseJudge) checkStart(w *evidence.Workload, c *evidence.Container) {
 	sc := w.Effective(c)
-	if sc.RunAsNonRoot == nil || !*sc.RunAsNonRoot || isWindows(w) {
+	if sc.RunAsNonRoot == nil || !*sc.RunAsNonRoot || mayBeWindows(w) && !j.windowsStarts(w, c) {
 		return
 	}
 	if uid, at, ok := declaredUser(w, c); ok {
@@ -53,6 +53,10 @@ func (j *releaseJudge) checkStart(w *evidence.Workload, c *evidence.Container) {
 		at.at = w.PlaceOf("securityContext.runAsNonRoot")
 	}
 	for _, img := range images {
+		if onWindows(w, img) {
+			j.checkWindowsStart(w, c, img)
+			continue
+		}
 		// The kubelet sees the spelling of USER alone: a name is refused whatever it
 		// resolves to, and a number is not looked up.
 		switch u := userOf(img); {

@@ -106,8 +106,10 @@ type Security struct {
 	RunAsGroup   *int64 `json:"runAsGroup,omitempty"`
 	RunAsNonRoot *bool  `json:"runAsNonRoot,omitempty"`
 	HostProcess  *bool  `json:"hostProcess,omitempty"` // Windows
-	Seccomp      string `json:"seccomp,omitempty"`     // RuntimeDefault, Localhost, Unconfined
-	AppArmor     string `json:"appArmor,omitempty"`
+	// RunAsUserName is the user on Windows, where RunAsUser has no effect.
+	RunAsUserName string `json:"runAsUserName,omitempty"`
+	Seccomp       string `json:"seccomp,omitempty"` // RuntimeDefault, Localhost, Unconfined
+	AppArmor      string `json:"appArmor,omitempty"`
 }
 
 // Effective returns the context that applies to a container: its own value of each
@@ -125,6 +127,9 @@ func (w *Workload) Effective(c *Container) Security {
 	}
 	if own.HostProcess == nil {
 		own.HostProcess = pod.HostProcess
+	}
+	if own.RunAsUserName == "" {
+		own.RunAsUserName = pod.RunAsUserName
 	}
 	if own.Seccomp == "" {
 		own.Seccomp = pod.Seccomp

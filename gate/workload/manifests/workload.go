@@ -110,7 +110,7 @@ func (r *reader) workload(o *object, t template) {
 	if sc := t.spec.SecurityContext; sc != nil {
 		w.Security = evidence.Security{RunAsUser: sc.RunAsUser, RunAsGroup: sc.RunAsGroup, RunAsNonRoot: sc.RunAsNonRoot}
 		w.Security.Seccomp, w.Security.AppArmor = seccomp(sc.SeccompProfile), appArmor(sc.AppArmorProfile)
-		w.Security.HostProcess = hostProcess(sc.WindowsOptions)
+		w.Security.HostProcess, w.Security.RunAsUserName = hostProcess(sc.WindowsOptions), windowsUser(sc.WindowsOptions)
 		w.HostProcess = w.Security.HostProcess != nil && *w.Security.HostProcess
 	}
 	for _, name := range []string{"hostNetwork", "hostPID", "hostIPC", "runtimeClassName"} {
@@ -146,6 +146,13 @@ func hostProcess(w *corev1.WindowsSecurityContextOptions) *bool {
 		return nil
 	}
 	return w.HostProcess
+}
+
+func windowsUser(w *corev1.WindowsSecurityContextOptions) string {
+	if w == nil || w.RunAsUserName == nil {
+		return ""
+	}
+	return *w.RunAsUserName
 }
 
 // builder makes evidence of a pod.
@@ -217,7 +224,7 @@ func (b *builder) container(kind evidence.ContainerKind, c *corev1.Container, v 
 	if sc := c.SecurityContext; sc != nil {
 		out.Security = evidence.Security{
 			RunAsUser: sc.RunAsUser, RunAsGroup: sc.RunAsGroup, RunAsNonRoot: sc.RunAsNonRoot, HostProcess: hostProcess(sc.WindowsOptions),
-			Seccomp: seccomp(sc.SeccompProfile), AppArmor: appArmor(sc.AppArmorProfile),
+			RunAsUserName: windowsUser(sc.WindowsOptions), Seccomp: seccomp(sc.SeccompProfile), AppArmor: appArmor(sc.AppArmorProfile),
 		}
 		out.Privileged = sc.Privileged != nil && *sc.Privileged
 		out.AllowPrivilegeEscalation = sc.AllowPrivilegeEscalation
