@@ -276,7 +276,7 @@ func TestFieldsArrive(t *testing.T) {
   hostUsers: false
   runtimeClassName: kata
   nodeSelector: {kubernetes.io/arch: arm64}
-  securityContext: {runAsUser: 0755, runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}, windowsOptions: {hostProcess: true}}
+  securityContext: {runAsUser: 0755, runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}, windowsOptions: {hostProcess: true, runAsUserName: ContainerUser}}
   containers:
   - name: c
     image: registry.example.no/a:1
@@ -298,7 +298,7 @@ func TestFieldsArrive(t *testing.T) {
 	w := &r.Workloads[0]
 	c := &w.Containers[0]
 	for name, ok := range map[string]bool{
-		"pod":          w.HostNetwork && w.HostPID && w.HostIPC && w.HostUsers != nil && !*w.HostUsers && w.Runtime == "kata" && w.OS == "linux" && w.HostProcess,
+		"pod":          w.HostNetwork && w.HostPID && w.HostIPC && w.HostUsers != nil && !*w.HostUsers && w.Runtime == "kata" && w.OS == "linux" && w.HostProcess && w.Security.RunAsUserName == "ContainerUser",
 		"platforms":    slices.Equal(w.Platforms, []string{"linux/arm64"}),
 		"octal user":   *w.Security.RunAsUser == 0o755 && *w.Security.RunAsNonRoot && w.Security.Seccomp == "RuntimeDefault",
 		"container":    c.Privileged && c.ProcMount == "Unmasked" && c.ReadOnlyRoot && !*c.AllowPrivilegeEscalation,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
@@ -330,6 +331,34 @@ func changes() []change {
 			return strings.Replace(s, "securityContext:", "securityContext: {}\n    securityContext:", 1)
 		}},
 		{"an anchor", true, func(s string) string { return strings.Replace(s, "name: p,", "name: &anchor p,", 1) }},
+		{"a List in a List", true, func(s string) string {
+			items := asJSON(s, func(j, _, _ string) string { return j + "," })
+			if items == s {
+				return s
+			}
+			inner := `{"apiVersion":"v1","kind":"List","items":[` + strings.TrimSuffix(items, ",") + "]}"
+			return `{"apiVersion":"v1","kind":"List","items":[` + inner + `,{"apiVersion":"v1","kind":"List","items":null}]}`
+		}},
+		{"the end of a document", true, func(s string) string { return s + "\n...\n" }},
+		{"a directive", false, func(s string) string { return "%YAML 1.1\n---\n" + s }},
+		{"UTF-16", false, func(s string) string {
+			out := []byte{0xff, 0xfe}
+			for _, c := range utf16.Encode([]rune(s)) {
+				out = append(out, byte(c), byte(c>>8))
+			}
+			return string(out)
+		}},
+		{"on", false, replace("true", "on")},
+		{"TRUE", false, replace("true", "TRUE")},
+		{"tabs", false, replace(": ", ":\t")},
+		{"a generated name", false, replace("metadata: {name: p", "metadata: {generateName: p-")},
+		{"a version that is removed", false, replace("apps/v1", "apps/v1beta2")},
+		{"an older version", false, replace("batch/v1", "batch/v1beta1")},
+		{"a merge key", false, replace("spec:\n", "spec:\n  <<: {hostNetwork: false, hostPID: false, securityContext: {runAsUser: 5}}\n")},
+		{"a number as a key", false, replace("spec:\n", "spec:\n  1: a\n")},
+		{"null containers", false, replace("spec:\n", "spec:\n  initContainers: null\n")},
+		{"null instead of containers", false, replace("containers:", "containers: null\n  ephemeralContainers:")},
+		{"a null list", false, func(s string) string { return "apiVersion: v1\nkind: PodList\nitems: null\n---\n" + s }},
 		{"an unknown field", false, func(s string) string { return strings.Replace(s, "spec:\n", "spec:\n  privilege: none\n", 1) }},
 	}
 }
