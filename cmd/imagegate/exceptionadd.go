@@ -27,7 +27,7 @@ func exceptionAddCommand(p *program) *cli.Command {
 --rule names, and keeps everything else in the file as it is. --from names a JSON
 report or saved evidence, and fills in packages, images, paths and hashes from it;
 without ID it lists what blocks there, and with --all it adds exceptions for all of
-that. What exception-limits refuse is refused here. The policy is written only if
+that which has none yet. What exception-limits refuse is refused here. The policy is written only if
 it has no mistake afterwards.`,
 		Flags: []cli.Flag{
 			policyFlag(),
@@ -82,6 +82,11 @@ func exceptionAdd(p *program, c *cli.Context) error {
 				WithHint("name an id, or add --all for all that blocks in %s; without --reason, --days and --expires it lists what blocks", run.file)
 		}
 		return propose(p, run)
+	}
+	if c.Bool("all") {
+		if wanted, err = e.withoutExcepted(p, wanted); err != nil || len(wanted) == 0 {
+			return err
+		}
 	}
 	if len(c.StringSlice("image")) == 0 {
 		if err := run.checkNames(wanted); err != nil {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,6 +63,50 @@ func (e *editedPolicy) own() []*policy.Exception {
 		}
 	}
 	return out
+}
+
+// withoutExcepted leaves out what the policy excepts by now, and tells that it does: a
+// report can be older than the policy.
+func (e *editedPolicy) withoutExcepted(p *program, wanted []*exceptable) ([]*exceptable, error) {
+	var out []*exceptable
+	for _, s := range wanted {
+		x := e.excepting(s, today(p))
+		if x == nil {
+			out = append(out, s)
+			continue
+		}
+		if err := p.print("%s: left out %s, which is excepted already until %s\n", terminal(x.Position.String()), terminal(x.Name()), x.Expires.Format(time.DateOnly)); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// excepting returns an exception that lasts and names exactly the subject in all of its
+// images, nil for none. One that matches by a glob is not looked for: a second exception
+// does no harm.
+func (e *editedPolicy) excepting(s *exceptable, today time.Time) *policy.Exception {
+	for _, x := range e.policy.Exceptions() {
+		if !x.Expires.Before(today) && s.isSubjectOf(x) && s.isInScopeOf(x) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (s *exceptable) isSubjectOf(x *policy.Exception) bool {
+	return x.Kind() == s.kind && slices.ContainsFunc(append([]string{s.name}, s.aliases...), func(name string) bool { return strings.EqualFold(name, x.Subject()) })
+}
+
+func (s *exceptable) isInScopeOf(x *policy.Exception) bool {
+	outside := func(image string) bool { return !slices.Contains(x.Images, image) }
+	switch {
+	case len(x.Images) > 0 && (len(s.images) == 0 || slices.ContainsFunc(s.images, outside)),
+		len(x.Paths) > 0 && !slices.Equal(x.Paths, []string{s.path}),
+		x.Package != "" && x.Package != s.pkg, x.Workload != "":
+		return false
+	}
+	return s.kind != "secret" && s.kind != "gap" || x.Content == s.content && x.Cause == s.cause && (x.Path == "" || x.Path == s.path)
 }
 
 // check reads the changed text as a policy.

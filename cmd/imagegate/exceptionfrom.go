@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/report"
 	"github.com/imagegate/imagegate/gate/saved"
+	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -72,8 +72,8 @@ func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string) 
 		return run, nil
 	}
 	var doc report.Document
-	if err := json.Unmarshal(head, &doc); err != nil {
-		return nil, usagef("%s is no JSON report: %w", file, err).WithHint("name a file of imagegate check -o json=FILE, or of --evidence FILE")
+	if err := strictjson.Unmarshal(head, &doc); err != nil {
+		return nil, usagef("%s is no JSON report of this version of imagegate: %w", file, err).WithHint("name a file of imagegate check -o json=FILE, or of --evidence FILE")
 	}
 	run.report(&doc)
 	if doc.Policy.SHA256 != sourceOf(e.policy).SHA256 {

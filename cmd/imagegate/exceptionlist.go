@@ -30,12 +30,14 @@ func exceptionCommand(p *program) *cli.Command {
 		Subcommands: []*cli.Command{exceptionAddCommand(p), exceptionRenewCommand(p), exceptionPruneCommand(p), {
 			Name:      "list",
 			Usage:     "list exceptions with owner, end, age and use",
-			ArgsUsage: "FILE|DIR...",
+			ArgsUsage: "[FILE|DIR...]",
 			Description: `Lists the exceptions of policy files, those that end first at the top. Of a DIR it
-reads every .yaml and .yml file that is a policy. With --evidence it also tells
+reads every .yaml and .yml file that is a policy. Without FILE, DIR and --policy it
+reads the policy that imagegate check would choose. With --evidence it also tells
 which exceptions are used: name the saved evidence of all images that the
 policies are for.`,
 			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "policy", Aliases: []string{"p"}, Usage: "list the exceptions of the policy in `FILE`"},
 				&cli.StringFlag{Name: "format", Value: "text", Usage: "print `NAME`: text (default), csv or json"},
 				&cli.StringSliceFlag{Name: "evidence", Usage: "judge the images in `FILE` to tell which exceptions are used"},
 			},
@@ -66,9 +68,6 @@ type listed struct {
 }
 
 func exceptionList(p *program, c *cli.Context) error {
-	if !c.Args().Present() {
-		return usagef("imagegate exception list needs a policy file or a directory").WithHint("imagegate exception list imagegate.yaml")
-	}
 	write, ok := map[string]func(*program, []listed) error{"text": listAsText, "csv": listAsCSV, "json": listAsJSON}[c.String("format")]
 	if !ok {
 		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text, csv or json")
@@ -81,7 +80,11 @@ func exceptionList(p *program, c *cli.Context) error {
 		}
 		images, _ = splitSaved(all)
 	}
-	paths, err := policyFilesIn(c.Context, c.Args().Slice())
+	named, err := listedPolicies(p, c)
+	if err != nil {
+		return err
+	}
+	paths, err := policyFilesIn(c.Context, named)
 	if err != nil {
 		return err
 	}
@@ -97,6 +100,22 @@ func exceptionList(p *program, c *cli.Context) error {
 		return cmp.Or(strings.Compare(a.Expires, b.Expires), strings.Compare(a.Policy, b.Policy), cmp.Compare(a.Line, b.Line))
 	})
 	return write(p, out)
+}
+
+// listedPolicies returns the arguments and the file of --policy. Without them it is the
+// policy that check would choose.
+func listedPolicies(p *program, c *cli.Context) ([]string, error) {
+	if named := c.Args().Slice(); len(named) > 0 {
+		if file := c.String("policy"); file != "" && !slices.Contains(named, file) {
+			named = append(named, file)
+		}
+		return named, nil
+	}
+	path, err := policyPath(p, c.String("policy"))
+	if err == nil && path == "" {
+		err = usagef("there is no policy file, and the built-in policy has no exceptions").WithHint("imagegate exception list FILE")
+	}
+	return []string{path}, err
 }
 
 // policyFilesIn returns the files that are named and the policies in the

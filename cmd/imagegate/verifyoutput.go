@@ -188,6 +188,9 @@ func (v *verified) text(b *strings.Builder) {
 	for _, s := range v.skipped[:min(len(v.skipped), maxListed)] {
 		line("skipped", "%s: %s", s.Place, s.Reason)
 	}
+	if more := len(v.skipped) - maxListed; more > 0 {
+		line("skipped", "and %s more; --format json lists all", words.Plural(more, "attachment"))
+	}
 }
 
 func signedText(at time.Time) string {
