@@ -205,6 +205,8 @@ func TestSecretsEverywhere(t *testing.T) {
 		"app/little.txt":                   {wide(binary.LittleEndian), exitFail},
 		"app/big.txt":                      {wide(binary.BigEndian), exitFail},
 		"app/marked.reg":                   {wide(binary.LittleEndian, 0xff, 0xfe), exitFail},
+		"app/wide.txt":                     {"\xff\xfe\x00\x00" + strings.Join(strings.Split(token, ""), "\x00\x00\x00") + "\x00\x00\x00", exitFail},
+		"app/zeros.log":                    {strings.Repeat("\x00", 40) + token, exitFail},
 		"app/clean.txt":                    {"nothing to see here\n", exitPass},
 		"app/node_modules/a/test.js":       {token, exitPass}, // told in a note
 		"usr/share/doc/examples/a.example": {token, exitPass},

@@ -38,8 +38,12 @@ func (l *layer) npm(e *wire.Entry, c content) {
 		l.unreadable(e.Name, err)
 		return
 	}
+	place, must := manifest.NPMPlace(e.Name)
+	if found.Name == "" && manifest.ValidNPMName(place) {
+		found.Name = place // Node.js loads it by the name of its directory
+	}
 	if found.Name == "" || found.Version == "" {
-		if _, must := manifest.NPMPlace(e.Name); must {
+		if must {
 			l.skipped = append(l.skipped, e.Name)
 		}
 		return // an application's own, or none

@@ -5,12 +5,11 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"sync"
-	"unicode/utf16"
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	"github.com/aquasecurity/trivy/pkg/fanal/secret"
@@ -23,9 +22,9 @@ import (
 )
 
 // secretAnalyzer looks for secrets with Trivy's rules. It replaces Trivy's analyzer,
-// which skips .git, tests, examples, lock files and text in UTF-16 and does not
-// report that. There are two of it, and a group of analyzers has one of them: that
-// for the files of an application, and that for all files.
+// which skips .git, tests, examples, lock files and text in UTF-16 or with a control
+// character, and does not report that. There are two of it, and a group of analyzers
+// has one of them: that for the files of an application, and that for all files.
 type secretAnalyzer struct{ anywhere bool }
 
 func init() {
@@ -73,7 +72,7 @@ func leftOut(file string) bool {
 
 // Analyze implements Trivy's analyzer.
 func (secretAnalyzer) Analyze(_ context.Context, in analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
-	text, isBinary, err := textOf(in.FilePath, in.Info.Size(), in.Content)
+	text, isBinary, err := textOf(in.FilePath, in.Content)
 	if text == nil || err != nil {
 		return nil, err
 	}
@@ -86,19 +85,16 @@ func (secretAnalyzer) Analyze(_ context.Context, in analyzer.AnalysisInput) (*an
 
 // textOf returns the text of a file, nil for a file that is no text, and whether the
 // text was taken out of a binary.
-func textOf(file string, size int64, r xio.ReadSeekerAt) (text io.Reader, isBinary bool, err error) {
-	isBinary, err = utils.IsBinary(r, size)
+func textOf(file string, r xio.ReadSeekerAt) (text io.Reader, isBinary bool, err error) {
+	encoding, err := encodingOf(r)
 	switch {
 	case err != nil:
-		return nil, false, nil // as Trivy: an empty file
-	case !isBinary:
+		return nil, false, err
+	case encoding == secretpath.Bytes:
 		return r, false, nil
-	}
-	order := utf16Order(r)
-	switch {
-	case order != nil:
-		text, err = fromUTF16(r, order)
-		return text, false, err
+	case encoding != secretpath.NoText:
+		b, err := io.ReadAll(r)
+		return bytes.NewReader(encoding.Decode(b)), false, err
 	case filepath.Ext(file) != ".pyc":
 		return nil, true, nil
 	}
@@ -119,53 +115,18 @@ func noText(e *wire.Entry, c content) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = r.Close() }()
-	isBinary, err := utils.IsBinary(r, e.Size)
-	return err == nil && isBinary && utf16Order(r) == nil, err
+	encoding, err := encodingOf(r)
+	return encoding == secretpath.NoText, err
 }
 
-// utf16Order recognises text in UTF-16 by its byte order mark, or by every other
-// byte of its beginning being zero. It returns nil for any other file.
-func utf16Order(r io.ReaderAt) binary.ByteOrder {
-	head := make([]byte, 64)
-	n, _ := r.ReadAt(head, 0)
-	head = head[:n&^1]
-	switch {
-	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
-		return binary.LittleEndian
-	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
-		return binary.BigEndian
-	case len(head) < 2:
-		return nil
+// encodingOf looks at the beginning of a file.
+func encodingOf(r io.ReaderAt) (secretpath.Encoding, error) {
+	head := make([]byte, secretpath.HeadSize)
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return secretpath.NoText, err
 	}
-	var zeros [2]int
-	for i, b := range head {
-		if b == 0 {
-			zeros[i%2]++
-		}
-	}
-	switch half := len(head) / 2; {
-	case zeros[1] == half && zeros[0] == 0:
-		return binary.LittleEndian
-	case zeros[0] == half && zeros[1] == 0:
-		return binary.BigEndian
-	}
-	return nil
-}
-
-// fromUTF16 decodes a whole file.
-func fromUTF16(r io.ReadSeeker, order binary.ByteOrder) (io.Reader, error) {
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	units := make([]uint16, len(b)/2)
-	for i := range units {
-		units[i] = order.Uint16(b[2*i:])
-	}
-	return bytes.NewReader([]byte(string(utf16.Decode(units)))), nil
+	return secretpath.EncodingOf(head[:n]), nil
 }
 
 // Type implements Trivy's analyzer.
@@ -178,4 +139,4 @@ func (a secretAnalyzer) Type() analyzer.Type {
 
 // Version implements Trivy's analyzer. Trivy's own version of the rules is part of
 // the version of the engine.
-func (secretAnalyzer) Version() int { return 100 }
+func (secretAnalyzer) Version() int { return 101 }

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 )
 
@@ -16,7 +17,12 @@ func InTrivysForm(file string, data []byte) []byte {
 	case strings.HasSuffix(base, ".deps.json"):
 		return bytes.TrimPrefix(data, byteOrderMark) // the host of .NET skips it
 	case base == "installed.json" && bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")):
-		// Composer 1 wrote the list that is called "packages" since version 2.
+		// Composer 1 wrote the list that is called "packages" since version 2. A text
+		// that is no JSON stays as it is: with something around it, [...],"packages":[]
+		// would become JSON.
+		if !json.Valid(data) {
+			return data
+		}
 		return bytes.Join([][]byte{[]byte(`{"packages":`), data, []byte("}")}, nil)
 	}
 	return data

@@ -9,6 +9,7 @@ func TestInTrivysForm(t *testing.T) {
 		{"Composer 1", "app/vendor/composer/installed.json", "\n[{}]\n", "{\"packages\":\n[{}]\n}"},
 		{"Composer 2", "app/vendor/composer/installed.json", `{"packages":[]}`, `{"packages":[]}`},
 		{"Composer reads no byte order mark", "app/vendor/composer/installed.json", "\ufeff[]", "\ufeff[]"},
+		{"no JSON, which would become some", "app/vendor/composer/installed.json", `[{}],"packages":[]`, `[{}],"packages":[]`},
 		{"another file", "app/list.json", "\ufeff[]", "\ufeff[]"},
 	} {
 		if got := string(InTrivysForm(test.file, []byte(test.text))); got != test.want {
