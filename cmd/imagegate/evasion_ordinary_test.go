@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -80,6 +81,14 @@ func TestOrdinary(t *testing.T) {
 		{"npm/name-in-capitals-beside", onCleanBase(imagetest.Text(manifestAt, `{"name":"lodash","NAME":"a","version":"4.17.20"}`)), exitFail},
 		{"npm/version-twice", onCleanBase(imagetest.Text(manifestAt, `{"name":"lodash","version":"4.18.1","version":"4.17.20"}`)), exitFail},
 		{"npm/harmless-beside-byte-order-mark", onCleanBase(imagetest.Text(manifestAt, "\ufeff"+`{"name":"lodash","version":"4.18.1"}`)), exitPass},
+
+		{"yarn/archive", onCleanBase(yarnArchive(t, "app/.yarn/cache/lodash-npm-4.17.20-4a6cf9d7f1-8.zip", "lodash", "4.17.20")), exitFail},
+		{"yarn/archive-fixed", onCleanBase(yarnArchive(t, "app/.yarn/cache/lodash-npm-4.18.1-4a6cf9d7f1-8.zip", "lodash", "4.18.1")), exitPass},
+		{"yarn/archive-called-like-a-fixed-one", onCleanBase(yarnArchive(t, "app/.yarn/cache/lodash-npm-4.18.1-4a6cf9d7f1-8.zip", "lodash", "4.17.20")), exitFail},
+		{"yarn/archive-under-another-name", onCleanBase(yarnArchive(t, "app/packages.bin", "lodash", "4.17.20")), exitFail},
+		{"yarn/bundled", onCleanBase(yarnArchive(t, "app/.yarn/cache/a-npm-1.0.0-4a6cf9d7f1-8.zip", "a", "1.0.0", "a/node_modules/lodash", "4.17.20")), exitFail},
+		{"yarn/cut-off", onCleanBase(cutOff(yarnArchive(t, "app/.yarn/cache/lodash-npm-4.18.1-4a6cf9d7f1-8.zip", "lodash", "4.18.1"))), exitNoVerdict},
+		{"yarn/broken-package", onCleanBase(yarnArchive(t, "app/.yarn/cache/lodash-npm-4.18.1-4a6cf9d7f1-8.zip", "lodash", "\"")), exitNoVerdict},
 
 		{"apk/tagged-repository", repositories(tagged, pkg("musl", "1.2.5-r10")), exitPass},
 		{"apk/repository-of-a-company", repositories(mixed, pkg("musl", "1.2.5-r10")), exitPass},
@@ -154,14 +163,40 @@ func goodProgram() []byte { return rootfs.GoBinary("go1.26.8", "example.org/app"
 // jarOf is a jar with the entries, which say nothing of what it is.
 func jarOf(t *testing.T, names ...string) []byte {
 	t.Helper()
+	var files []imagetest.File
+	for _, name := range names {
+		files = append(files, imagetest.Text(name, "Manifest-Version: 1.0\n"))
+	}
+	return archiveOf(t, files...)
+}
+
+// yarnArchive is a package in the cache of Yarn, with the packages that it bundles:
+// pairs of a place below node_modules and a version.
+func yarnArchive(t *testing.T, file string, packages ...string) imagetest.File {
+	t.Helper()
+	files := []imagetest.File{{Path: "node_modules/"}}
+	for i := 0; i < len(packages); i += 2 {
+		name := path.Base(packages[i])
+		files = append(files, imagetest.Text("node_modules/"+packages[i]+"/package.json", fmt.Sprintf(`{"name":"%s","version":"%s"}`, name, packages[i+1])))
+	}
+	return imagetest.File{Path: file, Body: archiveOf(t, files...)}
+}
+
+func cutOff(f imagetest.File) imagetest.File {
+	f.Body = f.Body[:len(f.Body)-30]
+	return f
+}
+
+func archiveOf(t *testing.T, files ...imagetest.File) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	for _, name := range names {
-		f, err := w.Create(name)
+	for _, file := range files {
+		f, err := w.Create(file.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Write([]byte("Manifest-Version: 1.0\n")); err != nil {
+		if _, err := f.Write(file.Body); err != nil {
 			t.Fatal(err)
 		}
 	}

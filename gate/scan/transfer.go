@@ -93,7 +93,7 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	}
 	jar := manifest.IsJar(e.Name) || manifest.StartsLikeJar(t.body.start)
 	t.jars = t.jars || jar
-	if !jar && !t.wants(w.Name, w.Mode, w.Size) {
+	if !jar && !manifest.StartsLikeYarnArchive(t.body.start) && !t.wants(w.Name, w.Mode, w.Size) {
 		if t.counts && secretpath.Out(w.Name) {
 			t.leftOut++
 		}
@@ -125,7 +125,7 @@ type peeked struct {
 	start []byte
 	rest  io.Reader
 	taken int
-	array [manifest.JarHead]byte
+	array [manifest.ArchiveHead]byte
 }
 
 // reset looks at the first bytes of body.

@@ -109,8 +109,11 @@ func (l *layer) file(e *wire.Entry, c content) error {
 		}
 	}
 	l.read(e, c)
-	if path.Base(e.Name) == packageJSON {
+	switch {
+	case path.Base(e.Name) == packageJSON:
 		l.npm(e, c)
+	case manifest.StartsLikeYarnArchive(headOf(c)):
+		l.yarnArchive(e, c)
 	}
 	return nil
 }
@@ -137,7 +140,7 @@ func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
-	if s == l.main && !manifest.IsJar(e.Name) && startsLikeJar(c) {
+	if s == l.main && !manifest.IsJar(e.Name) && manifest.StartsLikeJar(headOf(c)) {
 		types = append(types, analyzer.TypeJar)
 	}
 	r.posts = types
@@ -243,19 +246,19 @@ func fromMemory(b []byte) analyzer.Opener {
 	}
 }
 
-// startsLikeJar reports whether a file with another name begins like a Java archive.
-func startsLikeJar(c content) bool {
+// headOf returns the first bytes of a file, at most manifest.ArchiveHead.
+func headOf(c content) []byte {
 	if c.bytes != nil {
-		return manifest.StartsLikeJar(c.bytes)
+		return c.bytes[:min(len(c.bytes), manifest.ArchiveHead)]
 	}
 	f, err := c.open()
 	if err != nil {
-		return false
+		return nil
 	}
 	defer func() { _ = f.Close() }()
-	head := make([]byte, manifest.JarHead)
+	head := make([]byte, manifest.ArchiveHead)
 	n, _ := io.ReadFull(f, head)
-	return manifest.StartsLikeJar(head[:n])
+	return head[:n]
 }
 
 // spill copies a large file to the worker's private temporary directory.

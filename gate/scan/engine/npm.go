@@ -27,34 +27,48 @@ var onlyUs = []analyzer.Type{analyzer.TypeNodePkg}
 // many files of this name that describe no package, and with broken ones for
 // their tests.
 func (l *layer) npm(e *wire.Entry, c content) {
-	found, err := manifest.ReadNPM(c.bytes)
-	if c.bytes == nil {
+	data, err := c.bytes, error(nil)
+	if data == nil {
 		err = fmt.Errorf("it has %d bytes", e.Size)
+	}
+	if found, ok := l.npmPackage(e.Name, data, err); ok {
+		l.main.byName[e.Name].npm = npmResult(e.Name, found)
+	}
+}
+
+// npmResult is what an analyzer of Trivy returns for packages in one file of the layer.
+func npmResult(file string, packages ...ftypes.Package) *analyzer.AnalysisResult {
+	return &analyzer.AnalysisResult{Applications: []ftypes.Application{{Type: ftypes.NodePkg, FilePath: file, Packages: packages}}}
+}
+
+// npmPackage returns the package that a package.json describes. ok is false when it
+// describes none, or could not be read because of err or its content.
+func (l *layer) npmPackage(file string, data []byte, err error) (p ftypes.Package, ok bool) {
+	var found manifest.NPM
+	if err == nil {
+		found, err = manifest.ReadNPM(data)
 	}
 	if err == nil && found.Name != "" && !manifest.ValidNPMName(found.Name) {
 		err = fmt.Errorf("no package can be called %.100q", found.Name)
 	}
 	if err != nil {
-		l.unreadable(e.Name, err)
-		return
+		l.unreadable(file, err)
+		return p, false
 	}
-	place, must := manifest.NPMPlace(e.Name)
+	place, must := manifest.NPMPlace(file)
 	if found.Name == "" && manifest.ValidNPMName(place) {
 		found.Name = place // Node.js loads it by the name of its directory
 	}
 	if found.Name == "" || found.Version == "" {
 		if must {
-			l.skipped = append(l.skipped, e.Name)
+			l.skipped = append(l.skipped, file)
 		}
-		return // an application's own, or none
+		return p, false // an application's own, or none
 	}
-	l.main.byName[e.Name].npm = &analyzer.AnalysisResult{Applications: []ftypes.Application{{
-		Type: ftypes.NodePkg, FilePath: e.Name,
-		Packages: ftypes.Packages{{
-			ID: dependency.ID(ftypes.NodePkg, found.Name, found.Version), Name: found.Name, Version: found.Version,
-			Licenses: npmLicenses(found.License), FilePath: e.Name, AnalyzedBy: analyzer.TypeNodePkg,
-		}},
-	}}}
+	return ftypes.Package{
+		ID: dependency.ID(ftypes.NodePkg, found.Name, found.Version), Name: found.Name, Version: found.Version,
+		Licenses: npmLicenses(found.License), FilePath: file, AnalyzedBy: analyzer.TypeNodePkg,
+	}, true
 }
 
 // npmLicenses has Trivy read the licences, whose form has changed over time.

@@ -63,19 +63,17 @@ func IsJar(name string) bool {
 	return false
 }
 
-// JarHead is how many bytes of a file [StartsLikeJar] looks at.
-const JarHead = 64
+// ArchiveHead is how many bytes of a file [StartsLikeJar] and [StartsLikeYarnArchive]
+// look at.
+const ArchiveHead = 64
 
 // StartsLikeJar reports whether a file begins like a Java archive, whatever it is
 // called: java runs an archive under every name. The jar tool writes META-INF first,
 // and programs that are made for one loader begin with its directory.
 func StartsLikeJar(head []byte) bool {
-	const nameAt = 30
-	if len(head) < nameAt || string(head[:4]) != "PK\x03\x04" {
-		return false
-	}
+	name := zipName(head)
 	for _, dir := range []string{"META-INF/", "BOOT-INF/", "WEB-INF/"} {
-		if bytes.HasPrefix(head[nameAt:], []byte(dir)) {
+		if strings.HasPrefix(name, dir) {
 			return true
 		}
 	}

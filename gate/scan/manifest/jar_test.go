@@ -44,3 +44,27 @@ func FuzzReadJarManifest(f *testing.F) {
 		}
 	})
 }
+
+// Archives are recognised by the name of their first entry.
+func TestStartsLikeArchive(t *testing.T) {
+	head := func(name string) string { return "PK\x03\x04" + strings.Repeat("\x00", 26) + name }
+	for _, test := range []struct {
+		head      string
+		jar, yarn bool
+	}{
+		{head("META-INF/MANIFEST.MF"), true, false},
+		{head("BOOT-INF/lib/a.jar"), true, false},
+		{head("WEB-INF/web.xml"), true, false},
+		{head("node_modules/lodash/package.json"), false, true},
+		{head("node_modules/"), false, true},
+		{head("node_modules"), false, false},
+		{head("docs/a.txt"), false, false},
+		{head("")[:20], false, false},
+		{"", false, false},
+		{"PK\x05\x06" + strings.Repeat("\x00", 26) + "META-INF/", false, false},
+	} {
+		if jar, yarn := StartsLikeJar([]byte(test.head)), StartsLikeYarnArchive([]byte(test.head)); jar != test.jar || yarn != test.yarn {
+			t.Errorf("%q: a jar: %t, of Yarn: %t", test.head, jar, yarn)
+		}
+	}
+}
