@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/cmdline"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -12,7 +13,7 @@ type given struct {
 	history history
 }
 
-func givenFlags() []cli.Flag { return []cli.Flag{baselineFlag(), historyFlag()} }
+func givenFlags() []cli.Flag { return cmdline.Group("Earlier evidence", baselineFlag(), historyFlag()) }
 
 // givenFiles are the files that the flags name.
 func givenFiles(c *cli.Context) []string {
