@@ -89,6 +89,9 @@ func (w *promoter) prepare(ctx context.Context) error {
 			return err
 		}
 		w.ready = append(w.ready, one)
+		if i == 0 { // it is the same source for every target
+			w.run.Notes = append(w.run.Notes, notesOfGone(&one.Plan)...)
+		}
 		describe(&w.run.Promotion.Targets[i], &one.Plan)
 	}
 	return nil
@@ -124,6 +127,19 @@ func (w *promoter) record() *promote.Record {
 		r.Emergency, r.By, r.Until = e.Reason, e.By, e.Until.Format(time.DateOnly)
 	}
 	return r
+}
+
+// notesOfGone tells what the source lists and no longer has, as after a retention policy
+// has deleted it.
+func notesOfGone(plan *promote.Plan) []string {
+	var notes []string
+	for _, g := range plan.Gone[:min(len(plan.Gone), maxListed)] {
+		notes = append(notes, fmt.Sprintf("%s lists %s as attached to %s and no longer has it: it could not be copied", plan.Source, g.Digest, g.Subject))
+	}
+	if more := len(plan.Gone) - maxListed; more > 0 {
+		notes = append(notes, fmt.Sprintf("%s lists %s more that it no longer has", plan.Source, words.Plural(more, "attachment")))
+	}
+	return notes
 }
 
 // describe writes a plan into the run.

@@ -99,7 +99,9 @@ func (m *memory) Referrers(ctx context.Context, digest string) ([]Descriptor, er
 	defer m.mu.Unlock()
 	var out []Descriptor
 	for _, d := range m.listed[digest] {
-		out = append(out, m.manifests[d].Descriptor)
+		listed := m.manifests[d].Descriptor
+		listed.Digest = d // also where the manifest was deleted
+		out = append(out, listed)
 	}
 	if m.children {
 		if d, err := (&Manifest{Raw: m.manifests[digest].Raw}).parse(); err == nil {

@@ -17,7 +17,7 @@ func Prepare(ctx context.Context, source Repository, digest string, target Targe
 		return nil, err
 	}
 	p := &Promotion{source: source, target: target, o: o, nodes: w.order, cosign: w.tags}
-	p.Plan = Plan{Source: source.Name(), Target: target.Name(), Digest: digest}
+	p.Plan = Plan{Source: source.Name(), Target: target.Name(), Digest: digest, Gone: w.gone}
 	blobs := map[string]bool{}
 	for _, n := range p.nodes {
 		p.Plan.Nodes = append(p.Plan.Nodes, Node{Descriptor: n.Descriptor, Why: n.why, Parent: n.parent})

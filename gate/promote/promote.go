@@ -126,6 +126,14 @@ type Plan struct {
 	Blobs  int      `json:"blobs"`  // to be there: all
 	Bytes  int64    `json:"bytes"`  // of all blobs together
 	Tags   []TagSet `json:"tags"`
+	Gone   []Gone   `json:"gone,omitempty"`
+}
+
+// Gone is a manifest that the source lists as a referrer of Subject and no longer has.
+// It cannot be copied.
+type Gone struct {
+	Digest  string `json:"digest"`
+	Subject string `json:"subject"`
 }
 
 // Node is a manifest that goes along, and why.

@@ -433,6 +433,54 @@ func TestTagsOfCosignThatCannotBeJoined(t *testing.T) {
 }
 
 // The plan says why each manifest goes along.
+// A registry that keeps the list of referrers as a tag still lists what was deleted. The
+// rest is promoted, and the plan names what is gone.
+func TestReferrerThatWasDeleted(t *testing.T) {
+	src := newMemory("s")
+	img := src.image("amd64", nil)
+	kept, gone := src.image("signature", &img), src.image("old signature", &img)
+	delete(src.manifests, gone.Digest)
+	target := newMemory("t")
+	p, err := Prepare(t.Context(), src, img.Digest, target, []string{"1"}, Options{Wait: noWait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Gone{{gone.Digest, img.Digest}}; !slices.Equal(p.Plan.Gone, want) {
+		t.Errorf("gone: %v, want %v", p.Plan.Gone, want)
+	}
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := target.listed[img.Digest]; !slices.Equal(got, []string{kept.Digest}) || target.tags["1"] != img.Digest {
+		t.Errorf("attached: %v, tags: %v", got, target.tags)
+	}
+}
+
+// A platform that the index names and the source no longer has ends the promotion, and
+// so does a referrer that cannot be read.
+func TestPlatformThatWasDeleted(t *testing.T) {
+	src := newMemory("s")
+	amd, arm := src.image("amd64", nil), src.image("arm64", nil)
+	index := src.index(amd, arm)
+	delete(src.manifests, arm.Digest)
+	if err := promoteTo(t, src, index.Digest, newMemory("t"), Options{}, "1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a platform that is gone: %v", err)
+	}
+	src = newMemory("s")
+	img := src.image("amd64", nil)
+	signature := src.image("signature", &img)
+	away := errors.New("away")
+	src.at = func(what string) error {
+		if strings.Contains(what, "get "+signature.Digest) {
+			return away
+		}
+		return nil
+	}
+	if err := promoteTo(t, src, img.Digest, newMemory("t"), Options{}, "1"); !errors.Is(err, away) {
+		t.Errorf("a referrer that cannot be read: %v", err)
+	}
+}
+
 func TestPlanSaysWhy(t *testing.T) {
 	src := newMemory("s")
 	amd, att := src.image("amd64", nil), src.image("attestation", nil)

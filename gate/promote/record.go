@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"encoding/json/v2"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -131,6 +132,9 @@ func recorded(ctx context.Context, in Repository, tag, digest string) (records, 
 	}
 	for _, d := range listed {
 		m, err := in.Manifest(ctx, d.Digest)
+		if errors.Is(err, ErrNotFound) {
+			continue // a record that was deleted proves nothing
+		}
 		if err != nil {
 			return out, fmt.Errorf("referrer %s of %s in %s: %w", d.Digest, digest, in.Name(), err)
 		}

@@ -108,6 +108,7 @@ type walker struct {
 	order       []*node
 	tags        []tagged
 	attached    int64
+	gone        []Gone
 }
 
 // walk visits a manifest, what it consists of, and what is attached to it.
@@ -244,7 +245,13 @@ func CosignTag(digest, end string) string { return strings.Replace(digest, ":", 
 // image, and are no part of it.
 func (w *walker) referrer(ctx context.Context, digest, subject string, depth int) (*node, error) {
 	m, err := w.manifest(ctx, digest)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		// A registry without the API does not change the list when it deletes what is
+		// in it. It could as well leave a signature out of the list.
+		w.gone = append(w.gone, Gone{Digest: digest, Subject: subject})
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("referrer %s of %s in %s: %w", digest, subject, w.source.Name(), err)
 	}
 	d, err := m.parse()
