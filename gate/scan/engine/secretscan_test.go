@@ -74,7 +74,7 @@ func TestSecretPaths(t *testing.T) {
 	png := "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + token
 	files := [][2]string{
 		{"app/.env", token}, {"app/a.png", png}, {"app/node_modules/a/.env", token}, {"app/node_modules/a/logo.png", png},
-		{"app/logo.svg", token}, {"usr/lib/x.conf", token}, {"usr/lib/x.so", "\x7fELF" + token}, {"usr/share/doc/a.example", token},
+		{"app/logo.svg", token}, {"usr/lib/x.conf", token}, {"usr/lib/x.so", "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00" + token}, {"usr/share/doc/a.example", token},
 		{"usr/lib/wide.txt", "t\x00o\x00k\x00e\x00n\x00 \x00i\x00s\x00"}, {"usr/lib/small", "\x00"}, {"usr/lib/cache.pyc", "\x00\x01\x02\x03" + token},
 	}
 	for _, tt := range []struct {
