@@ -103,8 +103,9 @@ func (l *layer) file(e *wire.Entry, c content) error {
 		l.forget(e.Name)
 	}
 	te, tc := inTrivysForm(e, c)
+	head := headOf(c)
 	for _, s := range []*layerScan{l.main, l.sbom} {
-		if err := l.analyze(s, te, tc); err != nil {
+		if err := l.analyze(s, te, tc, head); err != nil {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
 		}
 	}
@@ -112,7 +113,7 @@ func (l *layer) file(e *wire.Entry, c content) error {
 	switch {
 	case path.Base(e.Name) == packageJSON:
 		l.npm(e, c)
-	case manifest.StartsLikeYarnArchive(headOf(c)):
+	case manifest.StartsLikeYarnArchive(head):
 		l.yarnArchive(e, c)
 	}
 	return nil
@@ -133,14 +134,14 @@ func inTrivysForm(e *wire.Entry, c content) (*wire.Entry, content) {
 	return &changed, content{open: fromMemory(data), bytes: data}
 }
 
-func (l *layer) analyze(s *layerScan, e *wire.Entry, c content) error {
+func (l *layer) analyze(s *layerScan, e *wire.Entry, c content, head []byte) error {
 	info := fileInfo{e.Name, e.Mode, e.Size, e.Modified}
 	r := s.newResult(e.Name)
 	if err := l.start(s, e, info, c, r); err != nil {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
-	if s == l.main && !manifest.IsJar(e.Name) && manifest.StartsLikeJar(headOf(c)) {
+	if s == l.main && !manifest.IsJar(e.Name) && manifest.StartsLikeJar(head) {
 		types = append(types, analyzer.TypeJar)
 	}
 	r.posts = types
