@@ -30,7 +30,7 @@ func forms() ([]Shape, error) {
 	}, nil
 }
 
-// examples are texts that look like secrets, and that nobody keeps secret.
+// examples are texts that look like secrets and are public.
 func examples() ([]Shape, error) {
 	on := func(path, text string) imagetest.Layer { return with(debian(), imagetest.Text(path, text)) }
 	settings := func(password string) imagetest.Layer {

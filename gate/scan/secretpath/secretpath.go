@@ -38,7 +38,7 @@ func Out(path string) bool {
 
 // Public reports whether the file holds a key that protects nothing: the one that
 // Debian's package ssl-cert makes when it is installed. It belongs to a certificate
-// that nobody trusts, and is in every image with PostgreSQL or Apache from packages.
+// that no program trusts, and is in every image with PostgreSQL or Apache from packages.
 func Public(path string) bool { return path == "etc/ssl/private/ssl-cert-snakeoil.key" }
 
 // ofPython reports whether a directory holds the standard library of a version
