@@ -22,6 +22,18 @@ func earlierRun(days int, findings ...evidence.Finding) evidence.Earlier {
 	return evidence.Earlier{Source: "earlier.json", Time: noon().AddDate(0, 0, -days), SignedBy: []string{"a"}, Image: img}
 }
 
+// seenBefore gives the image one finding, published 40 days ago, and an earlier run
+// that has it too, sealed by a signer.
+func seenBefore(days int, signer string) func(*evidence.Image) {
+	f := high("CVE-2026-0001", "a", "1")
+	f.Published = ptr(noon().AddDate(0, 0, -40))
+	run := earlierRun(days, f)
+	run.SignedBy = []string{signer}
+	return func(img *evidence.Image) {
+		img.Scan.Findings, img.Earlier = these(f), []evidence.Earlier{run}
+	}
+}
+
 func TestFirstSeen(t *testing.T) {
 	published := func(days int) evidence.Finding {
 		f := high("CVE-2026-0001", "a", "1", "GHSA-aaaa-bbbb-cccc")

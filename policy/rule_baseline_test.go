@@ -28,6 +28,19 @@ func based(old, now []evidence.Finding) func(*evidence.Image) {
 	}
 }
 
+// sealedBaseline takes the place of the hash by a signature, for one place of images.
+const sealedBaseline = trusting + "vulnerabilities: {max: {high: 0}}\nbaseline: {ceiling: {high: 5}, until: 2026-06-30, signed-by: [a], image: \"registry.example.no/prod/*\"}\n"
+
+// sealed gives the image the findings of a baseline that a signer sealed for an image
+// of a project.
+func sealed(findings []evidence.Finding, signer, project string) func(*evidence.Image) {
+	return func(img *evidence.Image) {
+		based(findings, findings)(img)
+		b := img.Baseline
+		b.SignedBy, b.Image.Reference.Name, b.Image.Reference.Source = []string{signer}, "registry.example.no/"+project+"/app", evidence.SourceRegistry
+	}
+}
+
 func high(id, pkg, version string, aliases ...string) evidence.Finding {
 	f := finding(id, evidence.SeverityHigh)
 	f.Aliases = aliases
@@ -86,6 +99,9 @@ func TestBaselineTable(t *testing.T) {
 		"an image by its digest":            {strings.Replace(p, "files: ["+baselineHash+"]", "digests: [\""+digestA+"\"]", 1), with(func(i *evidence.Image) { i.Baseline.SHA256 = "" }, these(one), these(one)), ruleMax, ResultPass, ""},
 		"a file by the digest of its image": {strings.Replace(p, "files: ["+baselineHash+"]", "digests: [\""+digestA+"\"]", 1), based(these(one), these(one)), ruleMax, ResultFail, ""},
 		"an image by another digest":        {strings.Replace(p, "files: ["+baselineHash+"]", "digests: [\"sha256:"+baselineHash+"\"]", 1), with(func(i *evidence.Image) { i.Baseline.SHA256 = "" }, these(one), these(one)), ruleMax, ResultFail, ""},
+		"sealed by the signer":              {sealedBaseline, sealed(these(one), "a", "prod"), ruleMax, ResultPass, ""},
+		"sealed by another signer":          {sealedBaseline, sealed(these(one), "b", "prod"), ruleMax, ResultFail, ""},
+		"sealed, of another image":          {sealedBaseline, sealed(these(one), "a", "test"), ruleMax, ResultFail, ""},
 		"a secret":                          {p + "secrets: {max: 0}\n", func(i *evidence.Image) { secret("high")(i); based(nil, nil)(i); secret("high")(i.Baseline.Image) }, "secrets", ResultFail, ""},
 		"a gap": {p, func(i *evidence.Image) {
 			gap(evidence.GapPackageDatabase)(i)
@@ -116,7 +132,6 @@ func TestBaselineEnds(t *testing.T) {
 // to be of an image that it names.
 func TestSealedBaseline(t *testing.T) {
 	one := high("CVE-2026-0001", "a", "1")
-	src := "version: 1\n" + trusting + "vulnerabilities: {max: {high: 0}}\nbaseline: {ceiling: {high: 5}, until: 2026-06-30, signed-by: [a], image: \"registry.example.no/prod/*\"}\n"
 	for name, tt := range map[string]struct {
 		change func(*evidence.Baseline)
 		want   bool
@@ -131,11 +146,10 @@ func TestSealedBaseline(t *testing.T) {
 		"judged from another":  {func(b *evidence.Baseline) { b.Image.Reference.JudgedFrom = "oci:bad" }, false},
 		"an image, not a file": {func(b *evidence.Baseline) { b.SHA256 = "" }, false},
 	} {
-		p := mustParse(t, src)
+		p := mustParse(t, "version: 1\n"+sealedBaseline)
 		img := goodImage()
-		based(these(one), these(one))(img)
+		sealed(these(one), "a", "prod")(img)
 		b := img.Baseline
-		b.SignedBy, b.Image.Reference.Name, b.Image.Reference.Source = []string{"a"}, "registry.example.no/prod/app", evidence.SourceRegistry
 		tt.change(b)
 		if got := p.BaselineAllowed(b); got != tt.want {
 			t.Errorf("%s: allowed is %v", name, got)

@@ -58,6 +58,9 @@ func TestDeadlineTable(t *testing.T) {
 		"without the catalogue":             {deadlineSource, scan(func(s *evidence.Scan) { s.Exploited.KEV = nil }), ruleDeadlines, ResultUndecided, "was not read"},
 		"without the scores":                {deadlineSource, scan(func(s *evidence.Scan) { s.Exploited.EPSS = nil }), ruleDeadlines, ResultUndecided, "was not read"},
 		"with both":                         {deadlineSource, about("critical", 1), ruleDeadlines, ResultPass, "1 of 1 findings before their deadline"},
+		"first seen ten days ago":           {firstSeenSource, seenBefore(10, "a"), ruleMax, ResultPass, ""},
+		"first seen too long ago":           {firstSeenSource, seenBefore(15, "a"), ruleMax, ResultFail, ""},
+		"first seen by another signer":      {firstSeenSource, seenBefore(10, "b"), ruleMax, ResultFail, ""},
 		"rows that need no feed":            {"vulnerabilities: {max: {high: 0}}\ndeadlines: {rows: [{within: 9d}]}\n", scan(func(s *evidence.Scan) { s.Exploited = nil }), ruleDeadlines, ResultPass, ""},
 	})
 }
