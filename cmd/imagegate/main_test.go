@@ -94,6 +94,7 @@ func newWorld(t *testing.T) *world {
 	}
 	pushReleases(t, reg)
 	pushUsers(t, reg)
+	pushArticle(t, reg)
 	pushDependencies(t, reg)
 	w := &world{bad: digests["alpine-bad"], sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{
 		"gate": provetest.NewKey(t), "stranger": provetest.NewKey(t), "cosign": provetest.NewEncryptedKey(t, "secret"),
@@ -183,6 +184,11 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 	env.Setenv("SIGSTORE", w.sigstore.URL)
 	env.Setenv("FEEDS", w.feeds)
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	env.Setenv("REPO", repository)
 	env.Setenv("TOKEN", provetest.WorkflowToken())
 	if err := w.writeKeys(env.WorkDir + "/keys"); err != nil {
 		return err
