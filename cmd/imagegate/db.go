@@ -24,7 +24,7 @@ func dbCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:        "db",
 		Usage:       "look after the advisory databases",
-		Subcommands: []*cli.Command{dbUpdateCommand(p), dbStatusCommand(p), dbImportCommand(p), dbExportCommand(p)},
+		Subcommands: []*cli.Command{dbUpdateCommand(p), dbStatusCommand(p), dbImportCommand(p), dbExportCommand(p), dbPushCommand(p)},
 	}
 }
 

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/imagegate/imagegate/cmd/imagegate/progress"
+	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/promote"
 	"github.com/imagegate/imagegate/gate/scan/database"
 	"github.com/imagegate/imagegate/policy/words"
 )
@@ -17,8 +21,8 @@ import (
 func feedFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "exploited", Usage: "also CISA's catalogue of exploited vulnerabilities (KEV) and the EPSS scores"},
-		&cli.StringSliceFlag{Name: "kev-url", Usage: "fetch the catalogue from `URL`; several are tried in order\n(default: " + database.DefaultFeedURL(database.KEV) + ")"},
-		&cli.StringSliceFlag{Name: "epss-url", Usage: "fetch the EPSS scores from `URL`; several are tried in order\n(default: " + database.DefaultFeedURL(database.EPSS) + ")"},
+		&cli.StringSliceFlag{Name: "kev-url", Usage: "fetch the catalogue from `URL`, or from a registry: oci://NAME@DIGEST; several are tried in order\n(default: " + database.DefaultFeedURL(database.KEV) + ")"},
+		&cli.StringSliceFlag{Name: "epss-url", Usage: "fetch the EPSS scores from `URL`, or from a registry: oci://NAME@DIGEST; several are tried in order\n(default: " + database.DefaultFeedURL(database.EPSS) + ")"},
 	}
 }
 
@@ -37,6 +41,53 @@ func updateFeeds(ctx context.Context, p *program, store *database.Store) error {
 		}
 	}
 	return failed
+}
+
+func dbPushCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "push",
+		Usage:     "store a feed of exploited vulnerabilities in a registry, for machines that reach no other server",
+		ArgsUsage: "FILE REPOSITORY[:TAG]",
+		Description: `FILE is CISA's catalogue (KEV) or the EPSS scores. Prints the flag for imagegate db update
+that fetches it by its digest.`,
+		Flags:  networkFlags(),
+		Action: p.action(dbPush),
+	}
+}
+
+// dbPush is the command "db push".
+func dbPush(p *program, c *cli.Context) error {
+	if c.Args().Len() != 2 {
+		return usagef("imagegate db push needs a file and a repository").
+			WithHint("imagegate db push known_exploited_vulnerabilities.json registry.example.no/mirror/kev:latest")
+	}
+	path, ref := c.Args().Get(0), c.Args().Get(1)
+	parsed, err := image.ParseRegistryReference(ref)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	file, err := readFeed(c.Context, path)
+	if err != nil {
+		return err
+	}
+	feed, err := database.FeedOf(path, file)
+	if err != nil {
+		return fileError("read the feed", err)
+	}
+	conn, err := connect(p, c, progress.New(io.Discard, true, p.env.get))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.client.Close() }()
+	target, err := conn.client.Repository(ref)
+	if err != nil {
+		return err
+	}
+	digest, err := promote.PushFile(c.Context, target, parsed.Tag, database.FeedArtifactType, database.FeedLayerType, file)
+	if err != nil {
+		return err
+	}
+	return p.print("--%s-url %s\n", feed.Short(), database.FeedAddress(parsed.Name, digest))
 }
 
 // feedStatus is a feed as imagegate db status --json tells it. Its keys have the
@@ -89,7 +140,9 @@ func feedStatusText(all []feedStatus) string {
 		fmt.Fprintf(&b, "  entries     %d\n", s.Entries)
 		fmt.Fprintf(&b, "  source      %s\n", terminal(s.Source))
 		fmt.Fprintf(&b, "  file        %s\n", terminal(s.FileSHA256))
-		fmt.Fprintf(&b, "  checked     %s\n", date(*s.Checked))
+		if s.Checked != nil { // of a fixed digest nothing newer can be known
+			fmt.Fprintf(&b, "  checked     %s\n", date(*s.Checked))
+		}
 	}
 	return b.String()
 }

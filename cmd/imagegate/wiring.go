@@ -122,9 +122,9 @@ func feedURLs(c *cli.Context) (map[database.Feed][]string, error) {
 	urls := map[database.Feed][]string{}
 	for flag, feed := range map[string]database.Feed{"kev-url": database.KEV, "epss-url": database.EPSS} {
 		for _, value := range c.StringSlice(flag) {
-			if _, err := remote.ParseFileAddress(value); err != nil {
+			if err := checkFeedAddress(value); err != nil {
 				return nil, usagef("flag --%s: that is not the address of a file: %w", flag, err).
-					WithHint("write it as https://HOST/FILE")
+					WithHint("write it as https://HOST/FILE, oci://HOST/NAME:TAG or oci://HOST/NAME@DIGEST")
 			}
 			urls[feed] = append(urls[feed], value)
 		}
@@ -133,6 +133,18 @@ func feedURLs(c *cli.Context) (map[database.Feed][]string, error) {
 		}
 	}
 	return urls, nil
+}
+
+func checkFeedAddress(address string) error {
+	ref, err := database.ParseFeedArtifact(address)
+	switch {
+	case err != nil:
+		return err
+	case ref != "":
+		return checkRepository(ref)
+	}
+	_, err = remote.ParseFileAddress(address)
+	return err
 }
 
 // databaseRepositories reads the flags that name repositories of databases. A

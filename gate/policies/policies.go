@@ -24,10 +24,7 @@ import (
 const (
 	// ArtifactType is the type of the artifacts.
 	ArtifactType = "application/vnd.imagegate.policy.v1"
-	manifestType = "application/vnd.oci.image.manifest.v1+json"
 	layerType    = "application/yaml"
-	emptyType    = "application/vnd.oci.empty.v1+json"
-	empty        = "{}"
 	// maxFile bounds a policy file.
 	maxFile = 1 << 20
 )
@@ -40,11 +37,8 @@ type Registry interface {
 }
 
 type manifest struct {
-	SchemaVersion int                  `json:"schemaVersion"`
-	MediaType     string               `json:"mediaType"`
-	ArtifactType  string               `json:"artifactType"`
-	Config        promote.Descriptor   `json:"config"`
-	Layers        []promote.Descriptor `json:"layers"`
+	ArtifactType string               `json:"artifactType"`
+	Layers       []promote.Descriptor `json:"layers"`
 }
 
 // Read returns the policy file of the artifact repository@digest. It reads it from
@@ -157,26 +151,5 @@ func Push(ctx context.Context, target promote.Target, tag string, src []byte) (s
 	if len(src) > maxFile {
 		return "", fmt.Errorf("the policy has %d bytes, more than %d", len(src), maxFile)
 	}
-	m := manifest{
-		SchemaVersion: 2, MediaType: manifestType, ArtifactType: ArtifactType,
-		Config: promote.Describe(emptyType, []byte(empty)), Layers: []promote.Descriptor{promote.Describe(layerType, src)},
-	}
-	if err := promote.PutBlob(ctx, target, emptyType, []byte(empty)); err != nil {
-		return "", err
-	}
-	if err := promote.PutBlob(ctx, target, layerType, src); err != nil {
-		return "", err
-	}
-	raw, err := json.Marshal(m, json.Deterministic(true))
-	if err != nil {
-		return "", err
-	}
-	document := promote.Manifest{Raw: raw, Descriptor: promote.Describe(manifestType, raw)}
-	if err := target.PutManifest(ctx, document); err != nil {
-		return "", err
-	}
-	if tag == "" {
-		return document.Digest, nil
-	}
-	return document.Digest, target.PutTag(ctx, tag, document)
+	return promote.PushFile(ctx, target, tag, ArtifactType, layerType, src)
 }

@@ -65,6 +65,8 @@ func (s source) Blob(_ context.Context, _, digest string, _ int64) (io.ReadClose
 	return io.NopCloser(bytes.NewReader(s.blobs[digest])), nil
 }
 
+const manifestType = "application/vnd.oci.image.manifest.v1+json"
+
 const file = "version: 1\nconfig: {user: numeric}\n"
 
 func pushed(t *testing.T) (*registry, string) {

@@ -37,6 +37,19 @@ type manifest struct {
 // in Trivy, the layer tells that it is a database: tools that copy artifacts put
 // configs of several media types into manifests, or none.
 func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*artifact, error) {
+	a, err := parseLayer(raw, mediaType, "a Trivy database", limits.Artifact)
+	if err != nil {
+		return nil, err
+	}
+	if a.layer.MediaType != t.layer {
+		return nil, fmt.Errorf("not a %s: the layer is %q instead of %q", t.name, a.layer.MediaType, t.layer)
+	}
+	return a, nil
+}
+
+// parseLayer checks a manifest with one layer of at most limit bytes. what is what it
+// should be.
+func parseLayer(raw []byte, mediaType, what string, limit int64) (*artifact, error) {
 	if len(raw) > maxManifest {
 		return nil, fmt.Errorf("the manifest is too large: %d bytes", len(raw))
 	}
@@ -44,32 +57,30 @@ func parseArtifact(raw []byte, mediaType string, t traits, limits Limits) (*arti
 	if err := strictjson.Unmarshal(raw, &m, strictjson.AllowUnknownKeys()); err != nil {
 		return nil, fmt.Errorf("the manifest is not valid: %w", err)
 	}
-	if err := m.checkType(mediaType); err != nil {
+	if err := m.checkType(mediaType, what); err != nil {
 		return nil, err
 	}
 	if len(m.Layers) != 1 {
-		return nil, fmt.Errorf("not a Trivy database: %d layers instead of one", len(m.Layers))
+		return nil, fmt.Errorf("not %s: %d layers instead of one", what, len(m.Layers))
 	}
 	l := m.Layers[0]
 	switch {
-	case l.MediaType != t.layer:
-		return nil, fmt.Errorf("not a %s: the layer is %q instead of %q", t.name, l.MediaType, t.layer)
 	case !isDigest(l.Digest):
 		return nil, fmt.Errorf("the layer's digest %q is not a sha256", l.Digest)
 	case l.Size <= 0:
 		return nil, fmt.Errorf("the layer has an impossible size: %d bytes", l.Size)
-	case l.Size > limits.Artifact:
-		return nil, fmt.Errorf("the layer is too large: %d bytes, the limit is %d", l.Size, limits.Artifact)
+	case l.Size > limit:
+		return nil, fmt.Errorf("the layer is too large: %d bytes, the limit is %d", l.Size, limit)
 	}
 	return &artifact{digest: sumOf(raw), layer: l}, nil
 }
 
 // checkType checks that the header and the document have the same media type, and
 // that it is one of an image manifest.
-func (m *manifest) checkType(header string) error {
+func (m *manifest) checkType(header, what string) error {
 	for _, t := range []string{header, m.MediaType} {
 		if types.MediaType(t).IsIndex() {
-			return errors.New("an index of images, not a database")
+			return fmt.Errorf("an index of images, not %s", what)
 		}
 	}
 	switch {

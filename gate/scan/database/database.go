@@ -111,7 +111,8 @@ type Options struct {
 	Repositories map[Kind][]string
 	// Source is needed for downloads only.
 	Source Source
-	// FeedURLs are tried in order: DefaultFeedURL for a feed without.
+	// FeedURLs are tried in order: DefaultFeedURL for a feed without. An address that
+	// begins with oci:// is that of an artifact, which Source reads.
 	FeedURLs map[Feed][]string
 	// Files is needed for downloads of feeds only.
 	Files FileSource

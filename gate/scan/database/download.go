@@ -27,16 +27,10 @@ func (s *Store) download(ctx context.Context, p place, from origin, a *artifact,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	started := time.AfterFunc(s.opt.StallTimeout, func() { cancel(fmt.Errorf("no answer within %s", words.Duration(s.opt.StallTimeout))) })
-	body, err := from.Blob(ctx, from.ref, a.layer.Digest, a.layer.Size)
-	started.Stop()
+	b, err := s.openBlob(ctx, cancel, from, a.layer)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return nil, fmt.Errorf("blob: %w", err)
+		return nil, err
 	}
-	b := s.newBlob(ctx, cancel, body, a.layer)
 	defer b.close()
 	b.progress = func(n int64) {
 		s.opt.Observe(gate.Event{Phase: gate.PhaseDatabase, Image: from.ref, Bytes: n, Total: a.layer.Size})

@@ -54,8 +54,8 @@ func (f Feed) String() string {
 	return fmt.Sprintf("feed %d", int(f))
 }
 
-// short is the name of the feed in names of files and flags.
-func (f Feed) short() string {
+// Short is the name of the feed in names of files and flags.
+func (f Feed) Short() string {
 	if f == KEV {
 		return "kev"
 	}
@@ -153,9 +153,9 @@ func (s *Store) feedPlace() place {
 	return place{traits: traits{name: "feeds of exploited vulnerabilities", sub: feedsDir}, root: s.opt.CacheDir, dir: filepath.Join(s.opt.CacheDir, feedsDir)}
 }
 
-func (f Feed) record(p place) string { return filepath.Join(p.dir, f.short()+".json") }
+func (f Feed) record(p place) string { return filepath.Join(p.dir, f.Short()+".json") }
 
-func (f Feed) file(p place, hash string) string { return filepath.Join(p.dir, f.short()+"-"+hash) }
+func (f Feed) file(p place, hash string) string { return filepath.Join(p.dir, f.Short()+"-"+hash) }
 
 // readRecord reads the record of a feed; the error is [ErrNoFeed] without one.
 func (f Feed) readRecord(p place) (*feedRecord, error) {
@@ -248,8 +248,9 @@ func (s *Store) verifyFeed(f Feed, rec *feedRecord, file []byte) (*feedContent, 
 	if feed.Date.Before(rec.Newest) && !s.opt.AllowRollback {
 		return nil, feedRollback(feed.Date, rec.Newest)
 	}
-	checked := rec.Checked.UTC()
-	feed.CheckedAt = &checked
+	if checked := rec.Checked.UTC(); !fixedFeed(rec.Source) {
+		feed.CheckedAt = &checked
+	}
 	return c, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/imagegate/imagegate/gate"
-	"github.com/imagegate/imagegate/gate/exploited"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -76,7 +75,7 @@ func (s *Store) fetchFeed(ctx context.Context, p place, f Feed) (*evidence.Feed,
 	}
 	// The source may know a better cure, which is shown then.
 	return nil, &gate.Fault{Phase: gate.PhaseDatabase, Err: err, Hint: fmt.Sprintf(
-		"make the address reachable or name a mirror with --%[1]s-url; without a network name the file with --%[1]s FILE where images are judged", f.short())}
+		"make the address reachable or name a mirror with --%[1]s-url; without a network name the file with --%[1]s FILE where images are judged", f.Short())}
 }
 
 func (s *Store) feedURLs(f Feed) []string {
@@ -87,7 +86,7 @@ func (s *Store) feedURLs(f Feed) []string {
 }
 
 func (s *Store) updateFeedFrom(ctx context.Context, p place, f Feed, address string) (*evidence.Feed, error) {
-	file, err := s.opt.Files.File(ctx, address, exploited.MaxBytes)
+	file, err := s.feedFile(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +109,9 @@ func (s *Store) updateFeedFrom(ctx context.Context, p place, f Feed, address str
 	if err := s.installFeed(p, f, rec, file); err != nil {
 		return nil, &localError{fmt.Errorf("install the %s: %w", f, err)}
 	}
-	feed.CheckedAt = &now
+	if feed.CheckedAt = &now; fixedFeed(address) {
+		feed.CheckedAt = nil
+	}
 	return feed, nil
 }
 
@@ -167,7 +168,7 @@ func (p place) sweepFeeds() {
 		if err != nil && !errors.Is(err, ErrNoFeed) {
 			continue
 		}
-		prefixes = append(prefixes, f.short()+"-")
+		prefixes = append(prefixes, f.Short()+"-")
 		if err == nil {
 			keep = append(keep, f.file(p, rec.SHA256))
 		}

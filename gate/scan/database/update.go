@@ -160,6 +160,15 @@ func (s *Store) updateFrom(ctx context.Context, p place, from origin, current *i
 
 // resolve asks for the manifest and verifies it.
 func (s *Store) resolve(ctx context.Context, p place, from origin) (*artifact, error) {
+	raw, mediaType, err := s.manifestOf(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return parseArtifact(raw, mediaType, p.traits, s.opt.Limits)
+}
+
+// manifestOf asks for a manifest, which has the digest that from demands.
+func (s *Store) manifestOf(ctx context.Context, from origin) (raw []byte, mediaType string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opt.StallTimeout, fmt.Errorf("no answer within %s", words.Duration(s.opt.StallTimeout)))
 	defer cancel()
 	raw, mediaType, digest, err := from.Manifest(ctx, from.ref)
@@ -167,15 +176,15 @@ func (s *Store) resolve(ctx context.Context, p place, from origin) (*artifact, e
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return nil, fmt.Errorf("manifest: %w", err)
+		return nil, "", fmt.Errorf("manifest: %w", err)
 	}
 	got := sumOf(raw)
 	for _, want := range []string{digest, from.pin} {
 		if want != "" && want != got {
-			return nil, fmt.Errorf("the manifest is not the one that was named: it has %s instead of %s", got, want)
+			return nil, "", fmt.Errorf("the manifest is not the one that was named: it has %s instead of %s", got, want)
 		}
 	}
-	return parseArtifact(raw, mediaType, p.traits, s.opt.Limits)
+	return raw, mediaType, nil
 }
 
 // upToDate notes that the repository had nothing newer.
