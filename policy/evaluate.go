@@ -21,6 +21,9 @@ type answer struct {
 	// missing is true when evidence was not collected. No level softens that: a
 	// warning would then cover something that was not examined.
 	missing bool
+	// valueless is true when the rule could not be asked of the image, because its
+	// expression has no value. No exception covers that.
+	valueless bool
 	// notApplying is true for a rule that is asked and is off all the same.
 	notApplying bool
 }

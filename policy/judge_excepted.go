@@ -67,10 +67,28 @@ func (j *judge) exceptRule(id string, a *answer) {
 	if !ExceptableRule(id) {
 		return
 	}
+	if a.valueless {
+		j.refuseRule(id, "the expression of the rule has no value for this image, and an exception covers only what a rule denies")
+		return
+	}
 	e := j.coveringOf(exceptRule, id, "", func(e *exception) bool { return e.Rule == id }, func(*exception) bool { return true })
 	if e != nil {
 		a.result = ResultWarn
 		a.message += "; " + e.until()
+	}
+}
+
+// refuseRule notes of the exceptions for a rule and this image why they do not apply.
+func (j *judge) refuseRule(id, why string) {
+	for _, i := range j.policy.exceptionKinds[exceptRule] {
+		e, c := j.policy.exceptions[i], &j.index.counts[i]
+		if e.Rule != id {
+			continue
+		}
+		if c.seen++; matchesAny(e.Images, j.img.Reference.Name, matchImage) {
+			c.matches++
+			c.refused = why
+		}
 	}
 }
 

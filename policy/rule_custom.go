@@ -344,6 +344,7 @@ func (r *customRule) check(j *judge) answer {
 		a = *lack
 	case err != nil:
 		a = undecided("the expression has no value for this image: %v", err)
+		a.valueless = true
 		a.cure = "write the expression so that it has a value for every image: has(os.family) asks whether a field is known, and \"x\" in config.labels whether there is a label"
 	case denied:
 		a = failing("%s", r.message)

@@ -34,6 +34,7 @@ func TestCustomRules(t *testing.T) {
 		"not looked for":     {own(bash, ", level: warn"), scan(func(s *evidence.Scan) { s.Need &^= evidence.NeedPackages }), x, ResultUndecided, "no evidence for packages"},
 		"no config":          {own(`config.user == "0"`, ""), noConfigAt, x, ResultUndecided, "no evidence for config"},
 		"excepted":           {own(zlib, "") + "\nexceptions: [{rule: rules.x, images: [\"registry.example.no/shop/*\"], reason: x, expires: 2026-07-01}]", nil, x, ResultWarn, "excepted until 2026-07-01"},
+		"an error, excepted": {own("config.labels[\"none\"] == \"\"", "") + "\nexceptions: [{rule: rules.x, images: [\"registry.example.no/shop/*\"], reason: x, expires: 2026-07-01}]", nil, x, ResultUndecided, "has no value"},
 		"excepted elsewhere": {own(zlib, "") + "\nexceptions: [{rule: rules.x, images: [\"registry.example.no/other/*\"], reason: x, expires: 2026-07-01}]", nil, x, ResultFail, ""},
 		"off by an override": {own(zlib, "") + "\nplatforms: [linux/amd64]\noverrides: [{images: [\"registry.example.no/shop/*\"], rules: [{id: x, deny: \"false\", message: m, level: \"off\"}]}]", nil, x, ResultOff, ""},
 		"on by an override":  {"platforms: [linux/amd64]\noverrides: [{images: [\"registry.example.no/shop/*\"], " + own(zlib, "") + "}]", nil, x, ResultFail, ""},
@@ -192,5 +193,23 @@ func TestCustomRulesNeedFeeds(t *testing.T) {
 		if kev, epss := mustParse(t, "version: 1\n"+src).AsksExploited(); kev != want[0] || epss != want[1] {
 			t.Errorf("%s asks for %v, %v", src, kev, epss)
 		}
+	}
+}
+
+// An exception covers what a rule denies. It says why it does not cover that the
+// expression has no value: nobody knows then what would be let through.
+func TestExceptionsCoverNoErrorOfARule(t *testing.T) {
+	const src = "version: 1\nrules:\n- {id: x, message: m, deny: 'config.labels[\"team\"] == \"a\"'}\n" +
+		"exceptions: [{rule: rules.x, images: [registry.example.no/shop/*], reason: x, expires: 2026-07-31}]\n"
+	p := mustParse(t, src)
+	img := goodImage()
+	img.Config.Labels = map[string]string{"team": "a"}
+	if v := p.Evaluate(img, noon()); v.Decision != Passed || v.Exceptions[0].Status != ExceptionUsed {
+		t.Errorf("denied: %s, %+v", v.Decision, v.Exceptions)
+	}
+	img.Config.Labels = map[string]string{}
+	v := p.Evaluate(img, noon())
+	if v.Decision != Undecided || v.Exceptions[0].Status != ExceptionRefused || v.Exceptions[0].Why == "" {
+		t.Errorf("no value: %s, %+v", v.Decision, v.Exceptions)
 	}
 }
