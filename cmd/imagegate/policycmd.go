@@ -175,7 +175,7 @@ func explanation(r *policy.Rule) string {
 		{"How to satisfy it", r.How},
 		{"Values", r.Settings},
 		{"Without the key", r.Default},
-		{"In the built-in policy", inBuiltIn(r)},
+		{"In the built-in policy", builtInSettings(r)},
 		{"Classes of findings", classesOf(r.ID)},
 		{"Example", r.Example},
 		{"Since", r.Since},
@@ -191,9 +191,9 @@ func explanation(r *policy.Rule) string {
 	return b.String()
 }
 
-// inBuiltIn tells what the built-in policy sets, on which every policy stands that does
-// not say extends: none.
-func inBuiltIn(r *policy.Rule) string {
+// builtInSettings lists what the built-in policy sets the keys of a rule to. A policy file
+// keeps these values where it does not set the keys itself, unless it says extends: none.
+func builtInSettings(r *policy.Rule) string {
 	settings := r.InBuiltIn()
 	if len(settings) == 0 && r.HasKeys() {
 		return "not set"
