@@ -33,11 +33,11 @@ demo: build ## judge real images from a registry on loopback; needs the Go modul
 
 test: ## run all tests; needs no C compiler
 	@echo "Running all tests. The first run compiles Trivy: about 5 minutes on two cores, 6 GB of disk."
-	CGO_ENABLED=0 $(GO) test -timeout 30m ./...
+	CGO_ENABLED=0 $(GO) test -timeout 60m ./...
 	cd examples/bench && CGO_ENABLED=0 $(GO) test .
 
 race: ## run the tests of the packages without Trivy with the race detector; needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(FAST)
+	CGO_ENABLED=1 $(GO) test -race -timeout 60m $(FAST)
 
 lint: format vet static imports tidy ## check format, vet, staticcheck, import rules and go.mod
 
