@@ -84,6 +84,12 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 	if err := p.lifetime.print(); err != nil {
 		return append(failures, err)
 	}
+	// Devices come before standard output: one that cannot be written takes a pass
+	// back that nobody has read.
+	failures = append(failures, files.WriteDevices()...)
+	if passed && len(failures) > 0 {
+		return failures
+	}
 	for _, d := range printed {
 		fail(p.writeFolded(d.format, s, d.content))
 	}

@@ -57,18 +57,25 @@ func (f *Files) add(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// Commit makes all files visible. It tries all of them and returns what failed.
-func (f *Files) Commit() (failures []error) {
-	tell := func(path string, err error) {
-		if err != nil {
-			failures = append(failures, inFile(path, err))
+// WriteDevices writes what goes to character devices, and returns what failed. A
+// device can fail when it is written, as /dev/full does, and not before.
+func (f *Files) WriteDevices() (failures []error) {
+	for _, d := range f.devices {
+		if err := writeDevice(d.path, d.content); err != nil {
+			failures = append(failures, inFile(d.path, err))
 		}
 	}
-	for _, d := range f.devices { // first: a device is more likely to fail
-		tell(d.path, writeDevice(d.path, d.content))
-	}
+	f.devices = nil
+	return failures
+}
+
+// Commit makes all files visible. It tries all of them and returns what failed.
+func (f *Files) Commit() []error {
+	failures := f.WriteDevices()
 	for _, t := range f.temporary {
-		tell(t.path, t.rename())
+		if err := t.rename(); err != nil {
+			failures = append(failures, inFile(t.path, err))
+		}
 	}
 	*f = Files{}
 	return failures
