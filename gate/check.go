@@ -41,7 +41,7 @@ type Gate struct {
 	Observe func(Event)
 
 	// more is what the documents of a release need of images, by reference.
-	more map[string]evidence.Need
+	more map[string]wanted
 	// Given tells an image what is given with the question: its baseline, and evidence
 	// of earlier runs. It may be nil.
 	Given func(*evidence.Image)

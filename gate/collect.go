@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -13,8 +14,15 @@ import (
 type scanKey struct {
 	digest string
 	need   evidence.Need
+	users  string // that are looked up, one in each line
 	// name is the repository for a second attempt, see [run.collect].
 	name string
+}
+
+// wanted is what documents need of an image besides what the image itself needs.
+type wanted struct {
+	need  evidence.Need
+	users []string
 }
 
 // scanned is a scan and the repository that the layers were read from.
@@ -28,11 +36,17 @@ func (r *run) collect(ctx context.Context, ref string, t *Target) (*evidence.Sca
 	if err := stopped(ctx, nil); err != nil {
 		return nil, fault(ctx, PhaseScan, err)
 	}
-	need := r.gate.Policy.NeedsFor(t.Image.Reference) | r.gate.more[ref]
+	more := r.gate.more[ref]
+	need := r.gate.Policy.NeedsFor(t.Image.Reference) | more.need
 	if !need.Layers() {
 		return nil, nil
 	}
-	key := scanKey{digest: t.Image.ID(), need: need}
+	if len(more.users) > 0 {
+		asked := *t // resolutions are shared by equal references
+		asked.Users = more.users
+		t = &asked
+	}
+	key := scanKey{digest: t.Image.ID(), need: need, users: strings.Join(t.Users, "\n")}
 	name := t.Image.Reference.Name
 	work := func() (scanned, error) {
 		scan, err := r.scan(ctx, ref, t, need)

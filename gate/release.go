@@ -43,9 +43,9 @@ func (g *Gate) CheckRelease(ctx context.Context, docs *evidence.Release, alone [
 	}
 	inner := *g
 	inner.FailFast = false // what the image alone is denied for may be allowed in the release
-	inner.more = map[string]evidence.Need{}
+	inner.more = map[string]wanted{}
 	for _, ref := range named {
-		inner.more[ref] = g.Policy.ReleaseNeeds()
+		inner.more[ref] = wanted{need: g.Policy.ReleaseNeeds(), users: docs.Users(ref)}
 	}
 	results := inner.Check(ctx, refs)
 	return results, g.JudgeRelease(ctx, docs, alone, results)

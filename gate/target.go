@@ -15,6 +15,9 @@ type Target struct {
 	Image evidence.Image
 	// RawConfig is the config document, byte for byte, already verified.
 	RawConfig []byte
+	// Users are users to look up in the image besides its own: documents give them to
+	// containers by name.
+	Users []string
 	// Layers are the image's layers, bottom first: one for each diffID.
 	Layers []Blob
 }

@@ -220,7 +220,7 @@ func TestRunAsNonRootTable(t *testing.T) {
 			service(r)
 			r.Workloads[0].Containers[0].Security.RunAsUser = ptr(int64(0))
 		}, ruleRunAsNonRoot, ResultFail, "user is 0"},
-		"service user root":  {p, func(r *evidence.Release, _ *evidence.Image) { service(r); r.Workloads[0].Containers[0].User = "root" }, ruleRunAsNonRoot, ResultFail, "user is root"},
+		"service user root":  {p, func(r *evidence.Release, _ *evidence.Image) { service(r); r.Workloads[0].Containers[0].User = "root" }, ruleRunAsNonRoot, ResultFail, "uid 0"},
 		"service user named": {p, func(r *evidence.Release, _ *evidence.Image) { service(r); r.Workloads[0].Containers[0].User = "app" }, ruleRunAsNonRoot, ResultUndecided, "app"},
 		"excepted container": {p + "\nexceptions:\n- {rule: workload.run-as-non-root, workload: shop/Deployment/web/web, reason: x, owner: x, expires: 2026-07-01}",
 			ofImage("", ptr(int64(0)), nil), ruleRunAsNonRoot, ResultWarn, "excepted"},

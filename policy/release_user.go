@@ -21,7 +21,7 @@ func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Releas
 	if at < 0 {
 		return nil
 	}
-	users, ok := provenUsers(img.Reference.Asked, r)
+	users, ok := provenUsers(img, r)
 	if !ok {
 		return nil
 	}
@@ -50,22 +50,38 @@ func whichContainers(n int) string {
 
 // provenUsers returns the users of all containers of an image, and false when there
 // is none, or one of them may run as root.
-func provenUsers(ref string, r *evidence.Release) ([]int64, bool) {
+func provenUsers(img *evidence.Image, r *evidence.Release) ([]int64, bool) {
 	var users []int64
 	for _, u := range r.Uses() {
-		if u.Ref != ref || u.Volume != nil {
+		if u.Ref != img.Reference.Asked || u.Volume != nil {
 			continue
 		}
 		if u.Container == nil || mayBeWindows(u.Workload) {
 			return nil, false
 		}
-		uid, _, ok := declaredUser(u.Workload, u.Container)
+		uid, ok := provenUser(img, u.Workload, u.Container)
 		if !ok || uid <= 0 || uid > maxUID {
 			return nil, false
 		}
 		users = append(users, uid)
 	}
 	return users, len(users) > 0
+}
+
+// provenUser returns the user that a document gives a container of an image, and false
+// where it gives none, or one that is not known.
+func provenUser(img *evidence.Image, w *evidence.Workload, c *evidence.Container) (int64, bool) {
+	if uid, _, ok := declaredUser(w, c); ok {
+		return uid, true
+	}
+	if c.User == "" || overPasswd(w, c) != "" {
+		return 0, false
+	}
+	u := userNamed(img, c.User)
+	if u.uid == nil {
+		return 0, false
+	}
+	return *u.uid, true
 }
 
 // uids writes each user once.

@@ -15,7 +15,7 @@ func runAsNonRootRule() *Rule {
 		Why: "What counts is the user that runs: the one of the manifest, and the one of the image where the manifest names none. Neither of the two alone decides.",
 		How: "securityContext: {runAsNonRoot: true, runAsUser: 10001}, or end the Dockerfile with USER 10001",
 		Settings: "true or false. The user is runAsUser of the container, runAsUser of the pod, or USER of the image as its /etc/passwd resolves it, in this order; " +
-			"of a Compose service it is user, or USER of the image. On Windows it is runAsUserName, or USER of the image: ContainerUser is not root, and administrators are.",
+			"of a Compose service it is user, as a number or as the /etc/passwd of its image resolves it, or USER of the image. On Windows it is runAsUserName, or USER of the image: ContainerUser is not root, and administrators are.",
 		Default: "not asked", Example: "workload: {run-as-non-root: true}\n", Levels: true,
 		keys: []key{runAsNonRootKey}, on: runAsNonRootKey.value, workload: checkRunAsNonRoot,
 	}
@@ -48,12 +48,7 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 		return
 	}
 	if c.User != "" {
-		at := in(c, "user")
-		if c.User == "root" {
-			j.fails(at.with("write a number: user: \"10001\""), "runs as root: user is root")
-			return
-		}
-		j.undecided(at.with("write the user as a number: user: \"10001\""), "runs as user %q, and which number that is in the image is not known", c.User)
+		j.checkNamedUser(w, c)
 		return
 	}
 	images, ok := j.imagesOf(w, c)
@@ -66,7 +61,12 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 			continue
 		}
 		at := spot{container: c.Name, at: c.Image.At, cure: cure}
-		switch u := userOf(img); {
+		u := userOf(img)
+		if path := overPasswd(w, c); path != "" && u.named {
+			j.undecided(at, "has no user of its own, and %s of its image cannot be looked up: the service replaces %s", u.text(), path)
+			continue
+		}
+		switch {
 		case u.lacking:
 			j.misses(at.with(""), "has no user of its own, and the one of its image is not known: %s", u.problem)
 		case u.uid == nil:

@@ -65,6 +65,8 @@ func (j *releaseJudge) eachOnWindows(w *evidence.Workload, c *evidence.Container
 func windowsUserOf(w *evidence.Workload, c *evidence.Container, img *evidence.Image) (user string, at spot, ok bool) {
 	const field = "securityContext.windowsOptions.runAsUserName"
 	switch {
+	case c.User != "":
+		return c.User, in(c, "user"), true
 	case c.Security.RunAsUserName != "":
 		return c.Security.RunAsUserName, in(c, field), true
 	case w.Security.RunAsUserName != "":

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -24,7 +25,28 @@ func userOf(img *evidence.Image) imageUser {
 	if img.Config == nil {
 		return imageUser{problem: noConfig, lacking: true}
 	}
-	u := imageUser{spec: img.Config.User}
+	var found *evidence.User
+	if img.Scan != nil && img.Scan.Need.Has(evidence.NeedUser) {
+		found = img.Scan.User
+	}
+	return userBy(img.Config.User, found)
+}
+
+// userNamed returns a user that a service gives to a container of an image.
+func userNamed(img *evidence.Image, spec string) imageUser {
+	var found *evidence.User
+	if img.Scan != nil && img.Scan.Need.Has(evidence.NeedUser) {
+		if i := slices.IndexFunc(img.Scan.Users, func(u evidence.User) bool { return u.Spec == spec }); i >= 0 {
+			found = &img.Scan.Users[i]
+		}
+	}
+	return userBy(spec, found)
+}
+
+// userBy returns the user that is written as spec. found is how the scan resolved it,
+// nil when it was not looked up in the layers.
+func userBy(spec string, found *evidence.User) imageUser {
+	u := imageUser{spec: spec}
 	name, group, _ := strings.Cut(u.spec, ":")
 	number, numeric := atoi(name)
 	u.named = name != "" && !numeric
@@ -32,11 +54,11 @@ func userOf(img *evidence.Image) imageUser {
 	case name == "" || numeric && number == 0:
 		u.uid = new(int64)
 		return u
-	case u.named && name == "root" && !resolved(img):
+	case u.named && name == "root" && found == nil:
 		u.uid = new(int64)
 		return u
 	}
-	if !resolved(img) {
+	if found == nil {
 		if _, plain := atoi(group); numeric && digitsOnly.MatchString(name) && number <= maxUID && (group == "" || plain) {
 			u.uid = &number
 			return u
@@ -44,7 +66,7 @@ func userOf(img *evidence.Image) imageUser {
 		u.problem, u.lacking = fmt.Sprintf("USER %q was not resolved", u.spec), true
 		return u
 	}
-	switch r := img.Scan.User; {
+	switch r := found; {
 	case r.Spec != u.spec:
 		u.problem, u.lacking = fmt.Sprintf("the evidence is about USER %q, the image has %q", r.Spec, u.spec), true
 	case r.UID == nil || r.Problem != "":
@@ -55,11 +77,6 @@ func userOf(img *evidence.Image) imageUser {
 		u.uid = r.UID
 	}
 	return u
-}
-
-// resolved reports whether USER was looked up in the layers.
-func resolved(img *evidence.Image) bool {
-	return img.Scan != nil && img.Scan.Need.Has(evidence.NeedUser) && img.Scan.User != nil
 }
 
 // text names the USER.

@@ -94,6 +94,7 @@ func newWorld(t *testing.T) *world {
 	}
 	pushReleases(t, reg)
 	pushUsers(t, reg)
+	pushAccounts(t, reg)
 	pushArticle(t, reg)
 	pushDependencies(t, reg)
 	w := &world{bad: digests["alpine-bad"], sigstore: provetest.NewSigstore(t), keys: map[string]provetest.Key{

@@ -24,6 +24,22 @@ func pushUsers(t *testing.T, reg *registrytest.Reg) {
 	}
 }
 
+// pushAccounts pushes images without a USER that differ in their accounts.
+func pushAccounts(t *testing.T, reg *registrytest.Reg) {
+	t.Helper()
+	const accounts = "root:x:0:0::/:\napp:x:10001:10001::/:\ntoor:x:0:0::/:\ntwo:x:10001:1::/:\ntwo:x:0:0::/:\n"
+	passwd := imagetest.Files(imagetest.Text("etc/passwd", accounts), imagetest.Text("etc/group", "root:x:0:\nstaff:x:50:app\n"))
+	for tag, more := range map[string][]imagetest.Layer{
+		"plain": nil,
+		"later": {imagetest.Files(imagetest.Text("etc/passwd", "root:x:0:0::/:\napp:x:0:0::/:\n"))},
+		"link":  {imagetest.Files(imagetest.Text("srv/passwd", accounts), imagetest.Symlink("etc/passwd", "../srv/passwd"))},
+		"none":  {imagetest.Files(imagetest.Text("etc/.wh.passwd", ""))},
+	} {
+		s := imagetest.Spec{Layers: append([]imagetest.Layer{rootfs.Base(), passwd}, more...)}
+		reg.MustPush(t, s.Image(), "accounts:1.0.0-"+tag)
+	}
+}
+
 // pushArticle pushes two releases of the image of the article's Pod, which say no USER:
 // nginx:1.19 has findings, and nginx:1.27.3 has none, and the labels that strict.yaml asks for.
 func pushArticle(t *testing.T, reg *registrytest.Reg) {

@@ -32,6 +32,9 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	if im.jars && im.wantsJava() && im.javaErr == nil {
 		scan.JavaDatabase = im.scanner.databases.java.current()
 	}
+	for _, spec := range im.target.Users {
+		scan.Users = append(scan.Users, facts.User(spec))
+	}
 	// Never nil: nil would mean that no check was made.
 	gaps := append([]evidence.Gap{}, facts.Gaps...)
 	counts, mismatches := compareCounts(facts.Databases, r)

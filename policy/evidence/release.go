@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 )
 
@@ -168,6 +169,25 @@ func (r *Release) Refs(ofDockerfiles bool) []string {
 		}
 	}
 	return refs
+}
+
+// maxUsers is how many users of one image are looked up.
+const maxUsers = 1000
+
+// Users lists the names of users, each once and sorted, that services of Compose give to
+// the containers of an image. What they mean depends on the image.
+func (r *Release) Users(ref string) []string {
+	var names []string
+	for i := range r.Workloads {
+		for k := range r.Workloads[i].Containers {
+			if c := &r.Workloads[i].Containers[k]; c.Image.Ref == ref && c.User != "" && c.Security.RunAsUser == nil {
+				names = append(names, c.User)
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(len(names), maxUsers)]
 }
 
 // Append adds what another reader found.

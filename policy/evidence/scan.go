@@ -7,8 +7,11 @@ type Scan struct {
 	Engine string `json:"engine"` // "trivy 0.74.0"
 	Need   Need   `json:"need"`   // what was collected
 
-	OS       *OS       `json:"os,omitempty"` // nil when no OS was identified
-	User     *User     `json:"user,omitempty"`
+	OS   *OS   `json:"os,omitempty"` // nil when no OS was identified
+	User *User `json:"user,omitempty"`
+	// Users are the users that services of Compose give to containers of the image by
+	// name, looked up like USER.
+	Users    []User    `json:"users,omitempty"`
 	Packages []Package `json:"packages,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`
 	Secrets  []Secret  `json:"secrets,omitempty"`

@@ -100,16 +100,18 @@ func (e *entry) devicePath(name string) string {
 	return ""
 }
 
-// fileObject reads a secret or a config that comes from a file of the host.
+// fileObject reads a secret or a config: a file of the host, or content that Docker
+// writes into the container.
 func (e *entry) fileObject(o types.FileObjectConfig, dir, source, to, field string, w *evidence.Workload, out *evidence.Container) {
-	if o.File == "" {
-		return
-	}
 	to = cmp.Or(to, source)
 	if !path.IsAbs(to) {
 		to = dir + to
 	}
-	mount(w, out, evidence.Volume{Type: types.VolumeTypeBind, HostPath: e.hostPath(o.File)}, evidence.Mount{Path: to, ReadOnly: true, At: e.at(field)})
+	volume := evidence.Volume{Type: strings.TrimSuffix(field, "s")}
+	if o.File != "" {
+		volume = evidence.Volume{Type: types.VolumeTypeBind, HostPath: e.hostPath(o.File)}
+	}
+	mount(w, out, volume, evidence.Mount{Path: to, ReadOnly: true, At: e.at(field)})
 }
 
 // volumesFrom reads the volumes of another service.
