@@ -35,8 +35,8 @@ func (r *reader) documents(data []byte, visit func(*value)) {
 			return
 		}
 		root := yamldoc.Root(doc)
-		if root.Kind == 0 || root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" && root.Value == "" {
-			continue // nothing but comments
+		if root.Kind == 0 || root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+			continue // nothing but comments, or the null that toYaml makes of an empty value: kubectl skips both
 		}
 		c := &converter{file: r.file, made: map[*yaml.Node]*value{}, open: map[*yaml.Node]bool{}}
 		v := c.convert(root, 0)

@@ -175,9 +175,20 @@ func TestImagesOfAPod(t *testing.T) {
 	if v := r.Workloads[0].Volumes[0]; v.Type != "image" || v.Image.PullPolicy != "Never" || v.Image.At.Line != 8 {
 		t.Errorf("%+v", v)
 	}
-	for _, image := range []string{"", "${IMAGE}", "$(IMAGE)", "<your image>", "{{ .Values.image }}", "IMAGE", "oci:dir", "tar:-", "a b", "%IMAGE%", "docker:x"} {
+	for _, image := range []string{"", "${IMAGE}", "$(IMAGE)", "<your image>", "{{ .Values.image }}", "IMAGE", "tar:-", "a b", "%IMAGE%"} {
 		r := Parse("m.yaml", []byte(head+"  containers: [{name: c, image: \""+image+"\"}]\n"), Options{})
 		if u := r.Uses(); len(u) != 1 || u[0].Ref != "" || u[0].Problem == "" {
+			t.Errorf("%q is judged as %+v", image, u)
+		}
+	}
+}
+
+// The kubelet knows registries alone: docker:24 is an image of Docker Hub, and not one of
+// the Docker Engine.
+func TestImagesNamedLikeSources(t *testing.T) {
+	for _, image := range []string{"docker:24", "oci:dir", "podman:x"} {
+		r := Parse("m.yaml", []byte(head+"  containers: [{name: c, image: \""+image+"\"}]\n"), Options{})
+		if u := r.Uses(); len(u) != 1 || u[0].Ref != "docker.io/library/"+image || u[0].Image != image {
 			t.Errorf("%q is judged as %+v", image, u)
 		}
 	}

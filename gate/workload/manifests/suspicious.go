@@ -30,12 +30,15 @@ func groupKind(o *object) string { return o.group.Group + "/" + o.Kind }
 var deployers = []string{
 	"argoproj.io/Application", "argoproj.io/ApplicationSet", "helm.toolkit.fluxcd.io/HelmRelease", "kustomize.toolkit.fluxcd.io/Kustomization",
 	"helm.cattle.io/HelmChart", "fleet.cattle.io/GitRepo", "fleet.cattle.io/Bundle", "source.toolkit.fluxcd.io/HelmChart",
+	"pkg.crossplane.io/Provider", "pkg.crossplane.io/Configuration", "pkg.crossplane.io/Function", "helm.crossplane.io/Release",
+	"operators.coreos.com/Subscription", "olm.operatorframework.io/ClusterExtension", "install.istio.io/IstioOperator", "sailoperator.io/Istio",
+	"operator.knative.dev/KnativeServing", "operator.knative.dev/KnativeEventing", "operator.tekton.dev/TektonConfig",
 }
 
 // runsNothing reports kinds that name images only to say which exist or which are allowed.
 func runsNothing(o *object) bool {
 	return o.group.Group == "constraints.gatekeeper.sh" || slices.Contains([]string{
-		"image.toolkit.fluxcd.io/ImageRepository", "image.toolkit.fluxcd.io/ImagePolicy", "image.toolkit.fluxcd.io/ImageUpdateAutomation",
+		"image.openshift.io/ImageStream", "image.openshift.io/ImageStreamTag", "image.toolkit.fluxcd.io/ImageRepository", "image.toolkit.fluxcd.io/ImagePolicy", "image.toolkit.fluxcd.io/ImageUpdateAutomation",
 		"policy.sigstore.dev/ClusterImagePolicy", "templates.gatekeeper.sh/ConstraintTemplate",
 		"policies.kyverno.io/ValidatingPolicy", "policies.kyverno.io/ImageValidatingPolicy",
 	}, groupKind(o))
@@ -146,6 +149,8 @@ func looksLike(f *field) string {
 		return "a pod template"
 	case slices.Contains(imageFields, name) && filled(v):
 		return "an image"
+	case name == "from" && v.field("kind").text() == "DockerImage" && filled(v.field("name")): // builds of OpenShift
+		return "an image"
 	case (name == "image" || strings.HasSuffix(name, "image") || strings.HasSuffix(name, "images")) && filled(v):
 		return "an image"
 	}
@@ -153,6 +158,9 @@ func looksLike(f *field) string {
 }
 
 func filled(v *value) bool {
+	if v == nil {
+		return false
+	}
 	switch v.kind {
 	case kindScalar:
 		return v.text() != ""

@@ -14,7 +14,7 @@ import (
 func (r *reader) unknown(o *object) {
 	name := o.group.Group + "/" + o.Kind
 	switch {
-	case slices.Contains([]string{"apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService", "policy/PodSecurityPolicy"}, name):
+	case slices.Contains([]string{"apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService"}, name) || slices.Contains(removed, o.APIVersion+"/"+o.Kind):
 		return // Kubernetes' own, and they run nothing
 	case o.group.Group == "kustomize.config.k8s.io":
 		r.problem(o.At.Line, o.At.Column, o.path, "judge what it makes: kustomize build DIR | imagegate check --manifests -", "this is the input of kustomize, and no manifest")
@@ -38,6 +38,15 @@ func (r *reader) unknown(o *object) {
 		known = path
 	}
 	r.suspect(o, known)
+}
+
+// removed are versions that Kubernetes served once, of kinds that run nothing. Charts
+// still write them for old clusters, and newer ones refuse them.
+var removed = []string{
+	"autoscaling/v2beta1/HorizontalPodAutoscaler", "autoscaling/v2beta2/HorizontalPodAutoscaler", "policy/v1beta1/PodSecurityPolicy", "extensions/v1beta1/PodSecurityPolicy",
+	"flowcontrol.apiserver.k8s.io/v1alpha1/FlowSchema", "flowcontrol.apiserver.k8s.io/v1alpha1/PriorityLevelConfiguration",
+	"resource.k8s.io/v1alpha1/ResourceClass", "resource.k8s.io/v1alpha1/ResourceClaim", "resource.k8s.io/v1alpha1/ResourceClaimTemplate",
+	"resource.k8s.io/v1alpha2/ResourceClass", "resource.k8s.io/v1alpha2/ResourceClaim", "resource.k8s.io/v1alpha2/ResourceClaimTemplate",
 }
 
 // isForeignPolicy reports network policies of other APIs than that of Kubernetes.

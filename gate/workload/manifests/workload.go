@@ -119,6 +119,7 @@ func (r *reader) workload(o *object, t template) {
 	b.place(w.Places, spec, "securityContext", "")
 	b.places(w.Places, spec.field("securityContext"), "securityContext.")
 	w.Containers = b.containers(t.spec, spec)
+	injected(&w, t.meta)
 	w.Volumes = b.volumes(t.spec, spec)
 	var err error
 	if w.PodSecurity, err = podSecurity(t.meta, t.spec); err != nil {
@@ -268,19 +269,31 @@ func (b *builder) image(name, pull string, v *value, key, pullKey string) eviden
 		n.At = b.of(at)
 	}
 	n.PullPolicyAt = b.of(v.field(pullKey))
-	switch ref, err := image.ParseReference(name); {
+	switch ref, err := image.NamedInDocument(name); {
 	case name == "":
 		n.Problem = "no image is named"
 	case strings.ContainsAny(name, "{}$<>%"):
 		n.Problem = "it has a placeholder that was not replaced"
 	case err != nil:
 		n.Problem = err.Error()
-	case ref.Source != evidence.SourceRegistry:
-		n.Problem = "it names no image in a registry"
 	default:
-		n.Ref = name
+		n.Ref = ref
 	}
 	return n
+}
+
+// injected takes the names from images that Istio replaces when the pod is made: auto
+// stands for its proxy.
+func injected(w *evidence.Workload, meta *metav1.ObjectMeta) {
+	_, template := meta.Annotations["inject.istio.io/templates"]
+	if !template && meta.Labels["sidecar.istio.io/inject"] != "true" && meta.Annotations["sidecar.istio.io/inject"] != "true" {
+		return
+	}
+	for i := range w.Containers {
+		if n := &w.Containers[i].Image; n.Image == "auto" {
+			n.Ref, n.Problem = "", "Istio puts the image of its proxy in the place of auto; judge what istioctl kube-inject prints"
+		}
+	}
 }
 
 // volumes lists the volumes of a pod.
