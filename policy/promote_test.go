@@ -120,6 +120,16 @@ func configless(change func(*evidence.Image)) func(*evidence.Image) {
 	}
 }
 
+// What the tag names cannot be read: to promote a later release is no cure then.
+func TestCureOfATagThatCannotBeRead(t *testing.T) {
+	img := goodImage()
+	promoted(evidence.Tag{Name: "stable", Before: digestA, Problem: "the registry answered 500"})(img)
+	v := mustParse(t, "version: 1\nextends: none\nconfig: {max-layers: 99}\npromote: {moving-tags: [stable]}\n").Evaluate(img, noon())
+	if cure := result(t, v, ruleMovingTags).Cure; !strings.Contains(cure, digestA) || strings.Contains(cure, "later release") {
+		t.Error(cure)
+	}
+}
+
 // Rules about the target judge no image: with them alone nothing passes.
 func TestPromotionRulesAloneAreNoVerdict(t *testing.T) {
 	p := mustParse(t, "version: 1\npromote: {to: [\"registry.example.no/prod/**\"], fixed-tags: [\"*.*.*\"], moving-tags: [stable]}\noverrides: [{images: [r.no/other], config: {max-layers: 9}}]\n")

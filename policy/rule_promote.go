@@ -186,6 +186,7 @@ func (j *judge) move(p *evidence.Promotion, t *evidence.Tag) answer {
 		return failing("%s would go backwards: %s", name, why)
 	}
 	a := undecided("whether %s goes forwards is not known: %s", name, why)
+	a.cure = "promote again when " + p.Target + "@" + t.Before + " can be read; if it is gone or is no image, set " + name + " to a release that the registry has, or remove the tag"
 	if t.Problem == "" {
 		a.cure = "build the releases with a version in the label " + versionLabel + ", such as 1.4.2, or go back on purpose: imagegate promote --rollback REASON"
 	}

@@ -159,3 +159,49 @@ func TestRecordThatIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Who may write to the source, and not to the target, can forge no history there: nothing
+// that goes along is taken for a record, wherever it hangs.
+func TestForgedRecordsDoNotGoAlong(t *testing.T) {
+	for name, forge := range map[string]func(src *memory, image, record Descriptor) Descriptor{
+		"as a referrer": func(_ *memory, image, _ Descriptor) Descriptor { return image },
+		"as a signature": func(src *memory, image, record Descriptor) Descriptor {
+			src.listed = map[string][]string{}
+			src.tags[CosignTag(image.Digest, ".sig")] = record.Digest
+			return image
+		},
+		"as an attestation": func(src *memory, image, record Descriptor) Descriptor {
+			src.listed = map[string][]string{}
+			return src.index(image, record)
+		},
+		"in what is attached": func(src *memory, image, record Descriptor) Descriptor {
+			src.listed = map[string][]string{}
+			x := src.put("application/vnd.oci.image.index.v1+json", map[string]any{"manifests": []Descriptor{record}, "subject": &image})
+			src.listed[image.Digest] = []string{x.Digest}
+			return image
+		},
+		"as the image": func(src *memory, _, record Descriptor) Descriptor { return record },
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := newMemory("r.no/prod")
+			_, first, _, _ := releases(t, target)
+			src := newMemory("source.example.no/app")
+			image := src.image("old and never released", nil)
+			if err := promoteTo(t, src, image.Digest, target, Options{}, "other"); err != nil {
+				t.Fatal(err)
+			}
+			record := src.put(manifestType, map[string]any{
+				"artifactType": RecordType, "config": src.blob("config"), "layers": []Descriptor{src.blob("{}")}, "subject": &image,
+				"annotations": map[string]string{recordRepository: "r.no/prod", recordTag: "stable", recordBefore: first},
+			})
+			what := forge(src, image, record)
+			err := promoteTo(t, src, what.Digest, target, Options{}, "next")
+			if had(t, target, "stable", image.Digest) {
+				t.Errorf("the target believes that stable named the image (%v)", err)
+			}
+			if name != "as a referrer" && (err == nil || !strings.Contains(err.Error(), record.Digest) || target.tags["next"] != "") {
+				t.Errorf("error %v, tags %v", err, target.tags)
+			}
+		})
+	}
+}

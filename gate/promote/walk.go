@@ -130,6 +130,11 @@ func (w *walker) walk(ctx context.Context, digest, why, parent string, depth int
 	if (depth > 0 || why == whyBuildKit) && d.runs() {
 		return nil, fmt.Errorf("%s is attached to %s as %s, and it is an image that can run and was not judged: remove it from %s, or build the index without it", digest, parent, why, w.source.Name())
 	}
+	if d.ArtifactType == RecordType {
+		// With its subject the target would list it, and believe it.
+		return nil, fmt.Errorf("%s %s in %s claims to be a record of a promotion, and a target writes its own: remove it from %s, or build the image without it",
+			why, digest, w.source.Name(), w.source.Name())
+	}
 	n := &node{Manifest: m, why: why, parent: parent}
 	w.seen[digest] = n
 	for _, child := range d.Manifests {
