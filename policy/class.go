@@ -45,7 +45,9 @@ type ClassStep struct {
 // in this order and gets the class of the first that it answers with yes.
 //
 // Steps that tighten come before steps that soften, so that no exception and no
-// other setting lets pass a finding that is denied by its id or exploited.
+// other setting lets pass a finding that is denied by its id or exploited. The deadline
+// of exploited findings comes later: it is for policies that only warn of them, so that
+// exceptions and missing fixes soften it. No limit of a severity does.
 func ClassSteps() []ClassStep {
 	return []ClassStep{
 		{ClassBlocking, ruleDeny, "`vulnerabilities.deny` names it", false, (*judge).isDenied, (*judge).notDenied},
@@ -59,6 +61,7 @@ func ClassSteps() []ClassStep {
 		{ClassGrace, ruleGrace, "it was published less than `vulnerabilities.grace` ago, or its deadline of `deadlines` is not over", true, (*judge).isInGrace, (*judge).notInGrace},
 		{ClassBaseline, ruleBaseline, "the image of `--baseline` has it too, and `baseline` covers it", true, (*judge).isInBaseline, (*judge).notInBaseline},
 		{ClassBlocking, ruleMax, "more findings of its severity are left than `vulnerabilities.max` allows", false, nil, nil},
+		{ClassBlocking, ruleDeadlines, "it is left, and its deadline by a row of `deadlines` with `kev` or `epss` is over", false, nil, nil},
 		{ClassBelowThreshold, ruleMax, "it is left, and `vulnerabilities.max` allows it", true, nil, nil},
 	}
 }

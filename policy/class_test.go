@@ -43,6 +43,7 @@ func TestClassesInOrder(t *testing.T) {
 		{ClassGrace, "", "grace: {high: 7d}", "", true},
 		{ClassBaseline, "", "max: {high: 0}}\nbaseline: {ceiling: {high: 1}, until: 2026-07-31, files: [" + baselineHash + "]", "", true},
 		{ClassBlocking, ruleMax, "max: {high: 0}", "", true},
+		{ClassBlocking, ruleDeadlines, "max: {high: 1}}\nexploited: {kev: warn}\ndeadlines: {rows: [{epss: 0.5, within: 1h}]", "", true},
 		{ClassBelowThreshold, "", "max: {high: 1}", "", true},
 	} {
 		section := step.vulnerability
@@ -83,8 +84,8 @@ func TestSofteningIsAskedLast(t *testing.T) {
 	steps := ClassSteps()
 	softened := false
 	for i, s := range steps {
-		if (s.takes == nil) != (i >= len(steps)-2) {
-			t.Errorf("%s: the last two steps count what is left, and only they", s.Class)
+		if (s.takes == nil) != (i >= len(steps)-3) {
+			t.Errorf("%s: the last three steps count what is left, and only they", s.Class)
 		}
 		if s.Softens == (s.Class == ClassBlocking) {
 			t.Errorf("%s: softens is %v", s.Class, s.Softens)

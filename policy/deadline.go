@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // deadline is until when a finding has to be fixed.
@@ -17,23 +19,44 @@ type deadline struct {
 	seen time.Time
 }
 
-// deadlineOf returns the deadline of a finding. That it is exploited can only shorten
-// its time: it has no more than the rows would give it otherwise.
-func (j *judge) deadlineOf(f *Judged) deadline {
-	shortest := j.deadlineBy(f)
+// overAt reports whether a row about exploited findings asked for a fix by now. Such a
+// row counts whatever the severity of the finding.
+func (d *deadline) overAt(now time.Time) bool {
+	return d.row != nil && d.row.exploited() && (!d.set || !now.Before(d.due))
+}
+
+// deadlineOf returns the deadline of a finding, and the one by a row about exploited
+// findings that is over, whose row is nil for none. That a finding is exploited can only shorten its
+// time: it has no more than the rows would give it otherwise.
+func (j *judge) deadlineOf(f *Judged) (shortest, over deadline) {
+	own := j.deadlineBy(f)
+	shortest = own
+	if own.overAt(j.now) {
+		over = own
+	}
 	if f.KEV == nil && f.EPSS == nil {
-		return shortest
+		return shortest, over
 	}
 	quiet := *f
 	for _, without := range []func(){
 		func() { quiet.KEV = nil }, func() { quiet.EPSS = nil }, func() { quiet.KEV = f.KEV },
 	} {
 		without()
-		if other := j.deadlineBy(&quiet); shortest.set && (!other.set || other.due.Before(shortest.due)) {
+		other := j.deadlineBy(&quiet)
+		if shortest.set && (!other.set || other.due.Before(shortest.due)) {
 			shortest = other
 		}
+		if over.row == nil && other.overAt(j.now) {
+			over = other
+		}
 	}
-	return shortest
+	// A finding that no limit counts has no deadline but that of its own row.
+	if _, _, limited := j.s.limited(f.Severity); !limited && !shortest.set && own.row != nil && own.row.exploited() {
+		if shortest = own; over.row != nil {
+			shortest = over
+		}
+	}
+	return shortest, over
 }
 
 // deadlineBy returns the deadline by the first row that matches.
@@ -98,6 +121,14 @@ func (j *judge) notBeforeDeadline() string {
 	case !d.set:
 		return "it has no date of publication, or one in the future, so it has no deadline"
 	}
+	return d.passedText()
+}
+
+// passedText says of a deadline that is over when it was.
+func (d *deadline) passedText() string {
+	if !d.set {
+		return "it has no date of publication, or one in the future, so it has no time left (" + d.row.pos.String() + ")"
+	}
 	return fmt.Sprintf("it had to be fixed until %s%s (%s)", d.due.UTC().Format(minuteForm), d.seenText(), d.row.pos)
 }
 
@@ -106,7 +137,13 @@ func (j *judge) markDeadline(f *Judged) {
 	if len(deadlinesKey.value(j.s)) == 0 {
 		return
 	}
-	j.until = j.deadlineOf(f)
+	var over deadline
+	if j.until, over = j.deadlineOf(f); over.row != nil {
+		if j.overdue == nil {
+			j.overdue = map[*evidence.Finding]string{}
+		}
+		j.overdue[f.Finding] = over.passedText()
+	}
 	if !j.until.set {
 		return
 	}

@@ -86,6 +86,9 @@ type judge struct {
 	vexes *vexState      // nil until it is asked for
 	seen  *seenState     // nil until it is asked for
 	until deadline       // of the finding that is being classified
+	// overdue are the findings whose deadline by a row about exploited ones is over, and
+	// says when it was.
+	overdue map[*evidence.Finding]string
 	// steps collects what each finding was asked; nil unless that is wanted.
 	steps map[*evidence.Finding][]ExplainedStep
 }

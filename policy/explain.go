@@ -73,7 +73,15 @@ func (j *judge) lastSteps(f *Judged) []ExplainedStep {
 	}
 	var out []ExplainedStep
 	for _, s := range ClassSteps()[len(classSteps):] {
-		e := ExplainedStep{Class: s.Class, Rule: s.Rule, When: s.When, Taken: s.Class == f.Class, Why: f.Reason, Position: j.decidingPlace(s.Rule, f)}
+		e := ExplainedStep{Class: s.Class, Rule: s.Rule, When: s.When, Taken: s.Class == f.Class && (f.Rule == "" || s.Rule == f.Rule), Position: j.decidingPlace(s.Rule, f)}
+		switch {
+		case s.Rule == ruleMax:
+			e.Why = j.weigh(f.Severity).reason
+		case e.Taken:
+			e.Why = f.Reason
+		default:
+			e.Why = "no deadline by a row with kev or epss is over"
+		}
 		out = append(out, e)
 		if e.Taken {
 			break

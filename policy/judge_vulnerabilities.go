@@ -30,6 +30,9 @@ func (j *judge) weighAll(counts map[evidence.Severity]int) {
 	for i := range j.findings {
 		if f := &j.findings[i]; f.Class == "" {
 			w := bySeverity[f.Severity]
+			if over := j.overdue[f.Finding]; over != "" && w.class != ClassBlocking {
+				w = weighed{ClassBlocking, ruleDeadlines, over}
+			}
 			f.Class, f.Rule, f.Reason = w.class, w.rule, w.reason
 		}
 	}

@@ -280,6 +280,8 @@ func (j *judge) outsideBaseline(f *Judged) (why string, above bool) {
 		return why, false
 	}
 	switch {
+	case j.overdue[f.Finding] != "":
+		return j.overdue[f.Finding] + ", and no baseline covers that", false
 	case b.occurrences[b.groups[len(j.findings)]] <= 0:
 		return "the baseline does not have it, or not as often", false
 	case b.left[f.Severity] <= 0 && !b.limited[f.Severity]:

@@ -180,7 +180,7 @@ func TestCustomRulesNeedFeeds(t *testing.T) {
 		"no catalogue, has":        {asks("findings.exists(f, has(f.in_kev) && f.in_kev)"), noKEV, "rules.own", ResultUndecided, "was not read"},
 		"no catalogue, a map":      {asks("findings.map(f, f.kev_due < now, f.id)"), noKEV, "rules.own", ResultUndecided, "was not read"},
 		"denied by something else": {asks("findings.exists(f, f.severity == \"high\" || f.in_kev)"), noKEV, "rules.own", ResultFail, ""},
-		"an old catalogue":         {asks(deny), feeds(func(e *evidence.Exploited) { e.KEV.Date = noon().AddDate(0, 0, -9) }), "rules.own", ResultUndecided, "at most 7 days"},
+		"an old catalogue":         {asks(deny), feeds(func(e *evidence.Exploited) { e.KEV.Date = noon().AddDate(0, 0, -9) }), "rules.own", ResultUndecided, "at most 3 days"},
 		"an old one is allowed":    {asks(deny) + "exploited: {database-max-age: 9d}\n", feeds(func(e *evidence.Exploited) { e.KEV.Date = noon().AddDate(0, 0, -9) }), "rules.own", ResultPass, ""},
 		"no scores":                {asks("findings.exists(f, has(f.epss) && f.epss > 0.1)"), feeds(func(e *evidence.Exploited) { e.EPSS = nil }), "rules.own", ResultUndecided, "was not read"},
 		"scores, no catalogue":     {asks("findings.exists(f, has(f.epss) && f.epss > 0.1)"), noKEV, "rules.own", ResultPass, ""},

@@ -1,12 +1,14 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 const (
@@ -122,6 +124,9 @@ func deadlineRows(d *decoder, n *yaml.Node, name string) ([]deadlineRow, bool) {
 	return rows, ok && len(d.diags) == mistakes
 }
 
+// exploited reports whether a row is about exploited findings only.
+func (r *deadlineRow) exploited() bool { return r.kev || r.probability > 0 }
+
 // includes reports whether a row matches every finding that another one matches.
 func (r *deadlineRow) includes(o *deadlineRow) bool {
 	return (!r.kev || o.kev) && (r.severity == "" || r.severity == o.severity) && (r.exposure == "" || r.exposure == o.exposure) && r.probability <= o.probability
@@ -144,10 +149,11 @@ func deadlinesSection() section {
 			Why: "What is exploited on a public service has days; what is not has weeks.",
 			How: "update the package before the deadline",
 			Settings: "a list of rows with within (a time, or due-date) and any of kev: true, severity, exposure and epss; the first row whose conditions a finding meets counts. The time begins with the publication of the " +
-				"advisory, with kev: true with the day on which it was added to the catalogue. Until the deadline the finding is in the class grace. A finding that no row matches, or without a date, has none. That a finding is exploited never gives it more time than the rows without kev and epss do. The rows take the place of vulnerabilities.grace. " +
+				"advisory, with kev: true with the day on which it was added to the catalogue. Until the deadline the finding is in the class grace. A finding that no row matches, or without a date, has none. That a finding is exploited never gives it more time than the rows without kev and epss do. " +
+				"When the time of a row with kev or epss is over, the finding blocks, also where max does not limit its severity. The rows take the place of vulnerabilities.grace. " +
 				"Rows with kev or epss need the feeds of exploited.kev and exploited.epss.",
 			Default: "none", Example: "vulnerabilities: {max: {critical: 0, high: 0}}\n" + deadlinesExample,
-			keys: []key{deadlinesKey}, modifies: true, check: checkDeadlines,
+			keys: []key{deadlinesKey}, modifies: true, needs: needDeadlines, check: checkDeadlines,
 		},
 		{
 			ID: ruleDeadlinesCeiling, Title: "How long after its publication every finding has to be fixed.", Setting: true,
@@ -176,25 +182,43 @@ func exposureSection() section {
 	return section{rules: []*Rule{{
 		ID: ruleExposure, Title: "Who can reach what the image runs as.", Setting: true,
 		Why: "Rows of deadlines can give less time to what everyone can reach.", How: "set it in an override that names the images",
-		Settings: "public or internal", Default: exposurePublic, Example: "exposure: internal\n",
+		Settings: "public or internal", Default: exposurePublic, Example: "exposure: internal\nvulnerabilities: {max: {critical: 0}}\ndeadlines: {rows: [{kev: true, exposure: public, within: 3d}, {within: 30d}]}\n",
 		keys: []key{exposureKey}, modifies: true,
 	}}}
+}
+
+// needDeadlines is what has to be collected for rows that make findings block by
+// themselves.
+func needDeadlines(s *settings) evidence.Need {
+	if slices.ContainsFunc(deadlinesKey.value(s), func(r deadlineRow) bool { return r.exploited() }) {
+		return needFindings(s)
+	}
+	return 0
 }
 
 // checkDeadlines asks for the feeds that rows need: a finding that is exploited would be
 // given the time of one that is not.
 func checkDeadlines(j *judge) answer {
 	rows := deadlinesKey.value(j.s)
+	var over []string
+	waiting := 0
+	for i := range j.findings {
+		switch f := &j.findings[i]; {
+		case f.Class == ClassGrace:
+			waiting++
+		case f.Rule == ruleDeadlines:
+			over = append(over, fmt.Sprintf("%s in %s %s: %s", f.ID, f.Package.Name, f.Package.Version, f.Reason))
+		}
+	}
+	if len(over) > 0 {
+		a := failing("%s past the deadline for exploited ones", words.Plural(len(over), "finding"))
+		a.details, a.allowed = over, "none"
+		return a
+	}
 	kev := slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.kev })
 	epss := slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.probability > 0 })
 	if lack := j.lacksFeeds(kev, epss); lack != nil {
 		return *lack
-	}
-	waiting := 0
-	for i := range j.findings {
-		if j.findings[i].Class == ClassGrace {
-			waiting++
-		}
 	}
 	return passing("%d of %d findings before their deadline%s", waiting, len(j.findings), j.earlierText())
 }
@@ -214,15 +238,58 @@ func (d *decoder) checkDeadlineKeys(p *Policy) {
 		if !rows.set {
 			continue
 		}
-		if d.checkClock(p, s) {
+		if d.checkClock(p, s) || d.checkRows(p, rows) {
 			return
 		}
 		if pos, set := s.set(graceKey); set && pos.File == rows.pos.File {
 			d.failPos(pos, "remove it, or write it as rows of deadlines", "vulnerabilities.grace has no effect: deadlines.rows takes its place")
 			return
 		}
-		if i := slices.IndexFunc(rows.value, func(r deadlineRow) bool { return r.kev }); i >= 0 && kevKey.value(s) == levelFail {
-			d.failPos(rows.value[i].pos, "write exploited: {kev: warn}, or remove the row", "the row has no effect: exploited.kev is fail, so such a finding blocks at once")
+	}
+	d.checkExposure(p)
+}
+
+// checkRows reports whether a row has no effect for any image: findings of the row block
+// at once. A policy above a base cannot remove the rows of the base, and may be stricter.
+func (d *decoder) checkRows(p *Policy, rows option[[]deadlineRow]) bool {
+	for _, r := range rows.value {
+		var at Position
+		idle := !slices.ContainsFunc(p.everySettings(), func(s *settings) bool {
+			if deadlinesKey.of(s).pos != rows.pos {
+				return false
+			}
+			kev, epss := kevKey.of(s), epssProbabilityKey.of(s)
+			switch {
+			case r.kev && kev.value == levelFail:
+				at = kev.pos
+			case r.probability > 0 && epss.set && epss.value <= r.probability && s.level(ruleEPSS) == levelFail:
+				at = epss.pos
+			default:
+				return true
+			}
+			return false
+		})
+		switch {
+		case !idle || at.File != r.pos.File:
+			continue
+		case r.kev:
+			d.failPos(r.pos, "write exploited: {kev: warn}, or remove the row", "the row has no effect: exploited.kev is fail, so such a finding blocks at once")
+		default:
+			d.failPos(r.pos, "write a smaller number than that of exploited.epss, or remove the row", "the row has no effect: exploited.epss makes such a finding block at once")
+		}
+		return true
+	}
+	return false
+}
+
+// checkExposure reports an exposure that no row asks for.
+func (d *decoder) checkExposure(p *Policy) {
+	asked := slices.ContainsFunc(p.everySettings(), func(s *settings) bool {
+		return slices.ContainsFunc(deadlinesKey.value(s), func(r deadlineRow) bool { return r.exposure != "" })
+	})
+	for _, s := range p.everySettings() {
+		if pos, set := s.set(exposureKey); set && !asked {
+			d.failPos(pos, "add a row such as {kev: true, exposure: public, within: 3d} to deadlines.rows, or remove it", "exposure has no effect: no row of deadlines asks for it")
 			return
 		}
 	}
@@ -231,14 +298,18 @@ func (d *decoder) checkDeadlineKeys(p *Policy) {
 // checkClock reports whether the keys about the clock have a mistake. Without a ceiling,
 // to leave out evidence would give a finding more time for ever.
 func (d *decoder) checkClock(p *Policy, s *settings) bool {
-	clock, by := clockKey.of(s), historyByKey.of(s)
+	clock, by, rows := clockKey.of(s), historyByKey.of(s), deadlinesKey.of(s)
 	mistakes := len(d.diags)
 	switch {
+	case by.set && !clock.set && !p.TakesHistory():
+		d.failPos(by.pos, "add clock: first-seen and a ceiling, or remove it", "deadlines.signed-by has no effect: deadlines.clock is not first-seen, so the time begins with the publication")
 	case clock.value != clockFirstSeen:
 	case !deadlinesCeilingKey.of(s).set:
 		d.failPos(clock.pos, "add ceiling: 192d", "deadlines.clock is first-seen, and there is no ceiling: who leaves out evidence would have any time")
 	case !by.set:
 		d.failPos(clock.pos, "add signed-by: [NAME], a signer of trust with for: [decision]", "deadlines.clock is first-seen, and deadlines does not say whose seals on earlier evidence count")
+	case clock.pos.File == rows.pos.File && !slices.ContainsFunc(rows.value, func(r deadlineRow) bool { return !r.kev }):
+		d.failPos(clock.pos, "add a row without kev, or remove clock and signed-by", "deadlines.clock has no effect: every row has kev, and their time begins with the catalogue")
 	default:
 		d.checkSigners(p, by.pos, ruleHistoryBy, by.value, ForDecision)
 	}

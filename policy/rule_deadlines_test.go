@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +67,106 @@ func TestDeadlineTable(t *testing.T) {
 	})
 }
 
+// overdueSource limits critical findings only, and has rows about exploited ones.
+const overdueSource = "vulnerabilities: {max: {critical: 0}, unfixed: warn}\ncoverage: {database-max-age: 999d}\nexploited: {kev: warn, database-max-age: 999d}\n" +
+	"deadlines:\n  rows:\n  - {kev: true, exposure: public, within: 3d}\n  - {epss: 0.5, within: 7d}\n"
+
+// Whoever writes a row about exploited findings expects that one of them blocks when its
+// time is over, whatever its severity.
+func TestOverdueTable(t *testing.T) {
+	const id = "CVE-2026-0001"
+	about := func(sev evidence.Severity, change func(*evidence.Finding), known ...evidence.Exploitation) func(*evidence.Image) {
+		return scan(func(s *evidence.Scan) {
+			f := finding(id, sev)
+			f.Published, f.FixedVersion = ptr(noon().AddDate(0, 0, -30)), "9"
+			if change != nil {
+				change(&f)
+			}
+			s.Findings = []evidence.Finding{f}
+			s.Exploited.Known = known
+		})
+	}
+	kev := func(added int) evidence.Exploitation {
+		day := noon().Truncate(24*time.Hour).AddDate(0, 0, added)
+		return evidence.Exploitation{ID: id, KEV: &evidence.KEVEntry{Added: day, Due: day.AddDate(0, 0, 21)}}
+	}
+	likely := func(p float64) evidence.Exploitation {
+		return evidence.Exploitation{ID: id, EPSS: &evidence.EPSSScore{Probability: p}}
+	}
+	both := kev(-1)
+	both.EPSS = likely(0.9).EPSS
+	undated := func(f *evidence.Finding) { f.Published = nil }
+	unfixed := func(f *evidence.Finding) { f.FixedVersion = "" }
+	internal := strings.Replace(overdueSource, "coverage:", "exposure: internal\ncoverage:", 1)
+	excepted := overdueSource + "exceptions: [{id: " + id + ", reason: r, expires: 2026-07-01}]\n"
+	stale := strings.Replace(overdueSource, "kev: warn, database-max-age: 999d", "kev: warn, database-max-age: 1h", 1)
+	noMax := strings.Replace(overdueSource, "{max: {critical: 0}, unfixed: warn}", "{deny: [CVE-2000-0001]}", 1)
+	runRuleCases(t, map[string]ruleCase{
+		"low, in time":                    {overdueSource, about("low", nil, kev(-2)), ruleDeadlines, ResultPass, "1 of 1"},
+		"low, too late":                   {overdueSource, about("low", nil, kev(-4)), ruleDeadlines, ResultFail, "1 finding past the deadline"},
+		"unknown, too late":               {overdueSource, about("unknown", nil, kev(-4)), ruleDeadlines, ResultFail, ""},
+		"low, likely, too late":           {overdueSource, about("low", nil, likely(0.5)), ruleDeadlines, ResultFail, ""},
+		"low, unlikely":                   {overdueSource, about("low", nil, likely(0.4)), ruleDeadlines, ResultPass, "0 of 1"},
+		"likely and without a date":       {overdueSource, about("low", undated, likely(0.5)), ruleDeadlines, ResultFail, "1 finding"},
+		"listed in time, likely too late": {overdueSource, about("low", nil, both), ruleDeadlines, ResultFail, ""},
+		"the baseline has it": {overdueSource + "baseline: {ceiling: {low: 9}, until: 2026-07-31, files: [" + baselineHash + "]}\n", func(i *evidence.Image) {
+			about("low", nil, likely(0.5))(i)
+			based(i.Scan.Findings, i.Scan.Findings)(i)
+			i.Scan.Exploited.Known = []evidence.Exploitation{likely(0.5)}
+		}, ruleDeadlines, ResultFail, ""},
+		"another exposure":              {internal, about("low", nil, kev(-4)), ruleDeadlines, ResultPass, ""},
+		"not exploited":                 {overdueSource, about("low", nil), ruleDeadlines, ResultPass, ""},
+		"without a fix":                 {overdueSource, about("low", unfixed, kev(-4)), ruleDeadlines, ResultPass, ""},
+		"without a fix, max":            {overdueSource, about("critical", unfixed, kev(-4)), ruleMax, ResultPass, ""},
+		"excepted":                      {excepted, about("low", nil, kev(-4)), ruleDeadlines, ResultPass, ""},
+		"too late by an old catalogue":  {stale, about("low", nil, kev(-4)), ruleDeadlines, ResultFail, ""},
+		"in time by an old catalogue":   {stale, about("low", nil, kev(-2)), ruleDeadlines, ResultUndecided, "allowed"},
+		"no limit of severities at all": {noMax, about("low", nil, kev(-4)), ruleDeadlines, ResultFail, ""},
+	})
+	p := mustParse(t, "version: 1\n"+strings.Replace(overdueSource, ", unfixed: warn", "", 1))
+	img := goodImage()
+	about("low", nil, kev(-2))(img)
+	if f := p.Evaluate(img, noon()).Findings[0]; f.Class != ClassGrace || f.Due.IsZero() || !strings.Contains(f.Mark, "deadline 2026-06-") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What is learnt of exploitation never improves a verdict.
+func TestExploitationNeverGivesTime(t *testing.T) {
+	better := map[Decision]int{Denied: 0, Undecided: 1, Passed: 2}
+	for _, src := range []string{deadlineSource, overdueSource, "vulnerabilities: {max: {critical: 0}}\nexploited: {kev: warn}\ndeadlines: {rows: [{kev: true, within: due-date}, {epss: 0.2, severity: low, within: 1d}, {within: 30d}]}\n"} {
+		p := mustParse(t, "version: 1\n"+src)
+		for seed := range uint64(400) {
+			r := rand.New(rand.NewPCG(seed, 9))
+			img := randomImage(r)
+			if img.Scan == nil || len(img.Scan.Findings) == 0 {
+				continue
+			}
+			all := img.Scan.Exploited
+			if all == nil {
+				continue
+			}
+			before := p.Evaluate(img, noon()).Decision
+			more := *all
+			f := img.Scan.Findings[r.IntN(len(img.Scan.Findings))]
+			day := noon().Truncate(24*time.Hour).AddDate(0, 0, -r.IntN(60))
+			x := evidence.Exploitation{ID: strings.ToUpper(f.ID), KEV: &evidence.KEVEntry{Added: day, Due: day.AddDate(0, 0, r.IntN(40))}}
+			if r.IntN(2) == 0 {
+				x.EPSS = &evidence.EPSSScore{Probability: r.Float64()}
+			}
+			if slices.ContainsFunc(all.Known, func(k evidence.Exploitation) bool { return k.ID == x.ID }) {
+				continue
+			}
+			more.Known = append(slices.Clone(all.Known), x)
+			slices.SortFunc(more.Known, func(a, b evidence.Exploitation) int { return strings.Compare(a.ID, b.ID) })
+			img.Scan.Exploited = &more
+			if after := p.Evaluate(img, noon()).Decision; better[after] > better[before] {
+				t.Fatalf("seed %d: %s, and %s after %s became known to be exploited", seed, before, after, f.ID)
+			}
+		}
+	}
+}
+
 // Every finding with a deadline says it, also when it has passed.
 func TestDeadlineIsSaid(t *testing.T) {
 	p := mustParse(t, "version: 1\n"+deadlineSource)
@@ -116,10 +218,16 @@ func TestDeadlinesThatMakeNoSense(t *testing.T) {
 		"deadlines: {rows: [{within: 3d}]}\nvulnerabilities: {max: {high: 0}, grace: {high: 1d}}": "takes its place",
 		"exposure: secret":               "public",
 		"deadlines: {clock: first-seen}": "without deadlines.rows",
-		"deadlines: {rows: [{within: 3d}], clock: first-seen, signed-by: [a]}":              "there is no ceiling",
-		"deadlines: {rows: [{within: 3d}], clock: first-seen, ceiling: 9d}":                 "whose seals",
-		"deadlines: {rows: [{within: 3d}], clock: first-seen, ceiling: 9d, signed-by: [a]}": "trusts no signer",
-		"deadlines: {rows: [{within: 3d}], clock: first-sen}":                               "first-seen",
+		"deadlines: {rows: [{within: 3d}], clock: first-seen, signed-by: [a]}":                         "there is no ceiling",
+		"deadlines: {rows: [{within: 3d}], clock: first-seen, ceiling: 9d}":                            "whose seals",
+		"deadlines: {rows: [{within: 3d}], clock: first-seen, ceiling: 9d, signed-by: [a]}":            "trusts no signer",
+		"deadlines: {rows: [{within: 3d}], signed-by: [a]}":                                            "deadlines.signed-by has no effect",
+		"deadlines: {rows: [{kev: true, within: 3d}], clock: first-seen, ceiling: 9d, signed-by: [a]}": "every row has kev",
+		"deadlines: {rows: [{epss: 0.5, within: 3d}]}\nexploited: {epss: {probability: 0.5}}":          "block at once",
+		"deadlines: {rows: [{kev: true, within: 3d}]}\nexploited: {kev: warn, exceptions: true}":       "exploited only warns",
+		"exposure: internal": "no row of deadlines asks",
+		"deadlines: {rows: [{within: 3d}]}\nexposure: internal": "no row of deadlines asks",
+		"deadlines: {rows: [{within: 3d}], clock: first-sen}":   "first-seen",
 	} {
 		src += "\n"
 		if !strings.Contains(src, "vulnerabilities:") {
@@ -132,6 +240,32 @@ func TestDeadlinesThatMakeNoSense(t *testing.T) {
 	}
 }
 
+// What has an effect for some images, or above a base, is no mistake.
+func TestDeadlinesThatMakeSense(t *testing.T) {
+	const rows = "deadlines: {rows: [{kev: true, exposure: internal, within: 30d}, {epss: 0.5, within: 3d}, {within: 9d}]}\n"
+	override := func(keys string) string {
+		return "overrides: [{images: ['r.example.no/**'], reason: r, owner: o, expires: 2027-01-01, " + keys + "}]\n"
+	}
+	for _, src := range []string{
+		rows + "exploited: {kev: warn}\n" + override("exploited: {kev: fail}"),
+		rows + "exploited: {epss: {probability: 0.9}}\n" + override("exploited: {epss: {probability: 0.1}}"),
+		rows + override("exposure: internal"),
+		trusting + "deadlines: {rows: [{within: 9d}], clock: first-seen, ceiling: 99d, signed-by: [a]}\n" + override("deadlines: {clock: published}"),
+	} {
+		if _, err := Parse("p", []byte("version: 1\nvulnerabilities: {max: {critical: 0}}\n"+src)); err != nil {
+			t.Errorf("%v\nof\n%s", err, src)
+		}
+	}
+	base := "version: 1\nvulnerabilities: {max: {critical: 0}}\n" + trusting + "exploited: {kev: warn}\n" +
+		"deadlines: {rows: [{kev: true, within: 3d}, {within: 9d}], clock: first-seen, ceiling: 99d, signed-by: [a]}\n"
+	load := func(string, Base) (string, []byte, error) { return "base.yaml", []byte(base), nil }
+	for _, child := range []string{"exploited: {kev: fail}\n", "deadlines: {clock: published}\n"} {
+		if _, err := ParseOn("p", []byte("version: 1\nextends: {file: base.yaml, sha256: "+fmt.Sprintf("%x", sha256.Sum256([]byte(base)))+"}\n"+child), load); err != nil {
+			t.Errorf("%v\nof\n%s", err, child)
+		}
+	}
+}
+
 // deadlineValues are the rows of keyValues for deadlines.
 func deadlineValues() map[string]values {
 	row := func(days int) string { return fmt.Sprintf("[{severity: high, within: %dd}]", days) }
@@ -140,6 +274,6 @@ func deadlineValues() map[string]values {
 		ruleDeadlinesCeiling: {with: "deadlines: {rows: " + row(5) + "}\n", base: "30d", loose: []string{"31d"}, strict: []string{"30d", "29d"}},
 		ruleDeadlinesClock:   {with: trusting + "deadlines: {rows: " + row(5) + ", ceiling: 99d, signed-by: [a]}\n", base: clockPublished, loose: []string{clockFirstSeen}, strict: []string{clockPublished}},
 		ruleHistoryBy:        {with: trusting + "deadlines: {rows: " + row(5) + ", ceiling: 99d, clock: first-seen}\n", base: "[a, b]", loose: []string{"[c]", "[a, c]"}, strict: []string{"[a]"}},
-		ruleExposure:         {base: exposurePublic, loose: []string{exposureInternal}, strict: []string{exposurePublic}},
+		ruleExposure:         {with: "deadlines: {rows: [{exposure: public, within: 5d}]}\n", base: exposurePublic, loose: []string{exposureInternal}, strict: []string{exposurePublic}},
 	}
 }
