@@ -213,12 +213,12 @@ func (w *verification) image(ctx context.Context, ref evidence.Reference) verifi
 		demand.Resources = []string{prove.RepositoryURI(ref.Name)}
 	}
 	all, refused := w.verifier.VerifyAll(found.Attachments, out.digest)
-	signed, err := w.platforms(ctx, ref, platforms)
+	signed, skipped, err := w.platforms(ctx, ref, platforms)
 	if out.err = err; err != nil {
 		return out
 	}
 	decision, more := prove.DecideIndex(all, signed, demand)
-	out.decision, out.refused, out.skipped = decision, append(refused, more...), found.Skipped
+	out.decision, out.refused, out.skipped = decision, append(refused, more...), append(found.Skipped, skipped...)
 	switch {
 	case decision == nil:
 		out.err = prove.Why(found, out.refused)
@@ -241,9 +241,10 @@ func (w *verification) find(ctx context.Context, ref evidence.Reference, digest 
 	return prove.Find(ctx, repository, digest)
 }
 
-// platforms returns what trusted signers say about each platform of an index.
-func (w *verification) platforms(ctx context.Context, ref evidence.Reference, digests []string) ([][]prove.Verified, error) {
-	signed := make([][]prove.Verified, len(digests))
+// platforms returns what trusted signers say about each platform of an index, and what is
+// attached to the platforms and was not read.
+func (w *verification) platforms(ctx context.Context, ref evidence.Reference, digests []string) ([][]prove.Verified, []prove.Skipped, error) {
+	signed, unread := make([][]prove.Verified, len(digests)), make([][]prove.Skipped, len(digests))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(verifyJobs)
 	for i, digest := range digests {
@@ -256,11 +257,15 @@ func (w *verification) platforms(ctx context.Context, ref evidence.Reference, di
 			for k := range all {
 				all[k].Place += " of the platform " + digest
 			}
+			for _, s := range found.Skipped {
+				unread[i] = append(unread[i], prove.Skipped{Place: s.Place + " of the platform " + digest, Reason: s.Reason})
+			}
 			signed[i], _ = w.verifier.VerifyAll(all, digest)
 			return nil
 		})
 	}
-	return signed, g.Wait()
+	err := g.Wait()
+	return signed, slices.Concat(unread...), err
 }
 
 // digests are what the reference names now, and the platforms where that is an index.

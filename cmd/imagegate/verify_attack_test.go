@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -65,8 +67,47 @@ func TestVerifyOfAnIndexLooksAtItsPlatforms(t *testing.T) {
 			t.Errorf("%s: exit code %d:\n%s", name, code, out)
 		}
 	}
+	passed := s.referrersOf("prod/app", bad)
 	check(exitFail, "-p", "strict.yaml", ref+"@"+bad.String())
 	if code, out := s.run("verify", "--key", pub, ref+":1"); code != exitFail {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
+	// The newest decision is listed and gone. An older one counts, and it is said that not
+	// everything was read.
+	gone := map[string]bool{}
+	for d := range s.referrersOf("prod/app", bad) {
+		gone["/v2/prod/app/manifests/"+d] = !passed[d]
+	}
+	s.mu.Lock()
+	s.before = func(w http.ResponseWriter, q *http.Request, _ int) bool {
+		if gone[q.URL.Path] {
+			http.NotFound(w, q)
+		}
+		return gone[q.URL.Path]
+	}
+	s.mu.Unlock()
+	for _, name := range []string{ref + ":1", ref + "@" + bad.String()} {
+		code, out := s.run("verify", "--key", pub, name)
+		if code != exitPass || !strings.Contains(out, "a newer decision may have been there") || !strings.Contains(out, "its manifest is missing") {
+			t.Errorf("%s: exit code %d:\n%s", name, code, out)
+		}
+	}
+}
+
+// referrersOf returns the digests that the registry lists for a manifest.
+func (s *stage) referrersOf(repository string, digest v1.Hash) map[string]bool {
+	s.t.Helper()
+	index, err := remote.Referrers(s.tag(repository + ":1").Context().Digest(digest.String()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	listed, err := index.IndexManifest()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	all := map[string]bool{}
+	for _, d := range listed.Manifests {
+		all[d.Digest.String()] = true
+	}
+	return all
 }

@@ -175,21 +175,27 @@ func (v *verified) text(b *strings.Builder) {
 		line("policy", "%s (sha256:%s)", d.Summary.Policy.URI, d.Summary.Policy.Digest["sha256"])
 		line("signed", "%s; %s", trustText(&d.Verified), signedText(d.Signed))
 	}
-	// A decision makes the others uninteresting; without one they are the reason.
-	if v.outcome() != policy.Undecided {
-		return
-	}
-	for _, r := range v.refused[:min(len(v.refused), maxListed)] {
-		line("refused", "%s: %s: %v", r.Reason, r.Place, r.Err)
-	}
-	if more := len(v.refused) - maxListed; more > 0 {
-		line("refused", "and %s more; --format json lists all", words.Plural(more, "attachment"))
+	if v.outcome() == policy.Undecided {
+		v.refusals(line)
+	} else if len(v.skipped) > 0 {
+		line("note", "not everything that is attached was read; a newer decision may have been there")
 	}
 	for _, s := range v.skipped[:min(len(v.skipped), maxListed)] {
 		line("skipped", "%s: %s", s.Place, s.Reason)
 	}
 	if more := len(v.skipped) - maxListed; more > 0 {
 		line("skipped", "and %s more; --format json lists all", words.Plural(more, "attachment"))
+	}
+}
+
+// refusals lists what is attached and does not count. A decision makes it uninteresting;
+// without one it is the reason.
+func (v *verified) refusals(line func(name, format string, args ...any)) {
+	for _, r := range v.refused[:min(len(v.refused), maxListed)] {
+		line("refused", "%s: %s: %v", r.Reason, r.Place, r.Err)
+	}
+	if more := len(v.refused) - maxListed; more > 0 {
+		line("refused", "and %s more; --format json lists all", words.Plural(more, "attachment"))
 	}
 }
 
