@@ -32,7 +32,7 @@ func TestClassesInOrder(t *testing.T) {
 		exception      string
 		notDistroOwned bool
 	}{
-		{ClassBlocking, ruleDeny, "deny: [GHSA-aaaa-bbbb-cccc], types: [os], unfixed: warn, grace: {high: 7d}", exception, false},
+		{ClassBlocking, ruleDeny, "deny: [GHSA-aaaa-bbbb-cccc], types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: fail, epss: {probability: 0.5}", exception, false},
 		{ClassBlocking, ruleKEV, "types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: fail, epss: {probability: 0.5}", exception, false},
 		{ClassBlocking, ruleEPSS, "types: [os], unfixed: warn, grace: {high: 7d}}\nexploited: {kev: warn, epss: {probability: 0.5}", exception, false},
 		{ClassExcepted, "", "types: [os], unfixed: warn, grace: {high: 7d}", exception, false},

@@ -39,6 +39,8 @@ func runRuleCases(t *testing.T, cases map[string]ruleCase) {
 				t.Errorf("%s offers no cure", c.rule)
 			}
 			checkDecision(t, v)
+			tryToWeaken(t, c.policy, img)
+			followAdvice(t, c.policy, img, v)
 		})
 	}
 }

@@ -34,12 +34,23 @@ func record(rule string, r Result, p *Policy) {
 }
 
 // TestMain refuses a rule without a table: one that no case meets, one that no
-// case fails, and a key that no case sets.
+// case fails, and a key that no case sets. It also refuses tables whose cases were
+// not attacked, and whose advice was not followed.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	whole := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.fuzz").Value.String() == "" &&
 		flag.Lookup("test.skip").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
 	if code == 0 && whole {
+		pieces := 0
+		followedAdvice.Range(func(_, _ any) bool { pieces++; return true })
+		if pieces < 4 {
+			fmt.Println("only", pieces, "pieces of advice were followed")
+			code = 1
+		}
+		if n := attacks.Load(); n < 100 {
+			fmt.Println("only", n, "policies above a pinned base were tried")
+			code = 1
+		}
 		for _, missing := range untabled() {
 			fmt.Println(missing)
 			code = 1

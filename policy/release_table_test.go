@@ -67,6 +67,9 @@ func runReleaseCases(t *testing.T, cases map[string]releaseCase) {
 			got := worstOf(t, v, c.rule)
 			record(c.rule, got.Result, p)
 			text := fmt.Sprint(got)
+			for _, a := range adviceIn(text) {
+				a.changesOnlyWhatItNames(t, c.rule)
+			}
 			if got.Result != c.result || !strings.Contains(text, c.in) {
 				t.Errorf("%s: %+v, want %s with %q", c.rule, got, c.result, c.in)
 			}

@@ -96,13 +96,13 @@ func keyValues() map[string]values {
 		ruleDenyMounts:               {base: "[container-runtime, /etc/kubernetes]", loose: []string{"[container-runtime]", "[/etc/kubernetes]", "[container-runtime, /etc/kubernetes/pki]"}, strict: []string{"[host-path]", "[container-runtime, /etc]", "[/etc/kubernetes, container-runtime, /srv]"}},
 		ruleWorkloadPorts:            {base: "[2375, 2376]", loose: []string{"[2375]", "['2375/tcp', 2376]"}, strict: []string{"['2370-2380']", "[2376, 2375, 22]"}},
 		ruleNetworkPolicy:            {base: "ingress", loose: []string{"any"}, strict: []string{"default-deny", "ingress"}},
-		ruleRuntimeClasses:           {base: "[kata, kata-qemu]", loose: []string{"[kata, runc]"}, strict: []string{"[kata-qemu]"}},
+		ruleRuntimeClasses:           {base: "[kata, kata-qemu]", loose: []string{"[kata, runc]", "[Kata]"}, strict: []string{"[kata-qemu]"}},
 		rulePullPolicy:               {base: "always", loose: []string{"any"}, strict: []string{"always"}},
 		ruleDockerfilePin:            {base: "version", loose: []string{"any", "tag"}, strict: []string{"version", "digest"}},
 		ruleDockerfileUser:           {base: "non-root", loose: []string{"any"}, strict: []string{"non-root", "numeric"}},
 		ruleDockerfileImages:         {base: "judge", loose: []string{"name"}, strict: []string{"judge"}},
-		ruleTemplates:                {base: "{argoproj.io/Rollout: spec.template}", loose: []string{"{argoproj.io/Rollout: spec}", "{a.example/B: spec.template}"}, strict: []string{"{argoproj.io/Rollout: spec.template}"}},
-		ruleIgnoreKinds:              {base: "[a.example/A, b.example/B]", loose: []string{"[c.example/C]"}, strict: []string{"[b.example/B]"}},
+		ruleTemplates:                {base: "{argoproj.io/Rollout: spec.template, a.example/A: spec.template}", loose: []string{"{argoproj.io/Rollout: spec}", "{a.example/B: spec.template}"}, strict: []string{"{argoproj.io/Rollout: spec.template}"}},
+		ruleIgnoreKinds:              {base: "[a.example/Aa, b.example/B]", loose: []string{"[c.example/C]", "[a.example/AA]"}, strict: []string{"[b.example/B]"}},
 		ruleBundledSBOMs:             {base: levelFail, loose: []string{levelWarn, "ignore"}, strict: []string{levelFail}},
 	}
 	maps.Copy(out, exploitedValues())
