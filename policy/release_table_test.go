@@ -435,6 +435,7 @@ func TestSelects(t *testing.T) {
 		"in": {evidence.SelectorRequirement{Key: "app", Operator: "In", Values: []string{"web"}}, true}, "not in": {evidence.SelectorRequirement{Key: "app", Operator: "NotIn", Values: []string{"web"}}, false},
 		"exists": {evidence.SelectorRequirement{Key: "tier", Operator: "Exists"}, true}, "does not": {evidence.SelectorRequirement{Key: "tier", Operator: "DoesNotExist"}, false},
 		"absent in": {evidence.SelectorRequirement{Key: "x", Operator: "In", Values: []string{""}}, false}, "absent not in": {evidence.SelectorRequirement{Key: "x", Operator: "NotIn", Values: []string{"a"}}, true},
+		"another value": {evidence.SelectorRequirement{Key: "app", Operator: "NotIn", Values: []string{"db"}}, true},
 	} {
 		if got := selects(&evidence.Selector{Expressions: []evidence.SelectorRequirement{tt.requirement}}, labels); got != tt.want {
 			t.Errorf("%s: %v", name, got)

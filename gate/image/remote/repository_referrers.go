@@ -29,14 +29,23 @@ func (r *Repository) Referrers(ctx context.Context, digest string) ([]promote.De
 	if err != nil || listed {
 		return pages, err
 	}
-	got, err := r.Tag(ctx, strings.Replace(digest, ":", "-", 1))
-	if errors.Is(err, promote.ErrNotFound) {
+	tag := strings.Replace(digest, ":", "-", 1)
+	got, err := r.Tag(ctx, tag)
+	switch {
+	case errors.Is(err, promote.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case got.Digest == digest: // GitLab's registry, see makeList: it lists nothing
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
+	list, err := manifestsOf(got.Raw)
+	if err != nil || !types.MediaType(got.MediaType).IsIndex() {
+		// Signatures could be lost without a word.
+		return nil, fmt.Errorf("tag %s in %s is no list, and this registry keeps there what refers to %s: something else has set the tag, or damaged it. "+
+			"Delete the tag, then sign and attach again", tag, r.Name(), digest)
 	}
-	return manifestsOf(got.Raw)
+	return list, nil
 }
 
 // ListsInTags implements [promote.Target].

@@ -450,3 +450,32 @@ func TestListThatIsTheSubject(t *testing.T) {
 		})
 	}
 }
+
+// A tag that should list what refers to an image, and names something else, is no empty
+// list: the signatures would be lost without a word. The tag and the cure are named.
+func TestDamagedListOfReferrers(t *testing.T) {
+	for name, answer := range map[string]struct{ mediaType, body string }{
+		"an image":     {"application/vnd.oci.image.manifest.v1+json", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}`},
+		"a wrong list": {"application/vnd.oci.image.index.v1+json", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":"none"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := newWritable(t, false)
+			digest := reg.signed(t, "team/app")
+			tag := strings.Replace(digest, ":", "-", 1)
+			reg.before = func(w http.ResponseWriter, q *http.Request) bool {
+				if !strings.HasSuffix(q.URL.Path, "/manifests/"+tag) {
+					return false
+				}
+				w.Header().Set("Content-Type", answer.mediaType)
+				_, _ = io.WriteString(w, answer.body)
+				return true
+			}
+			list, err := repository(t, newClient(t, nil), reg.host+"/team/app").Referrers(t.Context(), digest)
+			if len(list) > 0 {
+				t.Errorf("%d referrers", len(list))
+			}
+			pulltest.CheckError(t, name, err, tag)
+			pulltest.CheckError(t, name, err, "Delete the tag")
+		})
+	}
+}
