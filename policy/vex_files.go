@@ -221,7 +221,7 @@ func (j *judge) document(f *vexFile) (doc *vex.Document, problem string) {
 	problem = fmt.Sprintf("the VEX document %s was not read: %s", f.path, f.unread)
 	for i := range j.img.VEX {
 		d := &j.img.VEX[i]
-		if f.sha256 != "" && d.SHA256 != f.sha256 || f.sha256 == "" && d.Path != f.path {
+		if !f.isSaved(d) {
 			continue
 		}
 		if problem = j.unsigned(f, d.Signers, "the evidence has no signature of theirs"); problem != "" {
@@ -232,6 +232,29 @@ func (j *judge) document(f *vexFile) (doc *vex.Document, problem string) {
 		}
 	}
 	return nil, problem
+}
+
+// VEXInputs returns the documents that an image is judged with: those beside the policy,
+// and of those that were not read, the ones that were saved with its evidence.
+func (p *Policy) VEXInputs(img *evidence.Image) []evidence.VEXDocument {
+	var out []evidence.VEXDocument
+	for _, f := range p.vexFiles() {
+		if f.read != nil {
+			out = append(out, f.read.VEXDocument)
+			continue
+		}
+		for i := range img.VEX {
+			if f.isSaved(&img.VEX[i]) {
+				out = append(out, img.VEX[i])
+			}
+		}
+	}
+	return out
+}
+
+// isSaved reports whether a document of the evidence can be the one that the policy names.
+func (f *vexFile) isSaved(d *evidence.VEXDocument) bool {
+	return d.SHA256 == f.sha256 || f.sha256 == "" && d.Path == f.path
 }
 
 // parseSaved parses a document of the evidence, once for all images that have it.

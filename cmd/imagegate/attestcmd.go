@@ -19,8 +19,9 @@ func attestCommand(p *program) *cli.Command {
 		Description: `Does what imagegate check --attest does after the scan: for a run whose log, key
 service or registry was away, or for a machine that has the key and no scanner. The
 policy is applied again, as of now. The decision names the evidence by its hash, so
-that a reader can tell it from one that was made right after the scan.`,
-		Flags:  slices.Concat(policyFlags(), attachFlags(), signFlags(), []cli.Flag{timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags(), networkFlags()),
+that a reader can tell it from one that was made right after the scan. Give it the
+--baseline and --history that check had: without them more findings block.`,
+		Flags:  slices.Concat(policyFlags(), givenFlags(), attachFlags(), signFlags(), []cli.Flag{timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags(), networkFlags()),
 		Action: p.action(runAttest),
 	}
 }
@@ -33,6 +34,9 @@ func runAttest(p *program, c *cli.Context) error {
 	}
 	if !c.Args().Present() {
 		return usagef("imagegate attest needs a file of evidence").WithHint("imagegate check IMAGE --evidence FILE writes one")
+	}
+	if run.given, err = readGiven(p, c, run, false); err != nil {
+		return err
 	}
 	conn, err := connect(p, c, run.progress)
 	if err != nil {
@@ -61,6 +65,7 @@ func runAttest(p *program, c *cli.Context) error {
 		}
 		refs = append(refs, images[i].Reference.Asked)
 		used.add(images[i].Scan)
+		images[i].VEX = run.policy.VEXInputs(&images[i]) // the decision names what it rests on
 	}
 	if err := attester.checkRefs(refs); err != nil {
 		return err
@@ -68,7 +73,7 @@ func runAttest(p *program, c *cli.Context) error {
 	for _, digest := range files {
 		attester.input = append(attester.input, prove.Resource{Name: "saved evidence", Digest: map[string]string{"sha256": strings.TrimPrefix(digest, "sha256:")}})
 	}
-	g := &gate.Gate{Policy: run.policy, Now: func() time.Time { return run.started }}
+	g := &gate.Gate{Policy: run.policy, Given: run.given.attach, Now: func() time.Time { return run.started }}
 	out := &gate.Run{
 		Tool: toolVersion(), Started: run.started, Policy: run.source, Saved: true, SealedBy: sealed.by, Engine: used.engine(), Database: used.database(),
 		Results: append(g.Judge(c.Context, images), missing...),

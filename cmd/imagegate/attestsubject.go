@@ -109,7 +109,7 @@ func statement(run *gate.Run, s *subject, repository, verifier string, inputs []
 	}
 	inputs = slices.Clone(inputs)
 	for _, e := range s.images {
-		for _, r := range append(databases(e), feeds(e)...) {
+		for _, r := range slices.Concat(databases(e), feeds(e), vexDocuments(e), comparedWith(e)) {
 			if !slices.ContainsFunc(inputs, func(have prove.Resource) bool {
 				return have.Name == r.Name && have.Digest["sha256"] == r.Digest["sha256"]
 			}) {
@@ -156,6 +156,31 @@ func databases(e *evidence.Image) []prove.Resource {
 		}
 	}
 	slices.SortFunc(out, func(a, b prove.Resource) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// vexDocuments are the VEX documents that an image was judged with.
+func vexDocuments(e *evidence.Image) []prove.Resource {
+	var out []prove.Resource
+	for i := range e.VEX {
+		out = append(out, prove.Resource{Name: "VEX document", URI: e.VEX[i].Path, Digest: map[string]string{"sha256": e.VEX[i].SHA256}})
+	}
+	return out
+}
+
+// comparedWith is what an image was compared with: its baseline, and evidence of earlier runs.
+func comparedWith(e *evidence.Image) []prove.Resource {
+	var out []prove.Resource
+	if b := e.Baseline; b != nil {
+		hash := b.SHA256
+		if hash == "" {
+			hash = strings.TrimPrefix(b.Image.Digest, "sha256:")
+		}
+		out = append(out, prove.Resource{Name: "baseline", URI: b.Source, Digest: map[string]string{"sha256": hash}})
+	}
+	for i := range e.Earlier {
+		out = append(out, prove.Resource{Name: "earlier evidence", URI: e.Earlier[i].Source, Digest: map[string]string{"sha256": e.Earlier[i].SHA256}})
+	}
 	return out
 }
 

@@ -29,7 +29,7 @@ config. OLD and NEW are files of imagegate check --evidence, or images. Both are
 judged by one policy. Two images are scanned with the same advisory database; files
 can come from different ones, and then the comparison says which findings came with
 the database. It decides nothing: the exit code is 0 when both could be compared.`,
-		Flags:  slices.Concat(policyFlags(), flags, exploitedFlags(), workerFlags(), databaseFlags(), layerCacheFlags(), networkFlags()),
+		Flags:  slices.Concat(policyFlags(), flags, exploitedFlags(), givenFlags(), []cli.Flag{trustedRootFlag()}, workerFlags(), databaseFlags(), layerCacheFlags(), networkFlags()),
 		Action: p.action(runDiff),
 	}
 }
@@ -52,6 +52,9 @@ func runDiff(p *program, c *cli.Context) error {
 	}
 	run, err := prepare(p, c, args...)
 	if err != nil {
+		return err
+	}
+	if run.given, err = readGiven(p, c, run, true); err != nil {
 		return err
 	}
 	sides, err := readSides(p, c, run, args)
@@ -105,6 +108,7 @@ func readSides(p *program, c *cli.Context, run *setup, args []string) ([]side, e
 		sides[i].images, sides[i].missing = splitSaved(all)
 		for k := range sides[i].images {
 			annotate(run.feeds, &sides[i].images[k])
+			run.given.attach(&sides[i].images[k])
 		}
 	}
 	if len(refs) == 0 {

@@ -31,6 +31,7 @@ that which has none yet. What exception-limits refuse is refused here. The polic
 it has no mistake afterwards.`,
 		Flags: []cli.Flag{
 			policyFlag(),
+			trustedRootFlag(),
 			&cli.StringFlag{Name: "from", Usage: "fill in what `FILE` says, a JSON report or saved evidence"},
 			&cli.BoolFlag{Name: "all", Usage: "add exceptions for all that blocks in the file of --from"},
 			&cli.StringFlag{Name: "reason", Usage: "`TEXT` that says why it may ship"},

@@ -39,6 +39,7 @@ policies are for.`,
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "policy", Aliases: []string{"p"}, Usage: "list the exceptions of the policy in `FILE`"},
 				&cli.StringFlag{Name: "format", Value: "text", Usage: "print `NAME`: text (default), csv or json"},
+				trustedRootFlag(),
 				&cli.StringSliceFlag{Name: "evidence", Usage: "judge the images in `FILE` to tell which exceptions are used"},
 			},
 			Action: p.action(exceptionList),

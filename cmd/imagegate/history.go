@@ -117,7 +117,7 @@ func (h history) read(c *cli.Context, verifier *prove.Verifier, path string) err
 		}
 		key := seenImage{img.Reference.Name, img.Platform}
 		kept := &evidence.Image{Reference: img.Reference, Platform: img.Platform, Scan: &evidence.Scan{Need: img.Scan.Need, Findings: slices.Clip(img.Scan.Findings)}}
-		h[key] = append(h[key], evidence.Earlier{Source: path, Time: seal.time, SignedBy: seal.signers, Image: kept})
+		h[key] = append(h[key], evidence.Earlier{Source: path, SHA256: strings.TrimPrefix(digests[0], "sha256:"), Time: seal.time, SignedBy: seal.signers, Image: kept})
 	}
 	return nil
 }

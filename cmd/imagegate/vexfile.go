@@ -21,7 +21,7 @@ import (
 // judges saved evidence does not need the file: it may be there.
 func readVEX(p *program, c *cli.Context, path string, ask *policy.VEXRequest) ([]byte, error) {
 	src, err := input.ReadFile(c.Context, path, vex.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) && slices.Contains([]string{"eval", "explain", "forecast"}, c.Command.Name) {
+	if errors.Is(err, fs.ErrNotExist) && judgesSaved(c) {
 		return nil, &policy.UnreadError{Err: err}
 	}
 	if err != nil || len(ask.Signers) == 0 {
@@ -48,6 +48,20 @@ func readVEX(p *program, c *cli.Context, path string, ask *policy.VEXRequest) ([
 	}
 	ask.Signed = append(ask.Signed, *by)
 	return src, nil
+}
+
+// judgesSaved reports whether a command judges saved evidence alone, or nothing.
+func judgesSaved(c *cli.Context) bool {
+	switch c.Command.Name {
+	case "eval", "explain", "forecast", "attest", "list", "add", "renew", "prune":
+		return true
+	case "diff":
+		return !slices.ContainsFunc(c.Args().Slice(), func(arg string) bool {
+			saved, err := isEvidence(arg)
+			return err != nil || !saved
+		})
+	}
+	return false
 }
 
 // vexRoots returns what confirms the identities among signers, none if they are keys.

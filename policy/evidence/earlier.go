@@ -8,6 +8,8 @@ import "time"
 type Earlier struct {
 	// Source says where it is from: the name of a file.
 	Source string
+	// SHA256 is the hash of the file, in hex.
+	SHA256 string
 	// Time is when the run began that collected it, as its seal says.
 	Time time.Time
 	// SignedBy names the signers of the policy that sealed it.
