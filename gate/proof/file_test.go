@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -13,8 +14,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/digitorus/timestamp"
 
 	"github.com/imagegate/imagegate/gate/gatetest/provetest"
 	"github.com/imagegate/imagegate/gate/prove"
@@ -38,15 +45,117 @@ func signBlob(t *testing.T, key crypto.Signer, file []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return blobBundle(t, algorithm, digest, sig, map[string]any{"publicKey": map[string]any{"hint": "x"}})
+}
+
+func blobBundle(t *testing.T, algorithm string, digest, sig []byte, material map[string]any) []byte {
+	t.Helper()
 	b, err := json.Marshal(map[string]any{
 		"mediaType":            "application/vnd.dev.sigstore.bundle.v0.3+json",
-		"verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": "x"}},
+		"verificationMaterial": material,
 		"messageSignature":     map[string]any{"messageDigest": map[string]any{"algorithm": algorithm, "digest": digest}, "signature": sig},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// signKeyless is the bundle that cosign sign-blob writes for an identity, with a timestamp
+// and without a log. stamped is what the authority confirms, nil for the signature.
+func signKeyless(t *testing.T, s *provetest.Sigstore, by provetest.Claims, at time.Time, file, stamped []byte) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := s.Certificate(by, key.Public(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(file)
+	sig, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stamped == nil {
+		stamped = sig
+	}
+	sum := sha256.Sum256(stamped)
+	asked, err := (&timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:]}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(s.URL+"/tsa/api/v1/timestamp", "application/timestamp-query", bytes.NewReader(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	stamp, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blobBundle(t, "SHA2_256", digest[:], sig, map[string]any{
+		"certificate":               map[string]any{"rawBytes": certificate},
+		"timestampVerificationData": map[string]any{"rfc3161Timestamps": []map[string]any{{"signedTimestamp": stamp}}},
+	})
+}
+
+// A file is signed by an identity only when its certificate, the time of the signature and
+// the signature itself are confirmed by a trusted root.
+func TestFileSignerKeyless(t *testing.T) {
+	s, other := provetest.NewSigstore(t), provetest.NewSigstore(t)
+	parsed := func(raw []byte) []*prove.Root {
+		r, err := prove.ParseRoots(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	// A root that knows a log wants an entry in it.
+	roots := func(s *provetest.Sigstore) []*prove.Root {
+		var doc map[string]any
+		if err := json.Unmarshal(s.Root, &doc); err != nil {
+			t.Fatal(err)
+		}
+		delete(doc, "tlogs")
+		raw, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed(raw)
+	}
+	file := []byte(`{"a": 1}`)
+	vendor := provetest.Claims{Issuer: "https://login.example.no", Email: "vex@vendor.example.no", Verified: true}
+	signers := []policy.Signer{{Name: "vendor", Identity: "vex@vendor.example.no", Issuer: vendor.Issuer}}
+	by := func(change func(*provetest.Claims)) provetest.Claims {
+		c := vendor
+		change(&c)
+		return c
+	}
+	now := time.Now()
+	good := signKeyless(t, s, vendor, now, file, nil)
+	for name, c := range map[string]struct {
+		file, bundle []byte
+		roots        []*prove.Root
+		want         bool
+	}{
+		"the vendor":                 {file, good, roots(s), true},
+		"no root":                    {file, good, nil, false},
+		"another root":               {file, good, roots(other), false},
+		"no entry in the log":        {file, good, parsed(s.Root), false},
+		"another file":               {[]byte(`{"a": 2}`), good, roots(s), false},
+		"another identity":           {file, signKeyless(t, s, by(func(c *provetest.Claims) { c.Email = "x@vendor.example.no" }), now, file, nil), roots(s), false},
+		"another issuer":             {file, signKeyless(t, s, by(func(c *provetest.Claims) { c.Issuer = "https://login.example.com" }), now, file, nil), roots(s), false},
+		"an authority of one's own":  {file, signKeyless(t, other, vendor, now, file, nil), roots(s), false},
+		"signed after its time":      {file, signKeyless(t, s, vendor, now.Add(-time.Hour), file, nil), roots(s), false},
+		"another signature is timed": {file, signKeyless(t, s, vendor, now, file, []byte("another")), roots(s), false},
+	} {
+		signed, err := FileSigner(c.file, c.bundle, "f.sigstore.json", signers, c.roots)
+		if (err == nil) != c.want || err == nil && (signed == nil || !strings.Contains(fmt.Sprintf("%+v", *signed), "vendor")) {
+			t.Errorf("%s: %+v, %v", name, signed, err)
+		}
+	}
 }
 
 func keyOf(t *testing.T, k provetest.Key) crypto.Signer {
