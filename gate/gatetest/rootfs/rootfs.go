@@ -23,6 +23,8 @@ type Pkg struct {
 	// Files are installed with the package: they are part of the layer, and the
 	// package's database lists them with their hashes.
 	Files []imagetest.File
+	// Dirs are directories that the package lists. RPM only.
+	Dirs []string
 }
 
 // files lists the files of all packages.
@@ -168,6 +170,9 @@ func rpms(vendor string, packages []Pkg) []RPM {
 		r := RPM{Name: p.Name, Version: version, Release: release, Epoch: p.Epoch, Vendor: cmp.Or(p.Maintainer, vendor), Files: map[string]string{}}
 		if p.Name == "gpg-pubkey" {
 			r.Key, r.Vendor = true, ""
+		}
+		for _, dir := range p.Dirs {
+			r.Files[dir] = ""
 		}
 		for _, f := range p.Files {
 			r.Files[f.Path] = imagetest.HashOf(f.Body).Hex

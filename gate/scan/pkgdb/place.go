@@ -14,12 +14,13 @@ func Foreign(path string) bool {
 }
 
 // Reserved reports whether the distributions' own rules keep a path for their
-// packages: Debian's policies for Python, Node.js, Java and Ruby, and the vendor
-// directories of rpm and apk.
+// packages: Debian's policies for Python, Node.js, Java and Ruby, Fedora's for Ruby,
+// and the vendor directories of rpm and apk.
 func Reserved(path string) bool {
 	for _, dir := range []string{
 		"usr/lib/python3/dist-packages/", "usr/lib/python2.7/dist-packages/",
 		"usr/share/nodejs/", "usr/share/java/", "usr/share/rubygems-integration/", "usr/share/maven-repo/",
+		"usr/share/gems/", "usr/lib64/gems/",
 	} {
 		if strings.HasPrefix(path, dir) {
 			return true

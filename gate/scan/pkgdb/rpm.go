@@ -43,10 +43,11 @@ func rpmPackage(info *rpmdb.PackageInfo) Package {
 		return p
 	}
 	for i, name := range names {
-		if i < len(info.FileDigests) {
-			if digest := rpmDigest(info.DigestAlgorithm, info.FileDigests[i]); digest != "" {
-				p.add(name, digest)
-			}
+		if i >= len(info.FileDigests) || info.FileDigests[i] == "" {
+			continue // a directory or a link: the package filesystem has those of all users
+		}
+		if digest := rpmDigest(info.DigestAlgorithm, info.FileDigests[i]); digest != "" {
+			p.add(name, digest)
 		}
 		if p.Sign == "" {
 			p.Sign = placeSign(strings.TrimPrefix(name, "/"))
