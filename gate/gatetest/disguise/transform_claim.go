@@ -30,6 +30,7 @@ func Claims() []Transform {
 			"https://dl-cdn.alpinelinux.org/alpine/v3.23/main\n@testing https://dl-cdn.alpinelinux.org/alpine/edge/testing\n")),
 		upper("claim-repositories-own", imagetest.Text("etc/apk/repositories", "https://packages.acme.example/alpine/v3.23\n")),
 		upper("claim-sources-list", imagetest.Text("etc/apt/sources.list", "deb https://nginx.org/packages/debian bookworm nginx\n")),
+		upper("claim-ubuntu-pro", imagetest.Text("var/lib/ubuntu-advantage/status.json", `{"services":[{"name":"esm-infra","status":"enabled"}]}`)),
 		upper("claim-signing-key", imagetest.Text("etc/apk/keys/acme.rsa.pub", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n")),
 	}
 }

@@ -34,6 +34,8 @@ type detection struct {
 	detail  ftypes.ArtifactDetail
 	results types.Results
 	owners  *owners
+	// extended says that the feed of Ubuntu's extended maintenance is asked as well.
+	extended bool
 }
 
 // scanOptions request all results. Trivy's zero values do not: without
@@ -59,6 +61,8 @@ func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, 
 	oneName(&d.detail, s.links)
 	report.OS = settleOS(&d.detail)
 	settleRepository(&d.detail)
+	d.extended = s.settleExtended(&d.detail)
+	settleStandardLibrary(&d.detail)
 	s.describeFeeds(&d.detail, report)
 	d.owners = newOwners(s.own, &d.detail, func(names ...string) bool {
 		return report.Stream != "" && s.engine.advisories.knows(report.Stream, names...)
@@ -156,8 +160,11 @@ func (d *detection) run(ctx context.Context, name string, detail ftypes.Artifact
 		return nil // this call only records what Trivy has chosen
 	})
 	result, _, err := ospkg.NewScanner(watch).Scan(ctx, target, scanOptions())
+	if err == nil && d.extended {
+		err = addExtended(ctx, target, &result)
+	}
 	switch {
-	case errors.Is(err, ospkgdetector.ErrUnsupportedOS):
+	case errors.Is(err, ospkgdetector.ErrUnsupportedOS), err != nil && withoutRedHat(detail.OS, report):
 		// The packages are reported without findings; Stream is empty, and the
 		// parent makes a gap of that.
 		d.results = append(d.results, result)
@@ -172,6 +179,12 @@ func (d *detection) run(ctx context.Context, name string, detail ftypes.Artifact
 	}
 	d.results = append(d.results, libraries...)
 	return nil
+}
+
+// withoutRedHat reports whether the detector for an OS of Red Hat failed because the
+// database has no advisories of Red Hat. The detector asks for their index first.
+func withoutRedHat(os ftypes.OS, report *wire.Report) bool {
+	return (os.Family == ftypes.RedHat || os.Family == ftypes.CentOS) && !report.StreamKnown
 }
 
 // suppliers names the vendors whose own feeds Trivy would use instead of the
@@ -194,10 +207,6 @@ func suppliers(os ftypes.OS, pkgs []ftypes.Package) []string {
 // describeFeeds says which feed answers for the OS packages, and which
 // packages no feed answers for.
 func (s *session) describeFeeds(detail *ftypes.ArtifactDetail, report *wire.Report) {
-	if detail.OS.Extended {
-		// var/lib/ubuntu-advantage/status.json says so, and anyone can write it.
-		report.Suppliers = append(report.Suppliers, "Ubuntu ESM (var/lib/ubuntu-advantage/status.json)")
-	}
 	sets, known := contentSets(detail.Packages)
 	if report.OS != nil {
 		report.Stream = stream(detail.OS, detail.Repository, sets > 0)

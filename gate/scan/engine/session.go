@@ -141,7 +141,7 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	}
 	if n := len(s.skipped); n > 0 {
 		slices.Sort(s.skipped)
-		report.Notes = append(report.Notes, fmt.Sprintf("%d files called %s describe no package and were left aside, the first is %s", n, packageJSON, s.skipped[0]))
+		report.Notes = append(report.Notes, fmt.Sprintf("%s called %s %s no package and %s left aside, the first is %s", words.Plural(n, "file"), packageJSON, words.Choose(n, "describes", "describe"), words.Choose(n, "was", "were"), s.skipped[0]))
 	}
 	d, err := s.detect(ctx, report)
 	if err != nil {

@@ -42,9 +42,6 @@ func stream(os ftypes.OS, repo *ftypes.Repository, contentSets bool) string {
 	case ftypes.Debian:
 		return bucket.NewDebian(version.Major(name)).Name()
 	case ftypes.Ubuntu:
-		if os.Extended {
-			name += "-ESM" // as scan/ospkg does
-		}
 		return bucket.NewUbuntu(name).Name()
 	case ftypes.Photon:
 		return bucket.NewPhoton(name).Name()
