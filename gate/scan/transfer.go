@@ -93,10 +93,12 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	}
 	jar := manifest.IsJar(e.Name) || manifest.StartsLikeJar(t.body.start)
 	t.jars = t.jars || jar
-	if !jar && !manifest.StartsLikeYarnArchive(t.body.start) && !t.wants(w.Name, w.Mode, w.Size) {
-		if t.counts && secretpath.Out(w.Name) {
-			t.leftOut++
-		}
+	wanted, script := jar || t.wants(w.Name, w.Mode, w.Size), manifest.IsScript(t.body.start)
+	archive := manifest.MayHoldPackages(e.Name, t.body.start)
+	if !wanted && (script || !archive) && t.counts && secretpath.Out(w.Name) {
+		t.leftOut++
+	}
+	if !wanted && !archive {
 		return errors.Join(t.recorder.Visit(e, &t.body), t.replaced(e.Name))
 	}
 	if limit := t.limits.FileSize; e.Size > limit {
@@ -106,10 +108,15 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	if err := t.worker.Entry(w); err != nil {
 		return err
 	}
-	if err := t.recorder.Visit(e, io.TeeReader(&t.body, t.worker)); err != nil {
+	to, finder := io.Writer(t.worker), manifest.ArchiveFinder{}
+	if script {
+		to = io.MultiWriter(t.worker, &finder)
+	}
+	if err := t.recorder.Visit(e, io.TeeReader(&t.body, to)); err != nil {
 		return err
 	}
-	_, err := io.CopyBuffer(onlyWriter{t.worker}, onlyReader{&t.body}, t.buf) // what the recorder left unread
+	_, err := io.CopyBuffer(onlyWriter{to}, onlyReader{&t.body}, t.buf) // what the recorder left unread
+	t.jars = t.jars || finder.Jar
 	return err
 }
 

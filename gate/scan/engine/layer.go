@@ -104,8 +104,9 @@ func (l *layer) file(e *wire.Entry, c content) error {
 	}
 	te, tc := inTrivysForm(e, c)
 	head := headOf(c)
+	jar := isJar(e, c, head)
 	for _, s := range []*layerScan{l.main, l.sbom} {
-		if err := l.analyze(s, te, tc, head); err != nil {
+		if err := l.analyze(s, te, tc, jar); err != nil {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
 		}
 	}
@@ -113,8 +114,10 @@ func (l *layer) file(e *wire.Entry, c content) error {
 	switch {
 	case path.Base(e.Name) == packageJSON:
 		l.npm(e, c)
-	case manifest.StartsLikeYarnArchive(head):
-		l.yarnArchive(e, c)
+	case !manifest.IsJar(e.Name) && manifest.MayHoldPackages(e.Name, head):
+		if err := l.zipped(e, c); err != nil {
+			return fmt.Errorf("read %s: %w", e.Name, err)
+		}
 	}
 	return nil
 }
@@ -134,14 +137,14 @@ func inTrivysForm(e *wire.Entry, c content) (*wire.Entry, content) {
 	return &changed, content{open: fromMemory(data), bytes: data}
 }
 
-func (l *layer) analyze(s *layerScan, e *wire.Entry, c content, head []byte) error {
+func (l *layer) analyze(s *layerScan, e *wire.Entry, c content, jar bool) error {
 	info := fileInfo{e.Name, e.Mode, e.Size, e.Modified}
 	r := s.newResult(e.Name)
 	if err := l.start(s, e, info, c, r); err != nil {
 		return err
 	}
 	types := s.group.RequiredPostAnalyzers(e.Name, info)
-	if s == l.main && !manifest.IsJar(e.Name) && manifest.StartsLikeJar(head) {
+	if s == l.main && jar {
 		types = append(types, analyzer.TypeJar)
 	}
 	r.posts = types

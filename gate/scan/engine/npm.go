@@ -32,13 +32,8 @@ func (l *layer) npm(e *wire.Entry, c content) {
 		err = fmt.Errorf("it has %d bytes", e.Size)
 	}
 	if found, ok := l.npmPackage(e.Name, data, err); ok {
-		l.main.byName[e.Name].npm = npmResult(e.Name, found)
+		l.main.byName[e.Name].own = &analyzer.AnalysisResult{Applications: []ftypes.Application{{Type: ftypes.NodePkg, FilePath: e.Name, Packages: ftypes.Packages{found}}}}
 	}
-}
-
-// npmResult is what an analyzer of Trivy returns for packages in one file of the layer.
-func npmResult(file string, packages ...ftypes.Package) *analyzer.AnalysisResult {
-	return &analyzer.AnalysisResult{Applications: []ftypes.Application{{Type: ftypes.NodePkg, FilePath: file, Packages: packages}}}
 }
 
 // npmPackage returns the package that a package.json describes. ok is false when it

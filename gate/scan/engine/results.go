@@ -23,7 +23,7 @@ import (
 // os-release files counts.
 type fileResult struct {
 	found    *analyzer.AnalysisResult // by Trivy, nil for nothing
-	npm      *analyzer.AnalysisResult // by us in a package.json, nil for nothing
+	own      *analyzer.AnalysisResult // by us in a package.json or an archive, nil for nothing
 	replaced bool                     // by a later entry of the same name
 	posts    []analyzer.Type          // analyzers that see the file when the layer is complete
 }
@@ -44,7 +44,7 @@ func (s *layerScan) merge() {
 	for _, r := range s.results {
 		if !r.replaced {
 			s.result.Merge(r.found)
-			s.result.Merge(r.npm)
+			s.result.Merge(r.own)
 		}
 	}
 	s.results, s.byName = nil, nil

@@ -63,19 +63,11 @@ func IsJar(name string) bool {
 	return false
 }
 
-// ArchiveHead is how many bytes of a file [StartsLikeJar] and [StartsLikeYarnArchive]
-// look at.
+// ArchiveHead is how many bytes of a file [StartsLikeJar] and [MayHoldPackages] look
+// at.
 const ArchiveHead = 64
 
 // StartsLikeJar reports whether a file begins like a Java archive, whatever it is
 // called: java runs an archive under every name. The jar tool writes META-INF first,
 // and programs that are made for one loader begin with its directory.
-func StartsLikeJar(head []byte) bool {
-	name := zipName(head)
-	for _, dir := range []string{"META-INF/", "BOOT-INF/", "WEB-INF/"} {
-		if strings.HasPrefix(name, dir) {
-			return true
-		}
-	}
-	return false
-}
+func StartsLikeJar(head []byte) bool { return InJar(zipName(head)) }

@@ -63,8 +63,59 @@ func TestStartsLikeArchive(t *testing.T) {
 		{"", false, false},
 		{"PK\x05\x06" + strings.Repeat("\x00", 26) + "META-INF/", false, false},
 	} {
-		if jar, yarn := StartsLikeJar([]byte(test.head)), StartsLikeYarnArchive([]byte(test.head)); jar != test.jar || yarn != test.yarn {
+		if jar, yarn := StartsLikeJar([]byte(test.head)), startsLikeYarnArchive([]byte(test.head)); jar != test.jar || yarn != test.yarn {
 			t.Errorf("%q: a jar: %t, of Yarn: %t", test.head, jar, yarn)
+		}
+	}
+}
+
+// Which files are handed to the worker, because a program may load packages from them.
+func TestMayHoldPackages(t *testing.T) {
+	head := func(name string) string { return "PK\x03\x04" + strings.Repeat("\x00", 26) + name }
+	for _, test := range []struct {
+		name, head string
+		want       bool
+	}{
+		{"app/x", head("node_modules/a/package.json"), true},
+		{"app/x", head("__main__.py"), true},
+		{"app/x", head(".deps/flask.whl/"), true},
+		{"app/x", head("site-packages/a.py"), true},
+		{"app/x.pyz", head("a/b.py"), true},
+		{"app/x.PEX", head("a/b.py"), true},
+		{"app/x.pyz", "no archive", false},
+		{"app/x", "#!/usr/bin/env python3\n", true},
+		{"app/x.zip", head("a/b.py"), false},
+		{"app/x", "", false},
+	} {
+		if got := MayHoldPackages(test.name, []byte(test.head)); got != test.want {
+			t.Errorf("%s that begins with %q: %t", test.name, test.head, got)
+		}
+	}
+}
+
+// The finder finds an archive wherever the file is cut when it is written.
+func TestArchiveFinder(t *testing.T) {
+	file := func(name string) string {
+		return "#!/bin/sh\nPK exec java\n" + "PK\x03\x04" + strings.Repeat("\x00", 26) + name
+	}
+	for _, test := range []struct {
+		text     string
+		any, jar bool
+	}{
+		{file("META-INF/MANIFEST.MF"), true, true},
+		{file("BOOT-INF/"), true, true},
+		{file("a") + file("META-INF/"), true, true},
+		{file("site-packages/a.py"), true, false},
+		{"#!/bin/sh\nexec java\n", false, false},
+	} {
+		for size := 1; size <= len(test.text); size++ {
+			var f ArchiveFinder
+			for b := []byte(test.text); len(b) > 0; b = b[min(size, len(b)):] {
+				_, _ = f.Write(b[:min(size, len(b))])
+			}
+			if f.Any != test.any || f.Jar != test.jar {
+				t.Fatalf("%q in pieces of %d: an archive: %t, a jar: %t", test.text, size, f.Any, f.Jar)
+			}
 		}
 	}
 }

@@ -28,9 +28,7 @@ func odd(r rune) bool { return r <= ' ' || r == 0x7f }
 func ReaderOf(file string) func([]byte) ([]Package, error) {
 	base := file[strings.LastIndexByte(file, '/')+1:]
 	switch {
-	case base == "METADATA" && strings.Contains(file, ".dist-info"),
-		strings.HasSuffix(file, "EGG-INFO/PKG-INFO"), strings.HasSuffix(file, ".egg-info"),
-		strings.HasSuffix(file, ".egg-info/PKG-INFO"), strings.HasSuffix(file, ".egg-info/METADATA"):
+	case IsPythonMetadata(file):
 		return ReadPython
 	case base == "installed.json":
 		return ReadComposer
@@ -38,4 +36,12 @@ func ReaderOf(file string) func([]byte) ([]Package, error) {
 		return ReadGemspec
 	}
 	return nil
+}
+
+// IsPythonMetadata reports whether a file describes an installed Python package.
+func IsPythonMetadata(file string) bool {
+	base := file[strings.LastIndexByte(file, '/')+1:]
+	return base == "METADATA" && strings.Contains(file, ".dist-info") ||
+		strings.HasSuffix(file, "EGG-INFO/PKG-INFO") || strings.HasSuffix(file, ".egg-info") ||
+		strings.HasSuffix(file, ".egg-info/PKG-INFO") || strings.HasSuffix(file, ".egg-info/METADATA")
 }

@@ -1,0 +1,161 @@
+//go:build goexperiment.jsonv2 && !go1.27
+
+package engine
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/aquasecurity/trivy/pkg/dependency"
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+
+	"github.com/imagegate/imagegate/gate/scan/manifest"
+	"github.com/imagegate/imagegate/gate/scan/wire"
+)
+
+const (
+	// maxBundled is how many packages are read in one archive. An archive of Yarn
+	// holds one package, with what that package bundles; one of Python a whole
+	// application.
+	maxBundled = 10_000
+	// maxMetadata is the size up to which a package.json or METADATA in an archive is
+	// read.
+	maxMetadata = 4 << 20
+)
+
+// zipped reads the packages in an archive that a program loads them from without
+// unpacking it. Trivy does not open these archives, and the image has no other copy of
+// the packages.
+func (l *layer) zipped(e *wire.Entry, c content) error {
+	z, closed, err := openZip(e, c)
+	if err != nil {
+		return l.noArchive(e, c, err)
+	}
+	defer closed()
+	found := map[ftypes.LangType]ftypes.Packages{}
+	n := 0
+	for _, entry := range z.File {
+		read := l.readerOf(entry.Name)
+		if read == nil {
+			continue
+		}
+		if n++; n > maxBundled {
+			l.jarError(e.Name, fmt.Errorf("it holds more than %d packages", maxBundled))
+			return nil
+		}
+		data, err := unzip(entry)
+		kind, packages := read(e.Name+"/"+entry.Name, data, err)
+		found[kind] = append(found[kind], packages...)
+	}
+	for _, kind := range []ftypes.LangType{ftypes.NodePkg, ftypes.PythonPkg} {
+		if packages := found[kind]; len(packages) > 0 {
+			r := &l.main.byName[e.Name].own
+			if *r == nil {
+				*r = new(analyzer.AnalysisResult)
+			}
+			(*r).Applications = append((*r).Applications, ftypes.Application{Type: kind, FilePath: e.Name, Packages: packages})
+		}
+	}
+	return nil
+}
+
+// noArchive adds a gap for an archive that cannot be read. Most scripts have no archive
+// behind them.
+func (l *layer) noArchive(e *wire.Entry, c content, err error) error {
+	if manifest.IsScript(headOf(c)) {
+		f, openErr := c.open()
+		if openErr != nil {
+			return openErr
+		}
+		defer func() { _ = f.Close() }()
+		var finder manifest.ArchiveFinder
+		if _, copyErr := io.Copy(&finder, f); copyErr != nil || !finder.Any {
+			return copyErr
+		}
+	}
+	l.jarError(e.Name, err)
+	return nil
+}
+
+// readerOf returns the reader of a package's metadata in an archive, nil for other files.
+func (l *layer) readerOf(name string) func(file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
+	if _, ok := manifest.NPMPlace(name); ok {
+		return func(file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
+			p, ok := l.npmPackage(file, data, err)
+			if !ok {
+				return ftypes.NodePkg, nil
+			}
+			return ftypes.NodePkg, ftypes.Packages{p}
+		}
+	}
+	if manifest.IsPythonMetadata(name) {
+		return l.pythonPackages
+	}
+	return nil
+}
+
+// pythonPackages reads the METADATA of a Python package in an archive.
+func (l *layer) pythonPackages(file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
+	var read []manifest.Package
+	if err == nil {
+		read, err = manifest.ReadPython(data)
+	}
+	if err != nil {
+		l.jarError(file, err)
+		return ftypes.PythonPkg, nil
+	}
+	var out ftypes.Packages
+	for _, p := range read {
+		out = append(out, ftypes.Package{
+			ID: dependency.ID(ftypes.PythonPkg, p.Name, p.Version), Name: p.Name, Version: p.Version,
+			FilePath: file, AnalyzedBy: analyzer.TypePythonPkg,
+		})
+	}
+	return ftypes.PythonPkg, out
+}
+
+// isJar reports whether a file with another name is a Java archive, or a script with
+// one behind it.
+func isJar(e *wire.Entry, c content, head []byte) bool {
+	if manifest.IsJar(e.Name) || !manifest.IsScript(head) {
+		return !manifest.IsJar(e.Name) && manifest.StartsLikeJar(head)
+	}
+	z, closed, err := openZip(e, c)
+	if err != nil {
+		return false // zipped finds out why
+	}
+	defer closed()
+	return slices.ContainsFunc(z.File, func(f *zip.File) bool { return manifest.InJar(f.Name) })
+}
+
+func openZip(e *wire.Entry, c content) (*zip.Reader, func(), error) {
+	f, err := c.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	closed := func() { _ = f.Close() }
+	z, err := zip.NewReader(f, e.Size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		closed()
+		return nil, nil, err
+	}
+	return z, closed, nil
+}
+
+// unzip returns the content of a small file in an archive.
+func unzip(entry *zip.File) ([]byte, error) {
+	r, err := entry.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	data, err := io.ReadAll(io.LimitReader(r, maxMetadata+1))
+	if err == nil && len(data) > maxMetadata {
+		err = fmt.Errorf("it has more than %d bytes", maxMetadata)
+	}
+	return data, err
+}
