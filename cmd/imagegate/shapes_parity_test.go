@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,8 @@ func TestShapesLoseNothing(t *testing.T) {
 		}
 		for line := range strings.Lines(string(f.Data)) {
 			compared++
-			if line = strings.TrimSpace(line); !got.found[line] {
+			// The report has the release of Go that a vendor has built.
+			if line = vendorGo.ReplaceAllString(strings.TrimSpace(line), "$1"); !got.found[line] {
 				t.Errorf("%s: Trivy finds %s, the report has %q", f.Name, line, slices.Sorted(maps.Keys(got.found)))
 			}
 		}
@@ -55,6 +57,9 @@ func TestShapesLoseNothing(t *testing.T) {
 		t.Errorf("only %d findings of %d shapes were compared: write %s anew", compared, len(archive.Files), golden)
 	}
 }
+
+// vendorGo is Go's standard library as a vendor has built it.
+var vendorGo = regexp.MustCompile(`^(\S+ stdlib v1\.\d+\.\d+)-\d+$`)
 
 func writeTrivyFindings(t *testing.T, trivy, file string, all []shapes.Shape) {
 	t.Helper()

@@ -46,8 +46,8 @@ func packed(inner uint16, entries []entry) []byte {
 }
 
 // sorted goes through a map in the order of its keys.
-func sorted(m map[string]string) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			if !yield(key, m[key]) {
 				return

@@ -103,6 +103,11 @@ func ownedElsewhere(why string) ([]Shape, error) {
 	if err != nil {
 		return nil, err
 	}
+	gems, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "rubygem-rake", Version: "13.0.6-165.el9", Source: "ruby",
+		Files: []imagetest.File{imagetest.Text("usr/share/gems/specifications/rake-12.3.2.gemspec", rootfs.GemSpec("rake", "12.3.2"))}})
+	if err != nil {
+		return nil, err
+	}
 	goTool := imagetest.Program("usr/bin/docker", rootfs.GoBinary("go1.26.8", "github.com/docker/cli", rootfs.Module{Path: "golang.org/x/text", Version: "v0.3.5"}))
 	return []Shape{
 		ordinary("owned-debian-13", why, rootfs.Debian("13", rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u2"},
@@ -112,6 +117,7 @@ func ownedElsewhere(why string) ([]Shape, error) {
 		ordinary("owned-debian-docker", why+"; it is a program in Go", debian(rootfs.Pkg{Name: "docker.io", Version: "20.10.24+dfsg1-1+deb12u1", Files: []imagetest.File{goTool}})),
 		ordinary("owned-alpine-npm", why, rootfs.Alpine("3.23.2", npm)),
 		ordinary("owned-rocky-npm", why, rpmNPM),
+		ordinary("owned-rocky-ruby", why+"; Fedora's rules keep the directory for packages", gems),
 		ordinary("owned-rocky-database-anew", why+"; a later layer installs another package, and rpm writes its database anew", two,
 			imagetest.Files(fileOf(again, "var/lib/rpm/rpmdb.sqlite"))),
 	}, nil

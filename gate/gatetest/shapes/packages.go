@@ -28,6 +28,11 @@ func controls() ([]Shape, error) {
 	if err != nil {
 		return nil, err
 	}
+	ubi, err := rootfs.RPMSystem("NAME=\"Red Hat Enterprise Linux\"\nID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"9.6\"\n", "Red Hat, Inc.", bash(), key("fd431d51-4ae0493b"))
+	if err != nil {
+		return nil, err
+	}
+	ubi = with(ubi, imagetest.Text("etc/redhat-release", "Red Hat Enterprise Linux release 9.6 (Plow)\n"))
 	release := func(id, like string) string {
 		return "NAME=x\nID=" + id + "\nID_LIKE=" + like + "\nVERSION_ID=\"12\"\n"
 	}
@@ -42,7 +47,8 @@ func controls() ([]Shape, error) {
 		refused("refused-mint", "it has no advisories of its own", NoVerdict, replaced(debian(), "etc/os-release", release("linuxmint", "ubuntu"))),
 		refused("refused-raspbian", "it has no advisories of its own", NoVerdict, replaced(debian(), "etc/os-release", release("raspbian", "debian"))),
 		refused("refused-fedora", "the database has no advisories for it", NoVerdict, fedora),
-		refused("refused-centos-stream", "the database has no advisories for it", NoVerdict, stream),
+		refused("refused-centos-stream", "the database has no advisories for it", NoVerdict, stream).naming("no advisories for packages of centos-stream"),
+		refused("refused-ubi", "this database has no advisories of Red Hat", NoVerdict, ubi).naming("no advisories for redhat 9.6"),
 		refused("refused-scratch-elf", "nothing accounts for the program", NoVerdict, imagetest.Files(imagetest.Program("app/run", elf))),
 	}, nil
 }
@@ -121,6 +127,16 @@ func thirdParty() ([]Shape, error) {
 	} {
 		shapes = append(shapes, ordinary("vendor-"+p[0], why, deb(p[0], p[1], p[2])).naming(p[0]))
 	}
+	fs, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "filesystem", Version: "3.16-5.el9", Dirs: []string{"home", "opt", "srv", "usr/local", "usr/local/bin"}})
+	if err != nil {
+		return nil, err
+	}
+	local, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "acme-tools", Version: "3.16-5", Files: []imagetest.File{imagetest.Text("usr/local/etc/acme.conf", "x\n")}})
+	if err != nil {
+		return nil, err
+	}
+	shapes = append(shapes, ordinary("vendor-rocky-filesystem", "directories for everyone are of the distribution", fs).omitting("filesystem 3.16"),
+		ordinary("vendor-rocky-usr-local", "no distribution installs a file there", local).naming("acme-tools"))
 	for _, p := range []rootfs.Pkg{{Name: "htop", Version: "3.3.0-1.el9", Maintainer: "Fedora Project"}, {Name: "acme-billing", Version: "1.4.2-1", Maintainer: "ACME"}} {
 		l, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), p)
 		if err != nil {

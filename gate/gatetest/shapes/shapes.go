@@ -55,7 +55,7 @@ coverage:
 func All() ([]Shape, error) {
 	var all []Shape
 	for _, family := range []func() ([]Shape, error){
-		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week,
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week, zipped, compilers, releases, managers, days, languages, builders,
 	} {
 		list, err := family()
 		if err != nil {
@@ -72,21 +72,27 @@ func All() ([]Shape, error) {
 func Advisories() []dbtest.Advisory {
 	var all []dbtest.Advisory
 	for bucket, sources := range map[string][]string{
-		"debian 12":         {"python-urllib3", "node-lodash", "rake", "apache-log4j2", "perl", "base-files", "docker.io", "curl"},
-		"debian 13":         {"python-urllib3"},
-		"rocky 9":           {"python-urllib3", "bash", "nodejs"},
-		"alma 9":            {"python-urllib3"},
-		"Oracle Linux 9":    {"bash"},
-		"amazon linux 2023": {"bash"},
-		"alpine 3.23":       {"py3-urllib3", "musl", "npm"},
-		"chainguard":        {"glibc", "openssl"},
-		"wolfi":             {"glibc", "openssl"},
+		"debian 12":                  {"python-urllib3", "node-lodash", "rake", "apache-log4j2", "perl", "base-files", "docker.io", "curl"},
+		"debian 13":                  {"python-urllib3"},
+		"rocky 9":                    {"python-urllib3", "bash", "nodejs"},
+		"alma 9":                     {"python-urllib3"},
+		"Oracle Linux 9":             {"bash"},
+		"amazon linux 2023":          {"bash"},
+		"alpine 3.23":                {"py3-urllib3", "musl", "npm"},
+		"chainguard":                 {"glibc", "openssl"},
+		"wolfi":                      {"glibc", "openssl"},
+		"ubuntu 24.04":               {"bash"},
+		"ubuntu 20.04":               {"bash"},
+		"ubuntu 20.04-ESM":           {"bash"},
+		"Photon OS 5.0":              {"bash"},
+		"SUSE Linux Enterprise 15.7": {"bash"},
 	} {
 		for _, source := range sources {
 			all = append(all, dbtest.Advisory{Bucket: bucket, Package: source, ID: "CVE-2020-0001", Entry: map[string]any{"FixedVersion": "0.0.1"}})
 		}
 	}
-	return append(all, dbtest.Advisory{Bucket: "bitnami::Bitnami Vulnerability Database", Package: "postgresql", ID: "CVE-2024-10979",
+	return append(all, dbtest.Advisory{Bucket: "ubuntu 20.04-ESM", Package: "tar", ID: "CVE-2020-0002", Entry: map[string]any{"FixedVersion": "1.30+dfsg-7ubuntu0.20.04.4+esm1"},
+		Detail: map[string]any{"Title": "tar", "Severity": "HIGH", "VendorSeverity": map[string]int{"ubuntu": 3, "nvd": 3}}}, dbtest.Advisory{Bucket: "bitnami::Bitnami Vulnerability Database", Package: "postgresql", ID: "CVE-2024-10979",
 		Entry:  map[string]any{"VulnerableVersions": []string{">=16.0.0, <16.5.0"}, "PatchedVersions": []string{"16.5.0"}},
 		Detail: map[string]any{"Title": "PostgreSQL PL/Perl environment variables", "Severity": "HIGH", "VendorSeverity": map[string]int{"bitnami": 3, "nvd": 3}}})
 }
