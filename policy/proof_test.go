@@ -92,7 +92,7 @@ func proofValues() map[string]values {
 		ruleBaseImage + ".pin":        {base: "digest", with: "base-image: {allow: ['registry.example.no/base/*']}\n", loose: []string{"any"}, strict: []string{"digest"}},
 		ruleBaseImage + ".max-age":    {base: "30d", with: "base-image: {allow: ['registry.example.no/base/*']}\n", loose: []string{"31d"}, strict: []string{"29d"}},
 		decisionByKey.path:            {base: "[a, b]", with: decision("max-age: 7d"), loose: []string{"[c]", "[a, c]"}, strict: []string{"[a]"}},
-		verifierKey.path:              {base: "x", with: decision("signed-by: [a], max-age: 7d"), loose: []string{"y"}, strict: []string{"x"}},
+		verifierKey.path:              {base: "x", with: decision("signed-by: [a], max-age: 7d"), loose: []string{"y", "X"}, strict: []string{"x"}},
 		decisionMaxAgeKey.path:        {base: "7d", with: decision("signed-by: [a]"), loose: []string{"8d"}, strict: []string{"6d"}},
 		decisionPolicyKey.path:        {base: keyA, with: decision("signed-by: [a], max-age: 7d"), loose: []string{other}, strict: []string{keyA}},
 		decisionBaseKey.path:          {base: keyA, with: decision("signed-by: [a], max-age: 7d"), loose: []string{other}, strict: []string{keyA}},

@@ -25,6 +25,29 @@ import (
 )
 
 var chosenMutant, _ = strconv.Atoi(os.Getenv("` + variable + `"))
+
+func chooseMutant[T any](n int, mutant, original T) T {
+	if chosenMutant == n {
+		return mutant
+	}
+	return original
+}
+
+func anyOrder[V any, F ~func(child, base V) bool](F) F {
+	return func(V, V) bool { return true }
+}
+
+func reversedOrder[V any, F ~func(child, base V) bool](f F) F {
+	return func(child, base V) bool { return f(base, child) }
+}
+
+func strictlyOrder[V any, F ~func(child, base V) bool](f F) F {
+	return func(child, base V) bool { return f(child, base) && !f(base, child) }
+}
+
+func equalOrder[V any, F ~func(child, base V) bool](f F) F {
+	return func(child, base V) bool { return f(child, base) && f(base, child) }
+}
 `
 
 // clones puts many mutants into one build: every mutant of a function is a
@@ -36,6 +59,15 @@ type clones struct {
 	src  []byte
 	// functions are those that can be cloned, with their mutants by number.
 	functions []*function
+	// choices are expressions outside of functions, in the order of their places.
+	choices []*choice
+}
+
+// choice is an expression outside of functions: it is replaced by a call that returns
+// the mutant that was chosen.
+type choice struct {
+	start, end int
+	mutants    map[int]mutant
 }
 
 type function struct {
@@ -71,15 +103,36 @@ func newClones(name string, numbered map[int]mutant) (*clones, map[int]mutant, e
 		}
 	}
 	rest := map[int]mutant{}
-	for n, m := range numbered {
+	for _, n := range sortedKeys(numbered) {
+		m := numbered[n]
 		i := slices.IndexFunc(c.functions, func(f *function) bool { return f.body <= m.start && m.end < f.end })
 		if i >= 0 {
 			c.functions[i].mutants[n] = m
-		} else {
+		} else if !c.choose(n, m) {
 			rest[n] = m
 		}
 	}
+	slices.SortFunc(c.choices, func(a, b *choice) int { return a.start - b.start })
 	return c, rest, nil
+}
+
+// choose adds a mutant that replaces a whole expression outside of functions. Those of
+// an expression within another one are left to be built alone.
+func (c *clones) choose(n int, m mutant) bool {
+	if m.kind != "order" && (m.kind != "constant" || m.text != "true" && m.text != "false") {
+		return false
+	}
+	for _, other := range c.choices {
+		switch {
+		case other.start == m.start && other.end == m.end:
+			other.mutants[n] = m
+			return true
+		case other.start < m.end && m.start < other.end:
+			return false
+		}
+	}
+	c.choices = append(c.choices, &choice{start: m.start, end: m.end, mutants: map[int]mutant{n: m}})
+	return true
 }
 
 // callOf returns how a function calls a clone of itself, with %s for the name.
@@ -121,9 +174,18 @@ func (c *clones) source(omit map[int]bool) ([]byte, map[int]int) {
 	last := 0
 	clone := map[string][]byte{}
 	var order []string
-	owner := map[string]int{}
+	owner, lines := map[string]int{}, map[int]int{}
+	choices := c.choices
+	copyTo := func(end int) {
+		for len(choices) > 0 && choices[0].start < end {
+			out.Write(c.src[last:choices[0].start])
+			choices[0].write(&out, c.src, omit, lines)
+			last, choices = choices[0].end, choices[1:]
+		}
+		out.Write(c.src[last:end])
+	}
 	for _, f := range c.functions {
-		out.Write(c.src[last:f.body])
+		copyTo(f.body)
 		last = f.body
 		var cases strings.Builder
 		for _, n := range sortedKeys(f.mutants) {
@@ -140,8 +202,7 @@ func (c *clones) source(omit map[int]bool) ([]byte, map[int]int) {
 			fmt.Fprintf(&out, " switch chosenMutant {%s };", strings.TrimSuffix(cases.String(), ";"))
 		}
 	}
-	out.Write(c.src[last:])
-	lines := map[int]int{}
+	copyTo(len(c.src))
 	line := bytes.Count(out.Bytes(), []byte("\n")) + 1
 	for _, name := range order {
 		tail.WriteString("\n")
@@ -154,6 +215,22 @@ func (c *clones) source(omit map[int]bool) ([]byte, map[int]int) {
 		tail.WriteString("\n")
 	}
 	return append(out.Bytes(), tail.Bytes()...), lines
+}
+
+// write writes the call that chooses. Each mutant has a line of its own, by which the
+// compiler's errors name it.
+func (e *choice) write(out *bytes.Buffer, src []byte, omit map[int]bool, lines map[int]int) {
+	calls := 0
+	for _, n := range sortedKeys(e.mutants) {
+		if omit[n] {
+			continue
+		}
+		calls++
+		fmt.Fprintf(out, "chooseMutant(%d,\n%s,\n", n, e.mutants[n].text)
+		lines[bytes.Count(out.Bytes(), []byte("\n"))] = n
+	}
+	out.Write(src[e.start:e.end])
+	out.WriteString(strings.Repeat(")", calls))
 }
 
 // clone returns the function under another name and with the mutant in it.

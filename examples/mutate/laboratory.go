@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,8 +19,9 @@ import (
 
 // laboratory is where mutants are tried.
 type laboratory struct {
-	temp    string // for everything that is written
-	timeout time.Duration
+	temp    string        // for everything that is written
+	timeout time.Duration // 0: as many times as patience says what the tests take
+	first   string        // these tests are run before all others
 	jobs    int
 	known   map[[4]string]bool // equivalent mutants
 
@@ -43,7 +45,8 @@ func (l *laboratory) tryPackage(ctx context.Context, dir string, numbered map[in
 		return err
 	}
 	// The control: tests that fail without a mutant would kill every one.
-	if f, out := l.test(ctx, dir, binary, 0); f != survived {
+	limit, out := l.control(ctx, dir, binary)
+	if out != nil {
 		return fmt.Errorf("the tests fail without any mutant:\n%s", out)
 	}
 	queue := make(chan int)
@@ -51,7 +54,7 @@ func (l *laboratory) tryPackage(ctx context.Context, dir string, numbered map[in
 	for range l.jobs {
 		wg.Go(func() {
 			for n := range queue {
-				f, _ := l.test(ctx, dir, binary, n)
+				f, _ := l.test(ctx, dir, binary, n, limit)
 				l.judge(ctx, cloned[n], f)
 			}
 		})
@@ -62,7 +65,7 @@ func (l *laboratory) tryPackage(ctx context.Context, dir string, numbered map[in
 	close(queue)
 	wg.Wait()
 	for _, n := range sortedKeys(rest) {
-		f, err := l.single(ctx, dir, rest[n])
+		f, err := l.single(ctx, dir, rest[n], limit)
 		if err != nil {
 			return err
 		}
@@ -183,20 +186,43 @@ func (l *laboratory) build(ctx context.Context, dir string, replace map[string][
 }
 
 // single builds and tests one mutant by itself.
-func (l *laboratory) single(ctx context.Context, dir string, m mutant) (outcome, error) {
+func (l *laboratory) single(ctx context.Context, dir string, m mutant, limit time.Duration) (outcome, error) {
 	binary, _, err := l.build(ctx, dir, map[string][]byte{m.file: m.apply()})
 	if err != nil {
 		return broken, ctx.Err()
 	}
 	defer os.Remove(binary)
-	f, _ := l.test(ctx, dir, binary, 0)
+	f, _ := l.test(ctx, dir, binary, 0, limit)
 	return f, nil
 }
 
-// test runs a test binary. The import rules are left out: no mutant changes an
+// patience is how many times as long as without a mutant the tests may take.
+const patience = 6
+
+// control runs the tests without a mutant and returns how long they may take with one.
+// The output is nil when they pass.
+func (l *laboratory) control(ctx context.Context, dir, binary string) (time.Duration, []byte) {
+	begin := time.Now()
+	if f, out := l.run(ctx, dir, binary, 0, cmp.Or(l.timeout, time.Hour), "."); f != survived {
+		return 0, out
+	}
+	return cmp.Or(l.timeout, max(time.Minute, patience*time.Since(begin))), nil
+}
+
+// test runs the tests on a mutant, those that are the first to run by themselves.
+func (l *laboratory) test(ctx context.Context, dir, binary string, n int, limit time.Duration) (outcome, []byte) {
+	if l.first != "" {
+		if f, out := l.run(ctx, dir, binary, n, limit, l.first); f != survived {
+			return f, out
+		}
+	}
+	return l.run(ctx, dir, binary, n, limit, ".")
+}
+
+// run runs a test binary. The import rules are left out: no mutant changes an
 // import, and listing packages takes longer than all other tests.
-func (l *laboratory) test(ctx context.Context, dir, binary string, n int) (outcome, []byte) {
-	cmd := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.skip=^TestImports", "-test.timeout="+l.timeout.String())
+func (l *laboratory) run(ctx context.Context, dir, binary string, n int, limit time.Duration, tests string) (outcome, []byte) {
+	cmd := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.run="+tests, "-test.skip=^TestImports", "-test.timeout="+limit.String())
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), variable+"="+strconv.Itoa(n))
 	out, err := cmd.CombinedOutput()

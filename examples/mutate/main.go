@@ -48,13 +48,16 @@ const (
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	files := flag.String("files", defaultFiles, "mutate these `files`, separated by commas")
+	files := flag.String("files", defaultFiles, "mutate these `files`, names or patterns separated by commas")
 	sample := flag.Int("sample", 0, "try only `n` mutants, chosen at random; 0 means all")
 	seed := flag.Uint64("seed", 1, "choose by this `number`")
 	jobs := flag.Int("jobs", 1, "try `n` mutants at once")
-	timeout := flag.Duration("timeout", 2*time.Minute, "a mutant that keeps the tests busy for longer is killed")
+	kinds := flag.String("kinds", "", "try only mutants of these `kinds`, separated by commas: order, row, constant, ...")
+	first := flag.String("first", "", "run the tests that match this `expression` before all others")
+	timeout := flag.Duration("timeout", 0, "a mutant that keeps the tests busy for longer is killed; 0 means six times what they take without one")
 	flag.Parse()
-	left, err := mutate(ctx, strings.Split(*files, ","), *sample, *seed, *jobs, *timeout)
+	l := &laboratory{timeout: *timeout, first: *first, jobs: max(*jobs, 1), known: knownEquivalents(), counts: map[string]map[outcome]int{}}
+	left, err := l.mutate(ctx, strings.Split(*files, ","), *kinds, *sample, *seed)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 	}
@@ -64,14 +67,26 @@ func main() {
 }
 
 // mutate tries the mutants of files and returns how many survived.
-func mutate(ctx context.Context, files []string, sample int, seed uint64, jobs int, timeout time.Duration) (int, error) {
+func (l *laboratory) mutate(ctx context.Context, files []string, kinds string, sample int, seed uint64) (int, error) {
 	var all []mutant
-	for _, name := range files {
-		found, err := mutantsOf(filepath.FromSlash(strings.TrimSpace(name)))
-		if err != nil {
-			return 0, err
+	for _, pattern := range files {
+		names, err := filepath.Glob(filepath.FromSlash(strings.TrimSpace(pattern)))
+		if err != nil || len(names) == 0 {
+			return 0, fmt.Errorf("there is no file %s", pattern)
 		}
-		all = append(all, found...)
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			found, err := mutantsOf(name)
+			if err != nil {
+				return 0, err
+			}
+			all = append(all, found...)
+		}
+	}
+	if kinds != "" {
+		all = slices.DeleteFunc(all, func(m mutant) bool { return !slices.Contains(strings.Split(kinds, ","), m.kind) })
 	}
 	if sample > 0 && sample < len(all) {
 		r := rand.New(rand.NewPCG(seed, seed))
@@ -83,6 +98,7 @@ func mutate(ctx context.Context, files []string, sample int, seed uint64, jobs i
 		return 0, err
 	}
 	defer os.RemoveAll(temp)
+	l.temp = temp
 	packages := map[string]map[int]mutant{}
 	for i, m := range all {
 		dir := filepath.Dir(m.file)
@@ -92,7 +108,7 @@ func mutate(ctx context.Context, files []string, sample int, seed uint64, jobs i
 		packages[dir][i+1] = m // 0 is no mutant
 	}
 	begin := time.Now()
-	l := &laboratory{temp: temp, timeout: timeout, jobs: max(jobs, 1), known: knownEquivalents(), counts: map[string]map[outcome]int{}}
+	fmt.Printf("%d mutants\n", len(all))
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
 		if err := l.tryPackage(ctx, dir, packages[dir]); err != nil {
 			return l.survivors, fmt.Errorf("%s: %w", dir, err)

@@ -100,8 +100,13 @@ func (c *collector) walk(root ast.Node) {
 			}
 			return false
 		case *ast.KeyValueExpr:
+			if key, ok := n.Key.(*ast.Ident); ok && (key.Name == "order" || key.Name == "compare") {
+				c.order(n.Value)
+			}
 			c.walk(n.Value)
 			return false
+		case *ast.CompositeLit:
+			c.rows(n)
 		case *ast.FuncDecl:
 			c.function(n.Type, n.Body)
 			return false
@@ -138,6 +143,9 @@ func (c *collector) walk(root ast.Node) {
 			c.literal(n)
 		case *ast.CallExpr:
 			c.pattern(n)
+			if c.text(n.Fun.Pos(), n.Fun.End()) == "perSeverity" && len(n.Args) > orderOfPerSeverity {
+				c.order(n.Args[orderOfPerSeverity])
+			}
 		case *ast.ReturnStmt:
 			c.returned(n)
 		}
@@ -237,6 +245,26 @@ func (c *collector) pattern(n *ast.CallExpr) {
 		if (r == '^' && lit.Value[i-1] != '[') || r == '$' {
 			at := lit.Pos() + token.Pos(i)
 			c.add("anchor", at, at+1, "")
+		}
+	}
+}
+
+// rows swaps each row of a table with the next, and takes it away.
+func (c *collector) rows(n *ast.CompositeLit) {
+	for i, e := range n.Elts {
+		row, ok := e.(*ast.CompositeLit)
+		if !ok || row.Type != nil || len(row.Elts) == 0 {
+			return
+		}
+		if _, keyed := row.Elts[0].(*ast.KeyValueExpr); keyed {
+			return
+		}
+		if c.text(row.End(), row.End()+1) == "," {
+			c.add("row", row.Pos(), row.End()+1, "")
+		}
+		if i+1 < len(n.Elts) {
+			next := n.Elts[i+1]
+			c.add("row", row.Pos(), next.End(), c.text(next.Pos(), next.End())+", "+c.text(row.Pos(), row.End()))
 		}
 	}
 }
