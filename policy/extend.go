@@ -156,7 +156,21 @@ func (d *decoder) extend(p *Policy, src []byte, load Loader, depth int) {
 	p.exceptions = slices.Concat(base.exceptions, ownExceptions)
 	p.limits = base.limits.with(p.limits, pinned)
 	if pinned {
+		p.keepControls(base, ownOverrides)
 		d.tightens(&raise{base: base, child: p, own: &own, limits: ownLimits, overrides: ownOverrides, exceptions: ownExceptions})
+	}
+}
+
+// keepControls keeps the requirements that a pinned base names beside its values. What
+// is above it is at least as strict, so it meets them too.
+func (p *Policy) keepControls(base *Policy, overrides []*override) {
+	for _, l := range p.lang.leaves {
+		l.keepControl(&p.base, &base.base)
+		for _, o := range overrides {
+			if !slices.Contains(base.open, "overrides") {
+				l.keepControl(&o.changes, &base.base)
+			}
+		}
 	}
 }
 

@@ -101,6 +101,8 @@ type marked interface {
 	// days returns the days on which the value, and those that apply before it, come
 	// into force.
 	days(s *settings) []time.Time
+	// keepControl adds to the key in s the requirement that base names beside it.
+	keepControl(s, base *settings)
 	// settle copies the value that is in force at a moment.
 	settle(into, s *settings, now time.Time)
 }
@@ -108,6 +110,19 @@ type marked interface {
 func (k *setting[V]) mark(s *settings) (mark, bool) {
 	o := k.of(s)
 	return o.mark, o.set
+}
+
+func (k *setting[V]) keepControl(s, base *settings) {
+	o, named := k.of(s), k.of(base).control
+	switch {
+	case !o.set || named == "" || o.control == named || strings.HasPrefix(o.control, named+", "):
+		return
+	case o.control == "":
+		o.control = named
+	default:
+		o.control = named + ", " + o.control
+	}
+	s.put(k.path, &o)
 }
 
 func (k *setting[V]) days(s *settings) []time.Time {

@@ -158,3 +158,30 @@ func TestValueBeforeItsDayBelowOthers(t *testing.T) {
 		}
 	}
 }
+
+// A policy above a pinned base does not take away the requirement that the base names
+// beside a value, nor put another one in its place.
+func TestControlsOfABaseStay(t *testing.T) {
+	const base = "config: {user: {value: non-root, control: CIS 4.1}}\nlevels: {config.user: {value: warn, control: L 1}}\n"
+	img := goodImage()
+	img.Config.User, img.Scan.User = "", nil
+	for child, want := range map[string]string{
+		"config: {user: non-root}\n":                                                                          "[CIS 4.1, L 1]",
+		"config: {user: numeric}\nlevels: {config.user: fail}\n":                                              "[CIS 4.1, L 1]",
+		"config: {user: {value: numeric, control: X}}\n":                                                      "[CIS 4.1, X, L 1]",
+		"config: {user: {value: numeric, control: CIS 4.1}}\n":                                                "[CIS 4.1, L 1]",
+		"config: {user: {value: numeric, from: 2020-01-01}}\n":                                                "[CIS 4.1, L 1]",
+		"config: {user: {value: numeric, from: 2099-01-01}}\n":                                                "[CIS 4.1, L 1]",
+		"overrides: [{images: [registry.example.no/shop/*], config: {user: numeric}}]\n":                      "[CIS 4.1, L 1]",
+		"overrides: [{images: [registry.example.no/shop/*], config: {user: {value: numeric, control: X}}}]\n": "[CIS 4.1, X, L 1]",
+	} {
+		r := result(t, mustParseOn(t, base, child).Evaluate(img, noon()), ruleUser)
+		if !strings.Contains(r.Message, want) {
+			t.Errorf("%s: %s", child, r.Message)
+		}
+	}
+	loose := mustParseOn(t, base+"open: [overrides]\n", "overrides: [{images: [registry.example.no/shop/*], config: {user: any}, owner: x, reason: x, expires: 2026-07-01}]\n")
+	if r := result(t, loose.Evaluate(img, noon()), ruleUser); strings.Contains(r.Message, "CIS") {
+		t.Errorf("a value that is less strict claims to meet the requirement: %s", r.Message)
+	}
+}
