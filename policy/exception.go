@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/imagegate/imagegate/policy/evidence"
+	"github.com/imagegate/imagegate/policy/words"
 )
 
 // exception is an exception ready to be matched.
@@ -53,6 +54,11 @@ func subjectFields() []field[*exception] {
 			decode: func(d *decoder, n *yaml.Node, name string, e *exception) {
 				if IsCustom(n.Value) && n.Kind == yaml.ScalarNode {
 					e.Rule, _ = d.text(n, name) // the policy may have it: checkExceptions
+					return
+				}
+				if n.Kind == yaml.ScalarNode && customIDForm.MatchString(n.Value) && words.Nearest(n.Value, exceptableRules()) == "" {
+					d.fail(n, "write "+customPrefix+n.Value+" for a rule of the policy's own, or the id of a rule of imagegate: imagegate policy explain lists them",
+						"%s is %q, and imagegate has no rule of this name", name, clip(n.Value))
 					return
 				}
 				e.Rule, _ = d.choice(n, name, exceptableRules())

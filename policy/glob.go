@@ -83,6 +83,9 @@ func imageGlob(s string) (wrong, cure string) {
 	case strings.HasPrefix(s, "index.docker.io/"), strings.HasPrefix(s, "registry-1.docker.io/"):
 		return "names Docker Hub by another name", "write docker.io/" + s[strings.Index(s, "/")+1:]
 	case !strings.Contains(s, "/") && !strings.Contains(s, "**"):
+		if strings.Contains(s, ".") && !strings.Contains(s, ":") {
+			return "names a registry and no repository, so it matches no image", "write " + s + "/** for all repositories of the registry"
+		}
 		return "has no registry, so it matches no image", "write it whole: docker.io/library/" + s + " or registry.example.no/" + s
 	case strings.HasPrefix(s, "docker.io/") && strings.Count(s, "/") == 1 && !strings.ContainsAny(s, "*?[{"):
 		return "lacks library/, so it matches no image", "write docker.io/library/" + last

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -141,6 +143,9 @@ func orPolicy(name string) string {
 // belongs elsewhere.
 func unknownKeyCure[T any](key, name string, fields []field[T]) string {
 	keys := keysOf(fields)
+	if cure := elsewhereCalled(flattenKey(key), keys); cure != "" {
+		return cure
+	}
 	if s := words.Nearest(key, keys); s != "" {
 		return "did you mean " + s + "?"
 	}
@@ -148,6 +153,42 @@ func unknownKeyCure[T any](key, name string, fields []field[T]) string {
 		return fmt.Sprintf("%s belongs into %s", flattenKey(key), words.Or(homes))
 	}
 	return "use " + words.Or(keys)
+}
+
+// elsewhereCalled returns what a policy has for a key that other scanners and people
+// who know them have for the same thing, "" for a key that is none of these.
+func elsewhereCalled(key string, keys []string) string {
+	switch key {
+	case "severity", "severities", "fail-on", "fail-on-severity", "severity-cutoff", "threshold":
+		return "say how many findings of each severity may ship: vulnerabilities: {max: {critical: 0, high: 0}}"
+	case "ignore", "ignored", "ignores", "allowlist", "whitelist", "suppress", "suppressions", "waivers", "skip":
+		return "write each under exceptions: - {id: CVE-2026-12345, reason: ..., owner: ..., expires: 2027-01-31}"
+	case "ignore-unfixed", "only-fixed", "unfixed-only":
+		return "write vulnerabilities: {unfixed: ignore}"
+	case "cve", "cves", "vuln", "vulnerability":
+		if slices.Contains(keys, exceptID) {
+			return "did you mean id?"
+		}
+	}
+	if slices.Contains(severityWords(), key) && slices.Contains(keys, "rows") {
+		return "write rows: [{severity: " + key + ", within: 30d}]"
+	}
+	return lastWords(key, keys)
+}
+
+// lastWords returns the cure for a key that is the end of one key alone: labels of
+// require-labels.
+func lastWords(key string, keys []string) string {
+	var found []string
+	for _, k := range keys {
+		if strings.HasSuffix(k, "-"+key) {
+			found = append(found, k)
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return "did you mean " + found[0] + "?"
 }
 
 // severities reads a mapping from severity to a value.

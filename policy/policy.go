@@ -160,7 +160,7 @@ func policyFields() []field[*Policy] {
 			fields: lift(limitFields(), func(p *Policy) *exceptionLimits { return &p.limits }),
 		},
 		field[*Policy]{
-			key: "overrides", doc: "Other settings for images with certain names. The first that matches applies.",
+			key: "overrides", doc: "Other settings for images with certain names. All that match apply, in order, up to one with final: true.",
 			schema: listOf(schemaOf(overrideFields())), decode: decodeOverrides,
 		},
 	)
