@@ -15,26 +15,33 @@ const manifestDeployments = 300
 const manifestPolicy = "version: 1\nextends: none\nreference: {deny-tags: [latest]}\nworkload: {pod-security: restricted@1.36, deny-privileged: true, " +
 	"deny-mounts: [container-runtime], deny-host: [network, pid, ipc, ports], capabilities: {allow: none}, read-only-root: true, deny-ports: [2375, 2376]}\n"
 
-// manifestRow judges Deployments with one image, beside kube-linter, which does not
-// look at the image.
+// manifestRow judges Deployments with one image, beside kube-linter and beside kube-score,
+// which do not look at the image.
 func (b *bench) manifestRow() ([]row, error) {
 	documents, policy := filepath.Join(b.work, "deployments.yaml"), "manifests.yaml"
-	linter := program("IMAGEGATE_KUBE_LINTER", "kube-linter")
-	return []row{{
-		id: "manifests", title: fmt.Sprintf("%d Deployments and their image", manifestDeployments), other: "kube-linter lint", target: 1, noLayers: true, needs: []string{linter},
-		fill: func(context.Context) error {
-			if err := os.WriteFile(filepath.Join(b.work, policy), []byte(manifestPolicy), 0o600); err != nil {
-				return err
-			}
-			return os.WriteFile(documents, []byte(deployments(b.registry.ref("debian-slim"))), 0o600)
-		},
-		ours: func(dir string) side {
-			return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), policy, noCache, []string{"--manifests", documents})}}
-		},
-		their: func(string) side {
-			return side{steps: []step{{[]string{linter, "lint", documents}, []int{0, 1}}}}
-		},
-	}}, nil
+	var rows []row
+	for _, peer := range []struct{ id, program, verb, variable string }{
+		{"manifests", "kube-linter", "lint", "IMAGEGATE_KUBE_LINTER"},
+		{"manifests-score", "kube-score", "score", "IMAGEGATE_KUBE_SCORE"},
+	} {
+		command := program(peer.variable, peer.program)
+		rows = append(rows, row{
+			id: peer.id, title: fmt.Sprintf("%d Deployments and their image", manifestDeployments), other: peer.program + " " + peer.verb, target: 1, noLayers: true, needs: []string{command},
+			fill: func(context.Context) error {
+				if err := os.WriteFile(filepath.Join(b.work, policy), []byte(manifestPolicy), 0o600); err != nil {
+					return err
+				}
+				return os.WriteFile(documents, []byte(deployments(b.registry.ref("debian-slim"))), 0o600)
+			},
+			ours: func(dir string) side {
+				return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), policy, noCache, []string{"--manifests", documents})}}
+			},
+			their: func(string) side {
+				return side{steps: []step{{[]string{command, peer.verb, documents}, []int{0, 1}}}}
+			},
+		})
+	}
+	return rows, nil
 }
 
 // deployments writes the documents.
