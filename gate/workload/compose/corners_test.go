@@ -2,6 +2,7 @@ package compose
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -58,5 +59,9 @@ func TestPathsThatClimb(t *testing.T) {
 		if i := slices.IndexFunc(w.Volumes, func(v evidence.Volume) bool { return v.HostPath == want }); i < 0 {
 			t.Errorf("%s: %+v, want %s", path, w.Volumes, want)
 		}
+	}
+	w := one(t, "services: {web: {image: a, volumes: [\"../data:/x\"]}}\n")
+	if got := w.Volumes[0].HostPath; got == "/data" || !strings.HasSuffix(got, "/data") {
+		t.Errorf("a directory beside that of the project is %s", got)
 	}
 }
