@@ -147,7 +147,7 @@ func (j *judge) markDeadline(f *Judged) {
 	if !j.until.set {
 		return
 	}
-	f.Due = j.until.due
+	f.Due, f.FirstSeen = j.until.due, j.until.seen
 	text := "deadline " + f.Due.UTC().Format(time.DateOnly) + j.until.seenText()
 	if !j.now.Before(f.Due) {
 		text += ", which has passed"

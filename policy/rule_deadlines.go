@@ -213,6 +213,7 @@ func checkDeadlines(j *judge) answer {
 	if len(over) > 0 {
 		a := failing("%s past the deadline for exploited ones", words.Plural(len(over), "finding"))
 		a.details, a.allowed = over, "none"
+		a.cure = "update or remove the packages; an exception that ends covers what cannot be fixed yet"
 		return a
 	}
 	kev := slices.ContainsFunc(rows, func(r deadlineRow) bool { return r.kev })

@@ -103,6 +103,9 @@ type Judged struct {
 	// Due is the moment from which on the finding blocks by a row of deadlines; zero when
 	// it has none.
 	Due time.Time
+	// FirstSeen is when earlier evidence first had it, where its time begins then; zero
+	// otherwise.
+	FirstSeen time.Time
 	// DuePassed is true when the day has passed by which the catalogue wants it fixed.
 	DuePassed bool
 }

@@ -53,7 +53,7 @@ func readBaseline(p *program, c *cli.Context, run *setup, scans bool) (baselines
 		return nil, err
 	}
 	if !run.policy.TakesBaseline() && len(all) > 0 {
-		return nil, noBaselineSection(all[0])
+		return nil, noBaselineSection(all)
 	}
 	lacking, err := sealBaseline(c, run.policy, name, all)
 	if err != nil {
@@ -102,13 +102,40 @@ func sealBaseline(c *cli.Context, pol *policy.Policy, path string, all []*eviden
 }
 
 // noBaselineSection is the answer to a baseline that the policy does not ask for.
-func noBaselineSection(b *evidence.Baseline) error {
+func noBaselineSection(all []*evidence.Baseline) error {
+	b := all[0]
 	name := "digests: [\"" + b.Image.Digest + "\"]"
 	if b.SHA256 != "" {
 		name = "files: [" + b.SHA256 + "]"
 	}
 	return usagef("flag --baseline: the policy has no section baseline").
-		WithHint("add baseline: {ceiling: {high: 20}, until: 2027-03-31, %s} to the policy, with a ceiling and an end of your own", name)
+		WithHint("add baseline: {ceiling: {%s}, until: 2027-03-31, %s} to the policy, with an end of your own; the ceiling is what the baseline has, and smaller numbers are better", ceilingOf(all), name)
+}
+
+// ceilingOf writes the most findings of each severity that an image of the baseline has.
+func ceilingOf(all []*evidence.Baseline) string {
+	most := map[evidence.Severity]int{}
+	for _, b := range all {
+		counts := map[evidence.Severity]int{}
+		if b.Image.Scan == nil {
+			continue
+		}
+		for i := range b.Image.Scan.Findings {
+			sev := cmp.Or(b.Image.Scan.Findings[i].Severity, evidence.SeverityUnknown)
+			counts[sev]++
+			most[sev] = max(most[sev], counts[sev])
+		}
+	}
+	var parts []string
+	for _, sev := range evidence.Severities() {
+		if most[sev] > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", sev, most[sev]))
+		}
+	}
+	if len(parts) == 0 {
+		return "high: 0"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // baselineFile reads a file once, so that the bytes that are hashed are those that are

@@ -231,7 +231,7 @@ func findingInfo(r *gate.Result, f *policy.Judged) FindingInfo {
 		Severity: string(severity(f.Severity)),
 		Class:    string(f.Class), Rule: f.Rule, Reason: f.Reason,
 		Exception: exceptionPointer(f.Exception), GraceUntil: moment(f.GraceUntil),
-		Due: moment(f.Due), KEV: kevInfo(f), EPSS: (*EPSSInfo)(f.EPSS),
+		Due: moment(f.Due), FirstSeen: moment(f.FirstSeen), KEV: kevInfo(f), EPSS: (*EPSSInfo)(f.EPSS),
 	}
 }
 

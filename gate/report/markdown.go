@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/imagegate/imagegate/gate"
 	"github.com/imagegate/imagegate/gate/report/safe"
@@ -61,7 +62,7 @@ func markdownOf(run *gate.Run, limit int) []byte {
 	markdownRelease(d, run)
 	d.table("image", []string{"Verdict", "Image", "Platform", "Digest"}, summaryRows(run))
 	for i := range run.Results {
-		markdownResult(d, &run.Results[i])
+		markdownResult(d, &run.Results[i], run.Started)
 	}
 	markdownExceptions(d, run)
 	d.text(markdownFooter(run))
@@ -108,7 +109,7 @@ func cell(s string) string {
 
 // markdownResult writes one image; one that passed without a remark is in the
 // table above already.
-func markdownResult(d *markdownDocument, r *gate.Result) {
+func markdownResult(d *markdownDocument, r *gate.Result, now time.Time) {
 	img := imageOf(r)
 	rules := stopping(r)
 	f := failureOf(r)
@@ -132,7 +133,7 @@ func markdownResult(d *markdownDocument, r *gate.Result) {
 		})
 	}
 	d.table("rule", []string{"Result", "Rule", "Found", "Allowed", "To pass", "Policy"}, rows)
-	markdownFindings(d, findings)
+	markdownFindings(d, findings, now)
 }
 
 // markdownPlan writes what would make the image pass.
@@ -155,7 +156,7 @@ func markdownPlan(d *markdownDocument, r *gate.Result) {
 	}
 }
 
-func markdownFindings(d *markdownDocument, findings []*policy.Judged) {
+func markdownFindings(d *markdownDocument, findings []*policy.Judged, now time.Time) {
 	blocking := ofClass(findings, policy.ClassBlocking)
 	if len(blocking) > 0 {
 		d.text(fmt.Sprintf("Blocking: %s (%s)\n\n", words.Plural(len(blocking), "finding"), bySeverity(blocking)))
@@ -185,6 +186,9 @@ func markdownFindings(d *markdownDocument, findings []*policy.Judged) {
 	}
 	if len(marks) > 0 {
 		d.text("Exploited, and not blocking: " + safe.Markdown(clip(sampleOf(marks, "; "), 2000)) + "\n\n")
+	}
+	if due := dueLines(findings, now); len(due) > 0 {
+		d.text("To be fixed until " + safe.Markdown(clip(strings.Join(due, "; "), 4000)) + "\n\n")
 	}
 	if rest := notBlocking(findings); rest != "" {
 		d.text("Not blocking: " + safe.Markdown(rest) + "\n\n")

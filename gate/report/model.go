@@ -201,9 +201,10 @@ type FindingInfo struct {
 	Reason        string         `json:"reason"`
 	Exception     *ExceptionInfo `json:"exception"`
 	GraceUntil    *time.Time     `json:"graceUntil"`
-	Due           *time.Time     `json:"due"`  // from then on it blocks by deadlines, null without a deadline
-	KEV           *KEVInfo       `json:"kev"`  // null when CISA's catalogue does not list it, or was not read
-	EPSS          *EPSSInfo      `json:"epss"` // null without a score, or when the scores were not read
+	Due           *time.Time     `json:"due"`       // from then on it blocks by deadlines, null without a deadline
+	FirstSeen     *time.Time     `json:"firstSeen"` // by earlier evidence, null where the time does not begin then
+	KEV           *KEVInfo       `json:"kev"`       // null when CISA's catalogue does not list it, or was not read
+	EPSS          *EPSSInfo      `json:"epss"`      // null without a score, or when the scores were not read
 	*AdvisoryInfo                // its members are members of the finding
 }
 

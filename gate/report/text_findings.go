@@ -35,6 +35,9 @@ func (t *textReport) findings(r *gate.Result) {
 		t.gap()
 		t.entry(2, "not blocking", dim, rest)
 	}
+	for _, line := range dueLines(all, t.run.Started) {
+		t.entry(2, "due", dim, line)
+	}
 	t.exploited(all)
 	t.unfixedCriticals(all)
 	if t.o.All {
