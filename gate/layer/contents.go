@@ -6,7 +6,7 @@ import "strings"
 // form. It is raised whenever the same layer would be recorded differently: when
 // classify assigns another class to a file, when a database is counted
 // differently, and when the wording of a problem changes.
-const ContentsVersion = 6
+const ContentsVersion = 7
 
 // Contents are the contents of one layer. They do not depend on the image. They
 // include neither the layer's place in an image nor its diffID, which are

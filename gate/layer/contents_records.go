@@ -76,7 +76,7 @@ func (d *decoder) fileRecord(r *record, head byte) error {
 		r.size = int64(size)
 	}
 	if head&hasProgram != 0 {
-		p, err := d.byte(byte(programLibrary))
+		p, err := d.byte(byte(programScriptArchive))
 		if err != nil || p == 0 {
 			return errRecord
 		}

@@ -41,7 +41,7 @@ func (v *view) listFile(n *node, dir string) {
 		return // nearly all files
 	}
 	path := joinName(dir, n.name)
-	if f.program != programNone {
+	if f.program.kind() != "" {
 		v.facts.Executables = append(v.facts.Executables, Executable{path, f.program.kind(), f.size, v.t.layers[f.layer]})
 	}
 	if jar {
@@ -50,7 +50,7 @@ func (v *view) listFile(n *node, dir string) {
 	if sbom {
 		v.facts.SBOMs = append(v.facts.SBOMs, path)
 	}
-	if (language && !f.recognised() || f.program.compiled() && !f.scanned) && f.size > 0 {
+	if (language && !f.recognised() || f.program.recognised() && !f.scanned) && f.size > 0 {
 		v.t.gaps.add(gapHiddenFiles, path, n.layer,
 			"no scanner reads it: it is a hard link to a file that has another name, or whose first name was deleted")
 	}

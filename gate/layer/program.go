@@ -25,15 +25,22 @@ const (
 	programPE
 	programScript
 	programLibrary
+	programArchive       // an archive that the scanner opens because of its content
+	programScriptArchive // one behind a script
 )
 
 func (p programType) kind() ExecutableKind {
-	return [...]ExecutableKind{"", KindELF, KindPE, KindScript, KindLibrary}[p]
+	return [...]ExecutableKind{"", KindELF, KindPE, KindScript, KindLibrary, "", KindScript}[p]
 }
 
 // compiled reports whether Trivy looks into such a file for build information.
 func (p programType) compiled() bool {
 	return p == programELF || p == programPE || p == programLibrary
+}
+
+// recognised reports whether the scanner reads such a file under every name.
+func (p programType) recognised() bool {
+	return p.compiled() || p == programArchive || p == programScriptArchive
 }
 
 // programOf uses the first bytes and not the mode: a shell can chmod a program

@@ -79,6 +79,17 @@ func (r *Recorder) Visit(e *Entry, body io.Reader) error {
 	return nil
 }
 
+// Archive notes that the file of the last entry is an archive which the scanner opens
+// because of its content.
+func (r *Recorder) Archive() {
+	switch p := &r.c.records[len(r.c.records)-1].program; *p {
+	case programNone:
+		*p = programArchive
+	case programScript:
+		*p = programScriptArchive
+	}
+}
+
 // Finish returns what the layer holds. It must be called only after [Read] has
 // returned nil, with what it returned; the recorder must not be used afterwards.
 func (r *Recorder) Finish(stats Stats) *Contents {

@@ -241,7 +241,7 @@ func (m *merge) alias(f *file) {
 	if f == nil || f.layer != m.layer || m.t.paths.relevant(m.path()) {
 		return
 	}
-	if f.program.compiled() || f.class == classLanguage {
+	if f.program.recognised() || f.class == classLanguage {
 		m.t.seen.put(m.dir, m.base, f)
 	}
 }
@@ -268,7 +268,7 @@ func (m *merge) file(rec *record) *file {
 	if rec.class.found() {
 		m.found(f)
 	}
-	if f.class == classNone && !f.program.compiled() {
+	if f.class == classNone && !f.program.recognised() {
 		return f
 	}
 	m.t.steps += int64(strings.Count(m.dir, "/"))

@@ -117,6 +117,9 @@ func (t *transfer) file(e *layer.Entry, body io.Reader) error {
 	}
 	_, err := io.CopyBuffer(onlyWriter{to}, onlyReader{&t.body}, t.buf) // what the recorder left unread
 	t.jars = t.jars || finder.Jar
+	if err == nil && (finder.Any || !script && (archive || jar && !manifest.IsJar(e.Name))) {
+		t.recorder.Archive()
+	}
 	return err
 }
 

@@ -1,6 +1,8 @@
 package shapes
 
 import (
+	"fmt"
+
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
@@ -36,6 +38,19 @@ func zipped() ([]Shape, error) {
 			attack("zipped-attack-"+p.name, hidden, Fail, program(p.path, p.before, application(p.dir, "2.2.3"))).naming("Flask", p.path))
 	}
 	cut := application("", "3.1.3")
+	// Through the link, the layer above writes to app/. Without it, the files stay.
+	base, unlinked := with(debian(), imagetest.Dir("app"), imagetest.Symlink("link", "app")), imagetest.Files(imagetest.Whiteout("link"))
+	through := func(flask, log, lodash string) []imagetest.File {
+		return []imagetest.File{
+			imagetest.Program("link/app.pyz", application("", flask)), imagetest.Program("link/run", append([]byte(python), application("", flask)...)),
+			{Path: "link/server.bin", Body: log4j(log)}, {Path: "link/a.zip", Body: archiveOf(entry{"node_modules/lodash/package.json", fmt.Appendf(nil, `{"name":"lodash","version":%q}`, lodash)})},
+		}
+	}
+	for i, f := range through("2.2.3", "2.14.1", "4.17.20") {
+		name := f.Path[len("link/"):]
+		shapes = append(shapes, attack("zipped-attack-link-"+name, "the scanner forgets the file with the link, and the file stays", NoVerdict, base, imagetest.Files(f), unlinked).naming("app/"+name),
+			ordinary("zipped-link-"+name, "a file that was written through a link is a file", base, imagetest.Files(through("3.1.3", "2.25.4", "4.18.0")[i])))
+	}
 	return append(shapes,
 		ordinary("zipped-spring-boot", "Spring Boot puts a start script before a jar", program("app/shop", starter, boot("2.25.4"))),
 		ordinary("zipped-script-of-a-shell", "a script without an archive is a script", program("app/start.sh", "#!/bin/sh\nexec /app/run\n", nil)),
