@@ -65,3 +65,27 @@ func TestPathsThatClimb(t *testing.T) {
 		t.Errorf("a directory beside that of the project is %s", got)
 	}
 }
+
+// The user of a hook is its own, by number and by name, and a container before the start
+// has a name of its own.
+func TestUsersOfHooks(t *testing.T) {
+	w := one(t, "services: {web: {image: a, user: app, post_start: [{command: a, user: toor}, {command: a, user: \"5\"}], pre_start: [{image: b, command: a}]}}\n")
+	var got []string
+	for _, c := range w.Containers {
+		got = append(got, c.Name+" "+c.User)
+	}
+	slices.Sort(got)
+	if want := []string{"web app", "web.post_start[0] toor", "web.post_start[1] 5", "web.pre_start[0] app"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A volume without a driver is one of the local driver, and can be a bind mount.
+func TestVolumeWithoutADriver(t *testing.T) {
+	for _, driver := range []string{"", "driver: local, "} {
+		w := one(t, "services: {web: {image: a, volumes: [\"data:/x\"]}}\nvolumes: {data: {"+driver+"driver_opts: {type: none, o: bind, device: ../../../run}}}\n")
+		if got := w.Volumes[0].HostPath; got != "/run" {
+			t.Errorf("%q: %s in %+v", driver, got, w.Volumes)
+		}
+	}
+}

@@ -221,3 +221,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The first port is one, and a stage that begins with nothing says so.
+func TestScratchAndItsPorts(t *testing.T) {
+	s := last(t, "FROM scratch\nEXPOSE 1 65535\n")
+	if !s.Scratch || s.From != nil || len(s.Ports) != 2 || s.Ports[0].Port != 1 || s.Ports[1].Port != 65535 {
+		t.Errorf("%+v", s)
+	}
+}
