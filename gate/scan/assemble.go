@@ -164,7 +164,7 @@ func logGaps(r *wire.Report) []evidence.Gap {
 		if l.File != "" {
 			g.Subject, g.Path, g.Package = l.File, l.File, manifest.PackageAt(l.File)
 			g.Detail = "the scanner could not read it: " + cmp.Or(l.Cause, l.Message)
-			g.Cure = "restore the file as its package came with it, or delete it if nothing uses it"
+			g.Cure = "restore the file as its package came with it, or delete it if nothing uses it, in the step of the build that writes it; a later step does not help"
 		}
 		gaps = append(gaps, g)
 	}

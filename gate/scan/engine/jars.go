@@ -121,11 +121,15 @@ func (l *layer) unknownJar(a *archive) {
 	})
 }
 
+// whereWritten ends the cure of what is wrong in one layer: it stays wrong although a later
+// layer deletes the file.
+const whereWritten = ", in the step of the build that writes it; a later step does not help"
+
 // jarError adds a gap for an archive, or for a file in one, that cannot be read.
 func (l *layer) jarError(name string, err error) {
 	l.gaps = append(l.gaps, evidence.Gap{
 		Kind: evidence.GapScannerErrors, Subject: name, Path: name, Package: manifest.PackageAt(name), Layer: l.diffID,
 		Detail: "it cannot be read: " + strings.TrimPrefix(err.Error(), "zip: "),
-		Cure:   "replace the file by one that can be read, or delete it",
+		Cure:   "replace the file by one that can be read, or delete it" + whereWritten,
 	})
 }

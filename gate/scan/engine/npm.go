@@ -87,6 +87,6 @@ func (l *layer) unreadable(file string, err error) {
 	l.gaps = append(l.gaps, evidence.Gap{
 		Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: name, Layer: l.diffID,
 		Detail: fmt.Sprintf("the npm package %s cannot be read: %v", name, err),
-		Cure:   "install the package again, or delete " + path.Dir(file),
+		Cure:   "install the package again, or delete " + path.Dir(file) + whereWritten,
 	})
 }

@@ -56,7 +56,7 @@ func (l *layer) compareReadings(r *analyzer.AnalysisResult) {
 			l.gaps = append(l.gaps, evidence.Gap{
 				Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: manifest.PackageAt(file), Layer: l.diffID,
 				Detail: "which package it describes depends on who reads it: " + own.err.Error(),
-				Cure:   "install the package again, or delete " + path.Dir(file),
+				Cure:   "install the package again, or delete " + path.Dir(file) + whereWritten,
 			})
 		default:
 			addMissing(&r.Applications[at], own.packages)
