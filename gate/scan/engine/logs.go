@@ -106,10 +106,10 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		case "file_path":
 			l.File = clipped(a.Value.String())
 		case "err":
-			l.Cause = clipped(a.Value.String())
+			l.Cause = clipped(sameWords(a.Value.String()))
 		}
 		if a.Key != "prefix" && b.Len() < 2000 {
-			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
+			b.WriteString(" " + a.Key + "=" + sameWords(a.Value.String()))
 		}
 		return true
 	}
@@ -124,6 +124,14 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	l.Cause = withoutFile(l.Cause, l.File)
 	h.logs.add(l)
 	return nil
+}
+
+// sameWords gives an error of encoding/json/v2 the words that it has in every process.
+// The package chooses between "cannot" and "unable to" once per process, so that no
+// program relies on them (errorModalVerb in its errors.go). Reports of the same image
+// would differ.
+func sameWords(text string) string {
+	return strings.ReplaceAll(text, "json: unable to ", "json: cannot ")
 }
 
 // clipped keeps a message from an image short enough to be read.

@@ -39,7 +39,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 		case err != nil:
 			// The conversation may have stopped anywhere: say why, and end. The
 			// parent starts another worker.
-			_ = e.out.JSON(wire.TypeFailure, wire.Failure{Message: err.Error()})
+			_ = e.out.JSON(wire.TypeFailure, wire.Failure{Message: sameWords(err.Error())})
 			_ = e.out.Flush()
 			return 2
 		}

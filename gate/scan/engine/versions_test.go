@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,18 @@ func TestLogNamesTheFile(t *testing.T) {
 		if test.log.File != test.file || test.log.Cause != test.cause {
 			t.Errorf("got %+v, want %q, %q", test.log, test.file, test.cause)
 		}
+	}
+}
+
+// The two forms of one error are one message: encoding/json/v2 chooses its words anew in
+// every process.
+func TestLogHasTheSameWordsInEveryProcess(t *testing.T) {
+	about := func(verb string) wire.Log {
+		return logged(t, analysisError, slog.Any("err", errors.New("failed to parse app/installed.json: json: "+verb+" unmarshal JSON number into Go string")))
+	}
+	one, other := about("cannot"), about("unable to")
+	if one != other || one.File != "app/installed.json" || !strings.Contains(one.Cause, "JSON number") {
+		t.Errorf("%+v\n%+v", one, other)
 	}
 }
 
