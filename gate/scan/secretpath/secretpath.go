@@ -28,7 +28,7 @@ func Out(path string) bool {
 		if !ok {
 			break
 		}
-		if rest = more; dependencies(part) || part == "test" && ofPython(parent) {
+		if rest = more; dependencies(part) || part == "test" && ofPython(parent) || moduleOfGo(parent, part, rest) {
 			return true
 		}
 		parent = part
@@ -46,6 +46,17 @@ func Public(path string) bool { return path == "etc/ssl/private/ssl-cert-snakeoi
 func ofPython(dir string) bool {
 	minor, ok := strings.CutPrefix(dir, "python3.")
 	return ok && minor != "" && strings.Trim(minor, "0123456789") == ""
+}
+
+// moduleOfGo reports whether the directory pkg/mod, with rest below it, holds a module
+// that the go command has fetched: its directory ends with a version. The tests of many
+// modules come with private keys. An application may have a directory pkg/mod too.
+func moduleOfGo(parent, dir, rest string) bool {
+	if parent != "pkg" || dir != "mod" {
+		return false
+	}
+	_, version, ok := strings.Cut(rest, "@v")
+	return ok && strings.Contains(version, "/")
 }
 
 // dependencies reports whether a directory holds what package managers install.

@@ -12,6 +12,8 @@ func TestOut(t *testing.T) {
 		"etc/ssl/private/ssl-cert-snakeoil.key": true, "etc/ssl/private/shop.key": false, "app/etc/ssl/private/ssl-cert-snakeoil.key": false,
 		"usr/local/lib/python3.12/test/certdata/keycert.pem": true, "opt/conda/lib/python3.9/test/keycert.pem": true,
 		"app/test/keycert.pem": false, "app/python3.12/key.pem": false, "app/python3/test/key.pem": false, "app/python3.x/test/key.pem": false,
+		"go/pkg/mod/golang.org/x/net@v0.50.0/http2/testdata/key.pem": true, "root/go/pkg/mod/github.com/!burnt/toml@v1.0.0/x": true,
+		"app/pkg/mod/key.pem": false, "app/pkg/mod/net@v1": false, "app/mod/net@v1.0.0/key.pem": false, "pkg/mod/cache/key.pem": false,
 		"app/test/python3.12": false, "app/python3.12/tests/key.pem": false,
 	} {
 		if got := Out(path); got != want {
