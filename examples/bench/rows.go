@@ -32,7 +32,7 @@ const trivyName = "trivy"
 func (b *bench) rows(extra []string) ([]row, error) {
 	var rows []row
 	for _, more := range []func() ([]row, error){
-		b.coldRows, b.warmRows, b.manyRows, b.configRow, b.manifestRow, b.verifyRow, b.evalRows, b.atOnceRows, b.promoteRows,
+		b.coldRows, b.warmRows, b.manyRows, b.configRow, b.exploitedRow, b.manifestRow, b.verifyRow, b.evalRows, b.atOnceRows, b.promoteRows,
 		func() ([]row, error) { return b.extraRows(extra) },
 	} {
 		some, err := more()
