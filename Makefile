@@ -25,14 +25,14 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 build: ## build the static binary bin/imagegate
-	@echo "Building bin/imagegate. The first build compiles Trivy: about 5 minutes on two cores, 6 GB of disk. Later ones take seconds."
+	@echo "Building bin/imagegate. The first build compiles Trivy: 5 to 15 minutes on two cores, 6 GB of disk. Later ones take seconds."
 	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/imagegate ./cmd/imagegate
 
 demo: build ## judge real images from a registry on loopback; needs the Go module proxy the first time, and no Docker
 	CGO_ENABLED=0 $(GO) run ./examples/demo
 
 test: ## run all tests; needs no C compiler
-	@echo "Running all tests. The first run compiles Trivy: about 5 minutes on two cores, 6 GB of disk."
+	@echo "Running all tests. The first run compiles Trivy: 5 to 15 minutes on two cores, 6 GB of disk."
 	CGO_ENABLED=0 $(GO) test -timeout 60m ./...
 	cd examples/bench && CGO_ENABLED=0 $(GO) test .
 
