@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/promote"
 	"github.com/imagegate/imagegate/gate/scan/database"
@@ -74,16 +72,9 @@ func dbPush(p *program, c *cli.Context) error {
 	if err != nil {
 		return fileError("read the feed", err)
 	}
-	conn, err := connect(p, c, progress.New(io.Discard, true, p.env.get))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.client.Close() }()
-	target, err := conn.client.Repository(ref)
-	if err != nil {
-		return err
-	}
-	digest, err := promote.PushFile(c.Context, target, parsed.Tag, database.FeedArtifactType, database.FeedLayerType, file)
+	digest, err := pushTo(p, c, ref, func(target promote.Target) (string, error) {
+		return promote.PushFile(c.Context, target, parsed.Tag, database.FeedArtifactType, database.FeedLayerType, file)
+	})
 	if err != nil {
 		return err
 	}

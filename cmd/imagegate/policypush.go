@@ -1,14 +1,12 @@
 package main
 
 import (
-	"io"
-
 	"github.com/urfave/cli/v2"
 
-	"github.com/imagegate/imagegate/cmd/imagegate/progress"
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/gate/policies"
+	"github.com/imagegate/imagegate/gate/promote"
 )
 
 func policyPushCommand(p *program) *cli.Command {
@@ -40,16 +38,9 @@ func policyPush(p *program, c *cli.Context) error {
 	if err != nil {
 		return fileError("read the policy", err)
 	}
-	conn, err := connect(p, c, progress.New(io.Discard, true, p.env.get))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.client.Close() }()
-	target, err := conn.client.Repository(ref)
-	if err != nil {
-		return err
-	}
-	digest, err := policies.Push(c.Context, target, parsed.Tag, src)
+	digest, err := pushTo(p, c, ref, func(target promote.Target) (string, error) {
+		return policies.Push(c.Context, target, parsed.Tag, src)
+	})
 	if err != nil {
 		return err
 	}
