@@ -254,7 +254,10 @@ func (p *Policy) VEXInputs(img *evidence.Image) []evidence.VEXDocument {
 
 // isSaved reports whether a document of the evidence can be the one that the policy names.
 func (f *vexFile) isSaved(d *evidence.VEXDocument) bool {
-	return d.SHA256 == f.sha256 || f.sha256 == "" && d.Path == f.path
+	if f.sha256 != "" {
+		return d.SHA256 == f.sha256
+	}
+	return d.Path == f.path
 }
 
 // parseSaved parses a document of the evidence, once for all images that have it.
