@@ -84,8 +84,8 @@ func (p *program) writeReports(ctx context.Context, s *setup, run *gate.Run) (fa
 	if err := p.lifetime.print(); err != nil {
 		return append(failures, err)
 	}
-	// Devices come before standard output: one that cannot be written takes a pass
-	// back that nobody has read.
+	// Devices are written before standard output: when one fails, no report that says
+	// pass has been printed yet.
 	failures = append(failures, files.WriteDevices()...)
 	if passed && len(failures) > 0 {
 		return failures

@@ -56,7 +56,7 @@ func builders() ([]Shape, error) {
 		ordinary("builder-long-names", tool, with(debian(), imagetest.Text("app/"+strings.Repeat("long-directory-name/", 12)+strings.Repeat("f", 120), "x"), imagetest.File{Path: "app/x", Body: []byte("x"), PAX: capability})),
 		ordinary("builder-other-letters", tool, with(debian(), imagetest.Text("app/blåbær – ü.txt", "x"), imagetest.Text("app/bl\xe5b\xe6r.txt", "x"), imagetest.Text("app/with space.txt", "x"))),
 		ordinary("builder-ko", tool, with(debian(), imagetest.Symlink("var/run", "/run"), imagetest.Dir("run")), imagetest.Files(imagetest.Dir("var/run/ko"), imagetest.Text("var/run/ko/LICENSE", "x"), goProgram("ko-app/app"))),
-		ordinary("builder-paketo", "the bill names a runtime for which nobody publishes advisories", paketo(bill)),
+		ordinary("builder-paketo", "the bill names a runtime that has no advisories", paketo(bill)),
 		ordinary("builder-deletions-alone", tool, debian(), imagetest.Files(imagetest.Whiteout("usr/share/doc"), imagetest.Whiteout("var/cache/apt"))),
 		ordinary("builder-deleted-and-again", tool, debian(), imagetest.Files(imagetest.Text("app/a", "1")), imagetest.Files(imagetest.Whiteout("app/a"), imagetest.Dir("app/a"), imagetest.Text("app/a/b", "2"))),
 		ordinary("builder-opaque", "the old package is gone", debian(), imagetest.Files(lodash("app/", "4.17.20")), imagetest.Files(imagetest.Opaque("app"), lodash("app/", "4.18.0"))),

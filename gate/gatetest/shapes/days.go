@@ -77,7 +77,7 @@ func installed(more []imagetest.File, packages ...rootfs.Pkg) imagetest.Layer {
 	return imagetest.Layer{Files: append(append(rootfs.DpkgFiles(packages...), imagetest.Text("var/lib/dpkg/status", rootfs.DpkgStatus(all...))), more...)}
 }
 
-// aptCache is what apt-get leaves when nobody deletes it.
+// aptCache is what apt-get leaves unless the build deletes it.
 func aptCache() []imagetest.File {
 	return []imagetest.File{
 		imagetest.Text("var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_InRelease", "-----BEGIN PGP SIGNED MESSAGE-----\n"),
@@ -180,7 +180,7 @@ func alpineDays() []day {
 	return []day{
 		{change: "the first build", layers: []imagetest.Layer{imagetest.Files(goProgram("app/run"))}},
 		{change: "packages are upgraded in a layer", layers: []imagetest.Layer{database("")}},
-		{change: "build tools as a virtual package that nobody deleted", layers: []imagetest.Layer{database(meta)}},
+		{change: "build tools as a virtual package that was not deleted", layers: []imagetest.Layer{database(meta)}},
 		{change: "a line for the branch testing", layers: []imagetest.Layer{imagetest.Files(imagetest.Text("etc/apk/repositories", "https://dl-cdn.alpinelinux.org/alpine/v3.23/main\n@testing https://dl-cdn.alpinelinux.org/alpine/edge/testing\n")), database("", curl)}},
 		{change: "nginx from its vendor, and a page", layers: []imagetest.Layer{database("", curl, nginx), imagetest.Files(imagetest.Text("usr/share/nginx/html/index.html", "<p>x</p>\n"))}},
 		{change: "a user and a health check", layers: []imagetest.Layer{imagetest.Files(imagetest.Text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nshop:x:10001:10001:Linux User,,,:/home/shop:/sbin/nologin\n"))}, config: health},

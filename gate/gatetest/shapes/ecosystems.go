@@ -42,7 +42,7 @@ func examples() ([]Shape, error) {
 	return []Shape{
 		ordinary("example-token-of-x", "sixteen equal letters are a place for a token", on("app/README.md", xs+"\n")),
 		ordinary("example-maven-settings", "Maven comes with these examples", settings("repopwd")),
-		ordinary("example-snakeoil", "Debian makes this key for a certificate that nobody trusts", on("etc/ssl/private/ssl-cert-snakeoil.key", testKey)),
+		ordinary("example-snakeoil", "Debian makes this key for a certificate that no program trusts", on("etc/ssl/private/ssl-cert-snakeoil.key", testKey)),
 		ordinary("example-python-tests", "the tests of Python come with keys", on("usr/local/lib/python3.12/test/certdata/keycert.pem", testKey)),
 		attack("example-attack-token-beside", "a token stands beside the place for one", Fail, on("app/README.md", xs+" "+token+"\n")),
 		attack("example-attack-token-with-x", "a token may hold some equal letters", Fail, on("app/README.md", "export GITHUB_TOKEN=ghp_"+strings.Repeat("x", 12)+strings.Repeat("aB3", 8)+"\n")),
