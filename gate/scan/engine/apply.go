@@ -32,9 +32,16 @@ func applyLayers(layers []ftypes.BlobInfo) ftypes.ArtifactDetail {
 
 // comparePackagesOf orders packages by all that Trivy knows of them.
 func comparePackagesOf(a, b ftypes.Package) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(utils.FormatVersion(a), utils.FormatVersion(b)),
-		strings.Compare(a.FilePath, b.FilePath), strings.Compare(a.Layer.DiffID, b.Layer.DiffID),
-		strings.Compare(a.Identifier.UID, b.Identifier.UID), compareText(a, b))
+	order := strings.Compare(a.Name, b.Name)
+	if order == 0 {
+		order = cmp.Or(strings.Compare(utils.FormatVersion(a), utils.FormatVersion(b)),
+			strings.Compare(a.FilePath, b.FilePath), strings.Compare(a.Layer.DiffID, b.Layer.DiffID),
+			strings.Compare(a.Identifier.UID, b.Identifier.UID))
+	}
+	if order == 0 {
+		order = compareText(a, b)
+	}
+	return order
 }
 
 // keepContradictions keeps all packages of the same name and version that several
