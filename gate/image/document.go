@@ -173,12 +173,15 @@ func checkLayerType(t string) error {
 	}
 	switch {
 	case strings.Contains(t, "nondistributable") || strings.Contains(t, ".foreign."):
-		return fmt.Errorf("it is a foreign layer (%s): its content is not in the registry, so it cannot be verified and is never fetched", words.Quote(t))
+		return fmt.Errorf("it is a foreign layer (%s): its content is not in the registry, so it cannot be verified and is never fetched; build on a base image without such layers", words.Quote(t))
 	case strings.HasSuffix(t, "+encrypted"):
-		return fmt.Errorf("it is encrypted (%s)", words.Quote(t))
+		return fmt.Errorf("it is encrypted (%s), so nothing in it can be judged; check the image before it is encrypted, or a copy made with skopeo copy --decryption-key", words.Quote(t))
 	}
-	return fmt.Errorf("its media type %s is not that of a file system layer: this is an artifact, not an image", words.Quote(t))
+	return fmt.Errorf("its media type %s is not that of a file system layer: "+anArtifact, words.Quote(t))
 }
+
+// anArtifact ends the refusal of a manifest that is none of an image.
+const anArtifact = "this is an artifact, not an image (a chart, a signature, a bill of materials); give the reference of an image"
 
 // checkManifest checks everything that a manifest says about its parts.
 func checkManifest(d *Document, limits *Limits) error {
@@ -186,7 +189,7 @@ func checkManifest(d *Document, limits *Limits) error {
 		return fmt.Errorf("config: %w", err)
 	}
 	if t := d.Config.MediaType; t != typeOCIConfig && t != typeDockerConfig {
-		return fmt.Errorf("the media type of its config is %s: this is an artifact, not an image", words.Quote(t))
+		return fmt.Errorf("the media type of its config is %s: "+anArtifact, words.Quote(t))
 	}
 	if n := int64(len(*d.Layers)); n > limits.Layers {
 		return &LimitError{Name: "layers", What: fmt.Sprintf("its number of layers, %d,", n), Limit: limits.Layers}
