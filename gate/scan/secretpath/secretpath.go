@@ -28,7 +28,7 @@ func Out(path string) bool {
 		if !ok {
 			break
 		}
-		if rest = more; dependencies(part) || part == "test" && ofPython(parent) || moduleOfGo(parent, part, rest) {
+		if rest = more; dependencies(part) || part == "test" && ofPython(parent) || moduleOfGo(parent, part, rest) || crate(parent, part, rest) {
 			return true
 		}
 		parent = part
@@ -57,6 +57,17 @@ func moduleOfGo(parent, dir, rest string) bool {
 	}
 	_, version, ok := strings.Cut(rest, "@v")
 	return ok && strings.Contains(version, "/")
+}
+
+// crate reports whether the directory registry/src, with rest below it, holds a crate
+// that cargo has fetched: NAME-HASH of the registry, with 16 digits, and a directory.
+func crate(parent, dir, rest string) bool {
+	if parent != "registry" || dir != "src" {
+		return false
+	}
+	index, _, ok := strings.Cut(rest, "/")
+	host, hash := index[:max(strings.LastIndexByte(index, '-'), 0)], index[strings.LastIndexByte(index, '-')+1:]
+	return ok && host != "" && len(hash) == 16 && strings.Trim(hash, "0123456789abcdef") == ""
 }
 
 // dependencies reports whether a directory holds what package managers install.

@@ -13,6 +13,8 @@ func TestOut(t *testing.T) {
 		"usr/local/lib/python3.12/test/certdata/keycert.pem": true, "opt/conda/lib/python3.9/test/keycert.pem": true,
 		"app/test/keycert.pem": false, "app/python3.12/key.pem": false, "app/python3/test/key.pem": false, "app/python3.x/test/key.pem": false,
 		"go/pkg/mod/golang.org/x/net@v0.50.0/http2/testdata/key.pem": true, "root/go/pkg/mod/github.com/!burnt/toml@v1.0.0/x": true,
+		"usr/local/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/rustls-0.23.35/tests/key.pem": true,
+		"app/registry/src/shop-1/key.pem": false, "app/registry/src/index.crates.io-1949cf8c6b5b557f": false, "app/registry/src/-1949cf8c6b5b557f/key.pem": false, "registry/src/tests/key.pem": false,
 		"app/pkg/mod/key.pem": false, "app/pkg/mod/net@v1": false, "app/mod/net@v1.0.0/key.pem": false, "pkg/mod/cache/key.pem": false,
 		"app/test/python3.12": false, "app/python3.12/tests/key.pem": false,
 	} {
