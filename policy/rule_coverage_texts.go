@@ -36,7 +36,7 @@ func gapTexts() []gapText {
 		},
 		{
 			evidence.GapScannerErrors, levelFail, "The scanner read everything it should.",
-			"Trivy logs a file that it could not read and goes on as if the file were not there.",
+			"Trivy logs a file that it could not read and goes on as if the file were not there. A file that a later layer deletes or replaces does not count, if it is certainly in no container of the image any more.",
 			"look at the files named; a newer imagegate may read them",
 		},
 		{

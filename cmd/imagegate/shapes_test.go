@@ -94,7 +94,7 @@ func TestShapesAreComplete(t *testing.T) {
 			t.Errorf("%s is an attack that passes", s.Name)
 		}
 	}
-	for _, family := range []string{"owned", "key", "npm", "vendor", "apk", "scratch", "conda", "hardlink", "chainguard", "history", "secret", "message", "jar", "metadata", "form", "example", "zipped", "compiler", "release", "manager", "days", "language", "builder"} {
+	for _, family := range []string{"owned", "key", "npm", "vendor", "apk", "scratch", "conda", "hardlink", "chainguard", "history", "secret", "message", "jar", "metadata", "form", "example", "zipped", "compiler", "release", "manager", "days", "language", "builder", "cleaned", "fixture"} {
 		if ordinary[family] < 3 || attacks[family] < 1 {
 			t.Errorf("%s has %d ordinary images and %d attacks, want 3 and 1", family, ordinary[family], attacks[family])
 		}

@@ -90,6 +90,21 @@ func (r *Recorder) Archive() {
 	}
 }
 
+// Entries returns how many entries were visited.
+func (r *Recorder) Entries() int { return len(r.c.records) }
+
+// Files returns which of the visited entries are files with names that are asked for.
+func (r *Recorder) Files(asked func(name string) bool) map[string][]int {
+	found := map[string][]int{}
+	c := Contents{records: r.c.records, text: r.text.String()}
+	c.each(func(rec *record, k *cursor) {
+		if name := k.name(); rec.kind == File && asked(name) {
+			found[name] = append(found[name], k.next-1)
+		}
+	})
+	return found
+}
+
 // Finish returns what the layer holds. It must be called only after [Read] has
 // returned nil, with what it returned; the recorder must not be used afterwards.
 func (r *Recorder) Finish(stats Stats) *Contents {

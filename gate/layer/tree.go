@@ -39,6 +39,8 @@ type Tree struct {
 	system bool
 	// caps has the capabilities of the files that have some.
 	caps map[*file]uint64
+	// watched are the files that Gone asks for; nil when it does not.
+	watched map[FileOf][]*file
 }
 
 // NewTree returns an empty tree.

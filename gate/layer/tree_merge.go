@@ -177,6 +177,9 @@ func (m *merge) put(rec *record) error {
 	if err != nil {
 		return err
 	}
+	if t.watched != nil {
+		t.watch(FileOf{int(m.layer), m.name()}, n)
+	}
 	if old != nil {
 		m.duplicate(old, n)
 		t.drop(dir, old, m.layer)
@@ -231,7 +234,20 @@ func (m *merge) hardlink(n *node) error {
 	n.kind, n.link, n.file = target.kind, target.link, target.file
 	m.give(n.file)
 	m.alias(n.file)
+	m.unread(n.file, w.followed)
 	return nil
+}
+
+// unread reports a hard link whose file the scanner does not know by its name: one to
+// a file of a lower layer, or to a file behind a symbolic link. Builders make no such
+// links, and some runtimes unpack them.
+func (m *merge) unread(f *file, followed bool) {
+	if f == nil || f.layer == m.layer && !followed {
+		return
+	}
+	if f.program.recognised() || f.class == classLanguage || m.t.paths.classify(m.path()) == classLanguage {
+		m.gap(m.name(), "it is a hard link to %s, a file of a lower layer or behind a symbolic link; the scanner does not know the file by this name", quote(m.link))
+	}
 }
 
 // alias notes that the scanner knows a file of this layer by the name of a hard

@@ -46,11 +46,11 @@ func (im *image) assemble(engine string, facts *layer.Facts, r *wire.Report) *ev
 	gaps = append(gaps, feedGaps(r)...)
 	gaps = append(gaps, foreignGaps(facts, r)...)
 	gaps = append(gaps, im.javaGaps(r)...)
-	gaps = append(gaps, logGaps(r)...)
-	gaps = append(gaps, r.Gaps...)
+	there, deleted := im.withoutDeleted(append(logGaps(r), r.Gaps...))
+	gaps = append(gaps, there...)
 	scan.Coverage = evidence.Coverage{
 		Gaps: sortGaps(gaps), Counts: counts, SBOMs: facts.SBOMs, SBOMsRepeating: r.SBOMsRepeating,
-		Notes:             append(append(im.notes, facts.Notes...), r.Notes...),
+		Notes:             slices.Concat(im.notes, facts.Notes, r.Notes, deleted),
 		SelfContained:     alone,
 		Executables:       len(executables(facts)),
 		UnattributedCount: len(r.Unattributed),
@@ -156,17 +156,17 @@ func (im *image) javaGaps(r *wire.Report) []evidence.Gap {
 
 // logGaps returns the gaps that Trivy's log tells of: it is the only trace of a
 // file that could not be read.
-func logGaps(r *wire.Report) []evidence.Gap {
-	var gaps []evidence.Gap
+func logGaps(r *wire.Report) []wire.Gap {
+	var gaps []wire.Gap
 	for _, l := range r.Logs {
 		g := evidence.Gap{Kind: evidence.GapScannerErrors, Subject: l.Message, Layer: l.Layer,
 			Detail: strings.TrimSpace("the scanner reports: " + l.Message + " " + l.Attrs)}
 		if l.File != "" {
 			g.Subject, g.Path, g.Package = l.File, l.File, manifest.PackageAt(l.File)
 			g.Detail = "the scanner could not read it: " + cmp.Or(l.Cause, l.Message)
-			g.Cure = "restore the file as its package came with it, or delete it if nothing uses it, in the step of the build that writes it; a later step does not help"
+			g.Cure = "restore the file as its package came with it, or delete it if nothing uses it"
 		}
-		gaps = append(gaps, g)
+		gaps = append(gaps, wire.Gap{Gap: g, File: l.Of})
 	}
 	return gaps
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/imagegate/imagegate/gate/layer"
 	"github.com/imagegate/imagegate/gate/scan/wire"
@@ -34,24 +35,34 @@ type hardLinks struct {
 	// first has the first name of every link.
 	first map[string]string
 	// again are the links that need the content of a first name.
-	again map[string][]*layer.Entry
+	again map[string][]postponed
+	// seen counts the files of each first name while the layer is read once more.
+	seen map[string]int
 }
 
-// add notes a link and reports whether its content has to be read again.
-func (h *hardLinks) add(e *layer.Entry) bool {
+// postponed is a link whose content is read again.
+type postponed struct {
+	*layer.Entry
+	at  int // how many entries were recorded before it
+	nth int // which file of the first name it is, where the layer has several
+}
+
+// add notes a link, before which so many entries were recorded, and reports whether its
+// content has to be read again.
+func (h *hardLinks) add(e *layer.Entry, at int) bool {
 	target := e.Linkname
 	if first, ok := h.first[target]; ok {
 		target = first
 	}
 	if h.first == nil {
-		h.first, h.again = make(map[string]string), make(map[string][]*layer.Entry)
+		h.first, h.again, h.seen = make(map[string]string), make(map[string][]postponed), make(map[string]int)
 	}
 	h.first[e.Name] = target
 	if !h.gains(spelled(e.Name), spelled(target), layer.Decides(e.Name)) {
 		return false
 	}
 	link := *e
-	h.again[target] = append(h.again[target], &link)
+	h.again[target] = append(h.again[target], postponed{Entry: &link, at: at})
 	return true
 }
 
@@ -75,6 +86,7 @@ func (r *reader) readLinks(ctx context.Context, t *transfer) error {
 	if len(t.links.again) == 0 {
 		return nil
 	}
+	t.number()
 	body, err := r.target.Layers[r.i].Open(ctx)
 	if err != nil {
 		return err
@@ -88,15 +100,38 @@ func (r *reader) readLinks(ctx context.Context, t *transfer) error {
 	return t.unlinked()
 }
 
+// number finds out which file a link names: the last one of the name before the link.
+func (t *transfer) number() {
+	files := t.recorder.Files(func(name string) bool { return len(t.links.again[name]) > 0 })
+	for target, links := range t.links.again {
+		for i := range links {
+			before, _ := slices.BinarySearch(files[target], links[i].at)
+			links[i].nth = max(before, 1)
+		}
+	}
+}
+
 // linked hands over the content of a file under the names of its links.
 func (t *transfer) linked(e *layer.Entry, body io.Reader) error {
-	links := t.links.again[e.Name]
-	if e.Type != layer.File || len(links) == 0 {
+	all := t.links.again[e.Name]
+	if e.Type != layer.File || len(all) == 0 {
+		return nil
+	}
+	t.links.seen[e.Name]++
+	var links, rest []postponed
+	for _, link := range all {
+		if link.nth == t.links.seen[e.Name] {
+			links = append(links, link)
+		} else {
+			rest = append(rest, link)
+		}
+	}
+	if len(links) == 0 {
 		return nil
 	}
 	if len(links) == 1 {
-		delete(t.links.again, e.Name)
-		return t.file(e.Named(links[0]), body)
+		t.links.again[e.Name] = rest
+		return t.file(e.Named(links[0].Entry), body)
 	}
 	if e.Size > maxAliased {
 		return nil
@@ -105,9 +140,9 @@ func (t *transfer) linked(e *layer.Entry, body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	delete(t.links.again, e.Name)
+	t.links.again[e.Name] = rest
 	for _, link := range links {
-		if err := t.file(e.Named(link), bytes.NewReader(content)); err != nil {
+		if err := t.file(e.Named(link.Entry), bytes.NewReader(content)); err != nil {
 			return err
 		}
 	}
@@ -118,7 +153,7 @@ func (t *transfer) linked(e *layer.Entry, body io.Reader) error {
 func (t *transfer) unlinked() error {
 	for _, links := range t.links.again {
 		for _, link := range links {
-			if err := t.link(link); err != nil {
+			if err := t.link(link.Entry); err != nil {
 				return err
 			}
 		}

@@ -23,8 +23,11 @@ type image struct {
 	charged []bool // layers whose bytes the budget has counted while they were read
 
 	jars    bool // some layer has one
+	lazy    bool // some layer can be unpacked by a table of contents
 	notes   []string
 	javaErr error
+	// contents are those of the layers, from the bottom.
+	contents []*layer.Contents
 }
 
 func newImage(s *Scanner, t *gate.Target, need evidence.Need) *image {
@@ -70,6 +73,7 @@ func (im *image) scan(ctx context.Context) (*evidence.Scan, error) {
 func (im *image) merge(all []*store.Layer) (*layer.Facts, error) {
 	tree := layer.NewTree(im.scanner.opt.Limits)
 	for i, l := range all {
+		im.contents = append(im.contents, l.Contents)
 		if !im.charged[i] {
 			stats := l.Contents.Stats()
 			stats.Compressed = im.target.Layers[i].Size // it may have been read in another form
@@ -81,6 +85,7 @@ func (im *image) merge(all []*store.Layer) (*layer.Facts, error) {
 			return nil, im.layerFault(i, err)
 		}
 		if b := l.Find(im.blob(i)); b != nil && b.ChunkedTOC {
+			im.lazy = true
 			im.notes = append(im.notes, fmt.Sprintf("layer %d has a zstd:chunked table of contents; the archive was judged, and some runtimes unpack by that table instead", i+1))
 		}
 	}

@@ -60,7 +60,7 @@ func (t *transfer) entry(e *layer.Entry, body io.Reader) error {
 	case layer.File:
 		return t.file(e, body)
 	case layer.Hardlink:
-		if t.links.add(e) {
+		if t.links.add(e, t.recorder.Entries()) {
 			t.recorder.Postpone(e)
 			return nil // when its content is there
 		}

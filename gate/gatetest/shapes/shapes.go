@@ -55,7 +55,7 @@ coverage:
 func All() ([]Shape, error) {
 	var all []Shape
 	for _, family := range []func() ([]Shape, error){
-		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week, zipped, compilers, releases, managers, days, languages, builders,
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week, zipped, compilers, releases, managers, days, languages, builders, deleted, fixtures, ship, twists,
 	} {
 		list, err := family()
 		if err != nil {
@@ -86,6 +86,11 @@ func Advisories() []dbtest.Advisory {
 		"ubuntu 20.04-ESM":           {"bash"},
 		"Photon OS 5.0":              {"bash"},
 		"SUSE Linux Enterprise 15.7": {"bash"},
+		"openSUSE Leap 15.6":         {"bash"},
+		"openSUSE Tumbleweed":        {"bash"},
+		"Azure Linux 3.0":            {"bash"},
+		"amazon linux 2":             {"bash"},
+		"rocky 8":                    {"bash"},
 	} {
 		for _, source := range sources {
 			all = append(all, dbtest.Advisory{Bucket: bucket, Package: source, ID: "CVE-2020-0001", Entry: map[string]any{"FixedVersion": "0.0.1"}})

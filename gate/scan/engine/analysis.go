@@ -14,6 +14,7 @@ import (
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 
+	"github.com/imagegate/imagegate/gate/scan/manifest"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -21,7 +22,7 @@ import (
 
 // analysisVersion is raised when the analysis of a layer, or its encoding, changes.
 // Analyses of other versions are not used.
-const analysisVersion = 13
+const analysisVersion = 14
 
 // analysis is the result for one layer. It does not depend on the image. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -52,10 +53,12 @@ type analysis struct {
 	// only when secrets are looked for in every file.
 	NoText int `json:"noText,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
-	Gaps []evidence.Gap `json:"gaps,omitempty"`
+	Gaps []wire.Gap `json:"gaps,omitempty"`
 	// Skipped are files that have the name of a package's metadata and describe no
 	// package.
 	Skipped []string `json:"skipped,omitempty"`
+	// sent has the names of all files that were analysed.
+	sent map[string]bool
 }
 
 // analyse answers one Analyse: it reads a layer to its end and sends back what
@@ -74,7 +77,7 @@ func (e *engine) analyse(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	a.Logs = e.logs.take()
+	a.addLogs(e.logs.take(func(file string) bool { return a.sent[file] }))
 	b, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("analysis of layer %s: %w", head.DiffID, err)
@@ -84,6 +87,18 @@ func (e *engine) analyse(ctx context.Context, payload []byte) error {
 		mark = wire.AnalysisDoubtful
 	}
 	return e.out.Sized(wire.TypeAnalysed, append([]byte{mark}, b...))
+}
+
+// addLogs adds what Trivy has logged of the layer. That a file cannot be read in which
+// no package has to be is no more than a note.
+func (a *analysis) addLogs(logs []wire.Log) {
+	for _, l := range logs {
+		if manifest.NeedsNoPackage(l.Of) && !transient(l) {
+			a.Skipped = append(a.Skipped, l.Of)
+			continue
+		}
+		a.Logs = append(a.Logs, l)
+	}
 }
 
 // transient reports whether a message may be the fault of the machine and not of
@@ -99,7 +114,7 @@ var machineTroubles = []syscall.Errno{
 
 // layer reads one layer from the parent.
 func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*analysis, error) {
-	l, err := newLayer(ctx, head.DiffID, g, e.parallel)
+	l, err := newLayer(ctx, head.DiffID, g, e.logs, e.parallel)
 	if err != nil {
 		return nil, err
 	}

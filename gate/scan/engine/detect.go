@@ -270,12 +270,12 @@ func contentSets(pkgs []ftypes.Package) (all, known int) {
 // image because their purl names another distribution. Images of Chainguard have
 // SBOMs with purls of Wolfi, for packages that the package database has as well. A
 // package that the database does not have would be missing from the report.
-func (s *session) foreignPURLs(main *ftypes.ArtifactDetail) []evidence.Gap {
+func (s *session) foreignPURLs(main *ftypes.ArtifactDetail) []wire.Gap {
 	installed := map[string]bool{}
 	for i := range main.Packages {
 		installed[main.Packages[i].Name] = true
 	}
-	var gaps []evidence.Gap
+	var gaps []wire.Gap
 	for i := range s.sbom {
 		for _, info := range s.sbom[i].PackageInfos {
 			for _, p := range info.Packages {
@@ -284,11 +284,11 @@ func (s *session) foreignPURLs(main *ftypes.ArtifactDetail) []evidence.Gap {
 					continue
 				}
 				name := p.Name + " " + utils.FormatVersion(p)
-				gaps = append(gaps, evidence.Gap{
+				gaps = append(gaps, wire.Gap{Gap: evidence.Gap{
 					Kind: evidence.GapScannerErrors, Subject: info.FilePath, Package: name, Layer: s.sbom[i].DiffID,
 					Detail: fmt.Sprintf("a bill of materials in the image lists the package %s of %q, which the package database does not list and which the advisories of %s cannot judge", name, purl.Namespace, main.OS.Family),
 					Cure:   "delete the bill of materials if the package is not there",
-				})
+				}})
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func (m *jarMetadata) pomProperties(f *zip.File) error {
 	}
 	if err != nil {
 		m.unread = true
-		m.walk.layer.jarError(innerName(m.name, f.Name), err)
+		m.walk.layer.jarError(m.walk.file, innerName(m.name, f.Name), err)
 		return nil
 	}
 	m.found(c)
@@ -119,10 +119,10 @@ func (m *jarMetadata) manifest() error {
 	if m.own == nil {
 		return nil
 	}
-	data, err := readInArchive(m.own)
+	data, err := readMainSection(m.own)
 	if err != nil {
 		m.unread = true
-		m.walk.layer.jarError(innerName(m.name, m.own.Name), err)
+		m.walk.layer.jarError(m.walk.file, innerName(m.name, m.own.Name), err)
 		return nil
 	}
 	found := manifest.ReadJarManifest(data)
@@ -181,6 +181,24 @@ func claimOf(found map[string]manifest.JarAttribute) string {
 		return ""
 	}
 	return strings.TrimSpace(title + " " + first("implementation-version", "specification-version", "bundle-version"))
+}
+
+// readMainSection reads the part of a manifest that is about the whole archive. The
+// rest of a signed archive's manifest has a hash of each class and can be large.
+func readMainSection(f *zip.File) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	data, err := io.ReadAll(io.LimitReader(r, maxJarMetadata))
+	if err != nil {
+		return nil, err
+	}
+	if f.UncompressedSize64 > uint64(len(data)) && !manifest.HasMainSection(data) {
+		return nil, fmt.Errorf("its first section has more than %d bytes", maxJarMetadata)
+	}
+	return data, nil
 }
 
 // readInArchive reads one metadata file.

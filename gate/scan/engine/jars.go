@@ -3,9 +3,13 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +19,7 @@ import (
 	"github.com/aquasecurity/trivy/pkg/javadb"
 
 	"github.com/imagegate/imagegate/gate/scan/manifest"
+	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -55,7 +60,9 @@ func (l *layer) readJars(ctx context.Context) error {
 		case errors.As(err, &machine):
 			return err // it says nothing about the jar
 		case err != nil:
-			l.jarError(j.name, err)
+			if err := l.unreadJar(j, err); err != nil {
+				return err
+			}
 			continue
 		}
 		l.archives = append(l.archives, w.archives...)
@@ -114,22 +121,61 @@ func (l *layer) unknownJar(a *archive) {
 	if a.claim != "" {
 		why = fmt.Sprintf("the Java database knows neither the file nor the name in its manifest, %.100q", a.claim)
 	}
-	l.gaps = append(l.gaps, evidence.Gap{
-		Kind: evidence.GapUnidentifiedJars, Subject: a.name, Path: a.name, Layer: l.diffID,
+	l.gap(a.file, evidence.Gap{
+		Kind: evidence.GapUnidentifiedJars, Subject: a.name, Path: a.name,
 		Detail: "the jar was compared with no advisory: " + why,
 		Cure:   "build the jar with the metadata of Maven, or replace it by the released one",
 	})
 }
 
-// whereWritten ends the cure of what is wrong in one layer: it stays wrong although a later
-// layer deletes the file.
-const whereWritten = ", in the step of the build that writes it; a later step does not help"
+// gap adds a gap about the file of the layer, and about nothing else.
+func (l *layer) gap(file string, g evidence.Gap) {
+	g.Layer = l.diffID
+	l.gaps = append(l.gaps, wire.Gap{Gap: g, File: file})
+}
 
-// jarError adds a gap for an archive, or for a file in one, that cannot be read.
-func (l *layer) jarError(name string, err error) {
-	l.gaps = append(l.gaps, evidence.Gap{
-		Kind: evidence.GapScannerErrors, Subject: name, Path: name, Package: manifest.PackageAt(name), Layer: l.diffID,
+// unreadJar adds a gap for a jar that cannot be read. Tests have such jars on purpose,
+// and .par is the ending of tables of parameters, too. There it is none if Java cannot
+// open the file either.
+func (l *layer) unreadJar(j jarFile, err error) error {
+	if manifest.InTestsOfJava(j.name) || strings.EqualFold(path.Ext(j.name), ".par") {
+		isArchive, err := hasArchiveEnd(j.copied)
+		if err != nil {
+			return err
+		}
+		if !isArchive {
+			l.skipped = append(l.skipped, j.name)
+			return nil
+		}
+	}
+	l.jarError(j.name, j.name, err)
+	return nil
+}
+
+// hasArchiveEnd reports whether a file has the mark with which every zip archive ends.
+// Java looks for it anywhere in the last 64 KiB.
+func hasArchiveEnd(name string) (bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	const longest = 64<<10 + 22
+	from := max(0, info.Size()-longest)
+	data, err := io.ReadAll(io.NewSectionReader(f, from, longest))
+	return bytes.Contains(data, []byte("PK\x05\x06")), err
+}
+
+// jarError adds a gap for an archive, or for a file in one, that cannot be read. file is
+// the file of the layer, and name the place of what cannot be read.
+func (l *layer) jarError(file, name string, err error) {
+	l.gap(file, evidence.Gap{
+		Kind: evidence.GapScannerErrors, Subject: name, Path: name, Package: manifest.PackageAt(name),
 		Detail: "it cannot be read: " + strings.TrimPrefix(err.Error(), "zip: "),
-		Cure:   "replace the file by one that can be read, or delete it" + whereWritten,
+		Cure:   "replace the file by one that can be read, or delete it",
 	})
 }

@@ -18,6 +18,7 @@ import (
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 
 	"github.com/imagegate/imagegate/gate/scan/manifest"
+	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -37,13 +38,13 @@ func (oneArtifact) SearchByArtifactID(string, string) (string, error) {
 }
 
 // identify reads a jar as a layer does.
-func identify(t *testing.T, body []byte) (found []string, gaps []evidence.Gap) {
+func identify(t *testing.T, body []byte) (found []string, gaps []wire.Gap) {
 	t.Helper()
 	l := &layer{}
 	w := &jarWalk{ctx: t.Context(), client: oneArtifact{}, layer: l, file: "app/x.jar", left: minUnpacked}
 	result := new(analyzer.AnalysisResult)
 	if err := w.archive("app/x.jar", io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body))), 1); err != nil {
-		l.jarError("app/x.jar", err)
+		l.jarError("app/x.jar", "app/x.jar", err)
 	} else {
 		l.archives = w.archives
 		pkgs, _, err := trivyjar.NewParser(oneArtifact{}, trivyjar.WithFilePath("app/x.jar"), trivyjar.WithSize(int64(len(body)))).Parse(context.Background(), bytes.NewReader(body))
@@ -126,7 +127,7 @@ func TestIdentifyJars(t *testing.T) {
 		{"an inner file that is no jar", zipped{"lib/y.docx": "PK\x03\x04 and no more of an archive"}, nil, 0},
 	} {
 		found, gaps := identify(t, test.jar.bytes(t))
-		gaps = slices.DeleteFunc(gaps, func(g evidence.Gap) bool { return g.Kind == evidence.GapUnidentifiedJars })
+		gaps = slices.DeleteFunc(gaps, func(g wire.Gap) bool { return g.Kind == evidence.GapUnidentifiedJars })
 		if !slices.Equal(found, test.want) || len(gaps) != test.gaps {
 			t.Errorf("%s: found %q, gaps %+v", test.name, found, gaps)
 		}
@@ -175,7 +176,7 @@ func TestPomPropertiesAtRandom(t *testing.T) {
 		c, err := manifest.ReadPomProperties([]byte(text))
 		switch {
 		case err != nil:
-			if !slices.ContainsFunc(gaps, func(g evidence.Gap) bool { return g.Kind == evidence.GapScannerErrors }) {
+			if !slices.ContainsFunc(gaps, func(g wire.Gap) bool { return g.Kind == evidence.GapScannerErrors }) {
 				t.Errorf("nothing says that %q is unreadable: %v", text, err)
 			}
 		case c.Complete():

@@ -124,7 +124,7 @@ func (w *jarWalk) inner(outer string, from *io.SectionReader, f *zip.File, depth
 	case !isDamage(err):
 		return err
 	case isJavaName(f.Name) || isLoaded(f.Name):
-		w.layer.jarError(name, err)
+		w.layer.jarError(w.file, name, err)
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (w *jarWalk) trivy(name string, content *io.SectionReader) ftypes.Packages 
 		trivyjar.WithLicenseClassifierConfidenceLevel(classifierConfidence))
 	pkgs, _, err := p.Parse(w.ctx, content)
 	if err != nil {
-		w.layer.jarError(name, err)
+		w.layer.jarError(w.file, name, err)
 	}
 	return pkgs
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
@@ -23,7 +24,6 @@ import (
 
 	"github.com/imagegate/imagegate/gate/scan/manifest"
 	"github.com/imagegate/imagegate/gate/scan/wire"
-	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // inMemory is the size up to which a file is analysed from memory. Larger ones
@@ -56,6 +56,8 @@ type layer struct {
 	gone          []replacedFile
 	links         []link
 	main, sbom    *layerScan
+	logs          *logs
+	together      sync.RWMutex // held for writing while one file is analysed alone
 	eg            *errgroup.Group
 	ctx           context.Context
 	limit         *semaphore.Weighted
@@ -64,13 +66,14 @@ type layer struct {
 	archives      []archive // the jars, and the archives in them
 	own           ownFacts
 	readings      map[string]reading // by path
-	gaps          []evidence.Gap
-	skipped       []string // files named package.json that describe no package
+	gaps          []wire.Gap
+	skipped       []string // files that have the name of a package's metadata and need not describe one
+	dropped       []string // names of files that a later entry replaced
 	held          int64    // bytes of files for post-analyzers that are in memory
 }
 
-func newLayer(ctx context.Context, diffID string, g *groups, parallel int) (*layer, error) {
-	l := &layer{diffID: diffID, limit: semaphore.New(parallel)}
+func newLayer(ctx context.Context, diffID string, g *groups, logs *logs, parallel int) (*layer, error) {
+	l := &layer{diffID: diffID, logs: logs, limit: semaphore.New(parallel)}
 	var err error
 	if l.main, err = newLayerScan(g.main); err != nil {
 		return nil, err
@@ -104,7 +107,12 @@ func (l *layer) file(e *wire.Entry, c content) error {
 	}
 	te, tc := inTrivysForm(e, c)
 	head := headOf(c)
-	jar := isJar(e, c, head)
+	var application *zipFile
+	if !manifest.IsJar(e.Name) && manifest.MayHoldPackages(e.Name, head) {
+		application = openZip(e, c)
+		defer application.close()
+	}
+	jar := isJar(e.Name, head, application)
 	for _, s := range []*layerScan{l.main, l.sbom} {
 		if err := l.analyze(s, te, tc, jar); err != nil {
 			return fmt.Errorf("analyse %s: %w", e.Name, err)
@@ -114,8 +122,8 @@ func (l *layer) file(e *wire.Entry, c content) error {
 	switch {
 	case path.Base(e.Name) == packageJSON:
 		l.npm(e, c)
-	case !manifest.IsJar(e.Name) && manifest.MayHoldPackages(e.Name, head):
-		if err := l.zipped(e, c); err != nil {
+	case application != nil:
+		if err := l.zipped(e, c, application); err != nil {
 			return fmt.Errorf("read %s: %w", e.Name, err)
 		}
 	}
@@ -206,6 +214,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		}
 	}
 	bills := l.sbom.packages()
+	sent := l.sent()
 	for _, s := range []*layerScan{l.main, l.sbom} {
 		s.merge()
 		if err := s.group.PostAnalyze(ctx, s.post, s.result, analysisOptions); err != nil {
@@ -221,7 +230,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 	}
 	links := l.aliases()
 	l.own.keepUsed(l.main.result.Applications)
-	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), SBOMPackages: bills, Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets()}
+	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), SBOMPackages: bills, Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets(), sent: sent}
 	if err := g.post.PostHandle(ctx, l.main.result, &a.Main); err != nil {
 		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}

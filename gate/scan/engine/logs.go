@@ -20,8 +20,17 @@ import (
 // image, at a time, so there is always exactly one place for a message to go.
 type logs struct {
 	mu      sync.Mutex
-	records map[wire.Log]bool
-	more    bool // some were dropped
+	records map[record]int // how often each came
+	more    bool           // some were dropped
+	failed  int            // messages that an analyzer failed
+	alone   string         // the only file that is being analysed, "" when there are others
+}
+
+// record is a message with what is needed to find the file that it is about.
+type record struct {
+	wire.Log
+	attr  bool   // the file is in an attribute of its own, and whole
+	cause string // the whole error, or "" when it is too long
 }
 
 // maxLogs is how many messages of a layer or an image are kept: the first ones in
@@ -35,25 +44,94 @@ func (l *logs) reset() {
 	l.records, l.more = nil, false
 }
 
-// take returns the messages since reset, in order.
-func (l *logs) take() []wire.Log {
+// take returns the messages since reset, in order. sent reports whether a file of the
+// layer was analysed.
+func (l *logs) take(sent func(file string) bool) []wire.Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prune()
-	records := slices.SortedFunc(maps.Keys(l.records), compareLogs)
-	if l.more {
-		records = append(records, wire.Log{Level: "WARN", Message: fmt.Sprintf("more than %d messages", maxLogs)})
+	l.dropNamed()
+	var list []wire.Log
+	for _, r := range slices.SortedFunc(maps.Keys(l.records), compareLogs) {
+		r.Of = r.about(sent)
+		list = append(list, r.Log)
 	}
-	return records
+	if l.more {
+		list = append(list, wire.Log{Level: "WARN", Message: fmt.Sprintf("more than %d messages", maxLogs)})
+	}
+	return list
 }
 
-func (l *logs) add(r wire.Log) {
+// failures returns how many messages say that an analyzer failed.
+func (l *logs) failures() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+// only says which file is the only one that is being analysed, "" when there are others.
+func (l *logs) only(file string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alone = file
+}
+
+// dropNamed drops the messages that came again for a file that was analysed alone, as
+// often as they had come without its name.
+func (l *logs) dropNamed() {
+	named := map[[2]string]int{}
+	for r, n := range l.records {
+		if r.alone() {
+			named[[2]string{r.Message, r.Attrs}] += n
+		}
+	}
+	for r, n := range l.records {
+		if !l.more && !r.attr && n <= named[[2]string{r.Message, r.Attrs}] {
+			delete(l.records, r)
+		}
+	}
+}
+
+// alone reports whether the file is known because no other was analysed.
+func (r *record) alone() bool { return r.attr && r.Message == analysisError }
+
+// about returns the only file that the message can be about. The text of an error has
+// no mark where the name of the file ends, and the name may have any characters.
+func (r *record) about(sent func(file string) bool) string {
+	if r.attr && sent(r.File) {
+		return r.File
+	}
+	rest, ok := strings.CutPrefix(r.cause, parsing)
+	if !ok || r.attr {
+		return ""
+	}
+	found := ""
+	for at := range rest {
+		if !strings.HasPrefix(rest[at:], ": ") || !sent(rest[:at]) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = rest[:at]
+	}
+	return found
+}
+
+func (l *logs) add(r record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.records == nil {
-		l.records = map[wire.Log]bool{}
+		l.records = map[record]int{}
 	}
-	l.records[r] = true
+	if r.Message == analysisError {
+		l.failed++
+		if l.alone != "" {
+			r.File, r.attr = l.alone, true
+			r.Cause = withoutFile(cmp.Or(clipped(r.cause), r.Cause), r.File)
+		}
+	}
+	l.records[r]++
 	if len(l.records) > 2*maxLogs {
 		l.prune()
 	}
@@ -70,8 +148,8 @@ func (l *logs) prune() {
 	}
 }
 
-func compareLogs(a, b wire.Log) int {
-	return cmp.Or(strings.Compare(a.Level, b.Level), strings.Compare(a.Message, b.Message), strings.Compare(a.Attrs, b.Attrs))
+func compareLogs(a, b record) int {
+	return cmp.Or(strings.Compare(a.Level, b.Level), strings.Compare(a.Message, b.Message), strings.Compare(a.Attrs, b.Attrs), strings.Compare(a.cause, b.cause))
 }
 
 // logHandler is the slog.Handler of the whole process. It must be installed
@@ -99,14 +177,18 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == innerJar && aboutNoArchive(r) {
 		return nil
 	}
-	l := wire.Log{Level: r.Level.String(), Message: r.Message}
+	l := record{Log: wire.Log{Level: r.Level.String(), Message: r.Message}}
 	var b strings.Builder
 	write := func(a slog.Attr) bool {
 		switch a.Key {
 		case "file_path":
 			l.File = clipped(a.Value.String())
+			l.attr = len(l.File) == len(a.Value.String())
 		case "err":
-			l.Cause = clipped(sameWords(a.Value.String()))
+			whole := sameWords(a.Value.String())
+			if l.Cause = clipped(whole); len(whole) <= maxCause {
+				l.cause = whole
+			}
 		}
 		if a.Key != "prefix" && b.Len() < 2000 {
 			b.WriteString(" " + a.Key + "=" + sameWords(a.Value.String()))
@@ -133,6 +215,9 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 func sameWords(text string) string {
 	return strings.ReplaceAll(text, "json: unable to ", "json: cannot ")
 }
+
+// maxCause is the length of errors in which the name of a file is looked for.
+const maxCause = 16 << 10
 
 // clipped keeps a message from an image short enough to be read.
 func clipped(text string) string { return text[:min(len(text), 2000)] }

@@ -44,7 +44,7 @@ func TestLogs(t *testing.T) {
 			logs := new(logs)
 			log := slog.New(&logHandler{logs: logs}).With("prefix", "x")
 			log.Log(t.Context(), tt.level, tt.msg, "err", tt.attr)
-			if got := len(logs.take()) == 1; got != tt.kept {
+			if got := len(logs.take(nobody)) == 1; got != tt.kept {
 				t.Errorf("kept = %v, want %v", got, tt.kept)
 			}
 		})
@@ -130,9 +130,9 @@ func TestLogsAreTheSameInAnyOrder(t *testing.T) {
 	for seed := range uint64(3) {
 		var l logs
 		for _, i := range rand.New(rand.NewPCG(1, seed)).Perm(5 * maxLogs) {
-			l.add(wire.Log{Level: "WARN", Message: "m", Attrs: fmt.Sprint(i % (4 * maxLogs))})
+			l.add(record{Log: wire.Log{Level: "WARN", Message: "m", Attrs: fmt.Sprint(i % (4 * maxLogs))}})
 		}
-		got := l.take()
+		got := l.take(nobody)
 		if want == nil {
 			want = got
 		}
@@ -141,3 +141,62 @@ func TestLogsAreTheSameInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestLogsNameOneFile: a name in the text of an error is believed only when no other
+// file of the layer can be meant. Otherwise somebody could delete the other file.
+func TestLogsNameOneFile(t *testing.T) {
+	long := strings.Repeat("a", maxCause)
+	for _, test := range []struct {
+		name  string
+		attrs []any
+		sent  []string
+		want  string
+	}{
+		{"an attribute", []any{"file_path", "a/x.jar", "err", "e"}, []string{"a/x.jar"}, "a/x.jar"},
+		{"an attribute of a file that was not sent", []any{"file_path", "a/x.jar/b.jar", "err", "e"}, []string{"a/x.jar", "b.jar"}, ""},
+		{"an attribute that was cut", []any{"file_path", long, "err", "e"}, []string{long[:2000], long}, ""},
+		{"an attribute and an error that names another", []any{"file_path", "a", "err", "failed to parse b: e"}, []string{"b"}, ""},
+		{"an error", []any{"err", "failed to parse a/x.gemspec: failed to parse a/x.gemspec: bad"}, []string{"a/x.gemspec"}, "a/x.gemspec"},
+		{"a name with a colon", []any{"err", "failed to parse a: b: bad"}, []string{"a: b"}, "a: b"},
+		{"a name that looks like another", []any{"err", "failed to parse a: b: bad"}, []string{"a", "a: b"}, ""},
+		{"a text of the image", []any{"err", "yaml: failed to parse a: bad"}, []string{"a"}, ""},
+		{"a text that is too long", []any{"err", "failed to parse a: " + long}, []string{"a"}, ""},
+		{"no file", []any{"err", "failed to parse"}, []string{""}, ""},
+	} {
+		logs := new(logs)
+		slog.New(&logHandler{logs: logs}).Debug(analysisError, test.attrs...)
+		got := logs.take(func(file string) bool { return slices.Contains(test.sent, file) })
+		if len(got) != 1 || got[0].Of != test.want {
+			t.Errorf("%s: got %+v, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// An analyzer that fails without a word about the file is asked again for each file
+// alone. What it said first is dropped only if it says as much again.
+func TestLogsOfFilesAlone(t *testing.T) {
+	said := func(again ...string) []wire.Log {
+		logs := new(logs)
+		log := slog.New(&logHandler{logs: logs})
+		for range 2 {
+			log.Debug(analysisError, "err", "no archive")
+		}
+		for _, file := range again {
+			logs.only(file)
+			log.Debug(analysisError, "err", "no archive")
+			logs.only("")
+		}
+		return logs.take(func(file string) bool { return file == "a" || file == "b" })
+	}
+	if got := said("a", "b"); len(got) != 2 || got[0].Of == got[1].Of || got[0].Of == "" || got[1].Of == "" {
+		t.Errorf("both files: %+v", got)
+	}
+	if got := said("a"); len(got) != 2 || got[0].Of != "" && got[1].Of != "" {
+		t.Errorf("one file: %+v", got)
+	}
+	if got := said(); len(got) != 1 || got[0].Of != "" {
+		t.Errorf("no file: %+v", got)
+	}
+}
+
+func nobody(string) bool { return false }

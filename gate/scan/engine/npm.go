@@ -31,14 +31,15 @@ func (l *layer) npm(e *wire.Entry, c content) {
 	if data == nil {
 		err = fmt.Errorf("it has %d bytes", e.Size)
 	}
-	if found, ok := l.npmPackage(e.Name, data, err); ok {
+	if found, ok := l.npmPackage(e.Name, e.Name, data, err); ok {
 		l.main.byName[e.Name].own = &analyzer.AnalysisResult{Applications: []ftypes.Application{{Type: ftypes.NodePkg, FilePath: e.Name, Packages: ftypes.Packages{found}}}}
 	}
 }
 
 // npmPackage returns the package that a package.json describes. ok is false when it
-// describes none, or could not be read because of err or its content.
-func (l *layer) npmPackage(file string, data []byte, err error) (p ftypes.Package, ok bool) {
+// describes none, or could not be read because of err or its content. in is the file of
+// the layer: file itself, or the archive that has it.
+func (l *layer) npmPackage(in, file string, data []byte, err error) (p ftypes.Package, ok bool) {
 	var found manifest.NPM
 	if err == nil {
 		found, err = manifest.ReadNPM(data)
@@ -47,7 +48,7 @@ func (l *layer) npmPackage(file string, data []byte, err error) (p ftypes.Packag
 		err = fmt.Errorf("no package can be called %.100q", found.Name)
 	}
 	if err != nil {
-		l.unreadable(file, err)
+		l.unreadable(in, file, err)
 		return p, false
 	}
 	place, must := manifest.NPMPlace(file)
@@ -78,15 +79,16 @@ func npmLicenses(license []byte) []string {
 	return p.Licenses
 }
 
-func (l *layer) unreadable(file string, err error) {
+// unreadable adds a gap for a package.json that cannot be read. See npmPackage for in.
+func (l *layer) unreadable(in, file string, err error) {
 	name, must := manifest.NPMPlace(file)
 	if !must {
 		l.skipped = append(l.skipped, file)
 		return
 	}
-	l.gaps = append(l.gaps, evidence.Gap{
-		Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: name, Layer: l.diffID,
+	l.gap(in, evidence.Gap{
+		Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: name,
 		Detail: fmt.Sprintf("the npm package %s cannot be read: %v", name, err),
-		Cure:   "install the package again, or delete " + path.Dir(file) + whereWritten,
+		Cure:   "install the package again, or delete " + path.Dir(file),
 	})
 }

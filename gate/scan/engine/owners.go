@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -18,8 +19,9 @@ import (
 // owners answers who installed a file, and which packages are of a third party.
 type owners struct {
 	layers []ownLayer
-	// packages are those of the merged image, by NAME@VERSION.
-	packages map[string]*owned
+	// packages are those of the merged image, by NAME@VERSION. An RPM database has two
+	// with one name and version where those of two architectures are installed.
+	packages map[string][]*owned
 	files    map[string]hashed  // by path
 	claims   map[string][]claim // by canonical path
 }
@@ -54,7 +56,7 @@ type claim struct {
 
 // newOwners joins what was read of the layers with what Trivy found in them.
 func newOwners(layers []ownLayer, detail *ftypes.ArtifactDetail, knows func(names ...string) bool) *owners {
-	o := &owners{layers: layers, packages: map[string]*owned{}, files: map[string]hashed{}, claims: map[string][]claim{}}
+	o := &owners{layers: layers, packages: map[string][]*owned{}, files: map[string]hashed{}, claims: map[string][]claim{}}
 	for i := range layers {
 		for file, digests := range layers[i].Hashes {
 			o.files[file] = hashed{i, digests}
@@ -63,8 +65,7 @@ func newOwners(layers []ownLayer, detail *ftypes.ArtifactDetail, knows func(name
 	o.addPackages()
 	o.addSums()
 	for i := range detail.Packages {
-		p := &detail.Packages[i]
-		if own := o.packages[idOf(p)]; own != nil {
+		for _, own := range o.packages[idOf(&detail.Packages[i])] {
 			known := knows(own.Source, own.Name)
 			own.foreign = pkgdb.ThirdParty(&own.Package, string(detail.OS.Family), known)
 			// The author of a package can name any source, so a known source does
@@ -95,9 +96,7 @@ func (o *owners) addPackages() {
 			for j := range list {
 				p := &owned{Package: list[j], foreign: "the scanner does not list it"}
 				id := p.Name + "@" + p.Version
-				if o.packages[id] == nil {
-					o.packages[id] = p
-				}
+				o.packages[id] = append(o.packages[id], p)
 				for _, f := range p.Files {
 					o.claim(p, f, first[claimKey(id, f)])
 				}
@@ -110,8 +109,9 @@ func (o *owners) addPackages() {
 func (o *owners) addSums() {
 	byName := map[string][]*owned{}
 	for _, id := range sortedKeys(o.packages) {
-		p := o.packages[id]
-		byName[p.Name] = append(byName[p.Name], p)
+		for _, p := range o.packages[id] {
+			byName[p.Name] = append(byName[p.Name], p)
+		}
 	}
 	first := map[string]int{}
 	for i := range o.layers {
@@ -235,14 +235,14 @@ func (o *owners) note(p *evidence.Package) {
 // stores like packages, from the list of packages.
 func (o *owners) origins(detail *ftypes.ArtifactDetail, report *wire.Report) {
 	detail.Packages = slices.DeleteFunc(detail.Packages, func(p ftypes.Package) bool {
-		own := o.packages[idOf(&p)]
-		return own != nil && own.Key
+		all := o.packages[idOf(&p)]
+		return len(all) > 0 && !slices.ContainsFunc(all, func(own *owned) bool { return !own.Key })
 	})
 	for i := range detail.Packages {
 		p := &detail.Packages[i]
 		version, why := utils.FormatVersion(*p), ""
-		if own := o.packages[idOf(p)]; own != nil {
-			why = own.foreign
+		for _, own := range o.packages[idOf(p)] {
+			why = cmp.Or(why, own.foreign)
 		}
 		if why == "" && p.Repository.Class == ftypes.RepositoryClassThirdParty {
 			why = "its vendor or maintainer is on the scanner's list of third parties"
@@ -252,11 +252,11 @@ func (o *owners) origins(detail *ftypes.ArtifactDetail, report *wire.Report) {
 		}
 		if p.Name == "gpg-pubkey" {
 			// Trivy matches no package of this name (detector/ospkg).
-			report.Gaps = append(report.Gaps, evidence.Gap{
+			report.Gaps = append(report.Gaps, wire.Gap{Gap: evidence.Gap{
 				Kind: evidence.GapPackageDatabase, Subject: p.Name, Package: p.Name + " " + version, Layer: p.Layer.DiffID,
 				Detail: "the package " + p.Name + " " + version + " has the name under which rpm stores signing keys, but it is none, and the scanner matches nothing of that name",
 				Cure:   "rename or remove the package",
-			})
+			}})
 		}
 	}
 }

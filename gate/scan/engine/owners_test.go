@@ -37,6 +37,16 @@ func TestOwners(t *testing.T) {
 		change(&l.ownFacts)
 		return l
 	}
+	// twice has package p for two architectures, as rpm does. Each lists the file or not.
+	twice := func(path string, first, second bool, maintainer string) ownLayer {
+		list := []pkgdb.Package{{Name: "p", Version: "1", Source: "src", Origin: debian}, {Name: "p", Version: "1", Source: "src", Origin: maintainer}}
+		for i, has := range []bool{first, second} {
+			if has {
+				list[i].Files = []pkgdb.File{{Path: path, Digest: "md5:1"}}
+			}
+		}
+		return ownLayer{ownFacts: ownFacts{Databases: map[string][]pkgdb.Package{"var/lib/rpm/rpmdb.sqlite": list}, Hashes: map[string][]string{path: {"md5:1"}}}}
+	}
 	plain := one(info, debian, "md5:1", "md5:1")
 	noFile := without(one(info, debian, "md5:1", ""), func(f *ownFacts) { f.Hashes = nil })
 	signed := without(one(info, debian, "md5:1", "md5:1"), func(f *ownFacts) {
@@ -77,6 +87,10 @@ func TestOwners(t *testing.T) {
 		})}, true, true},
 		{"inside an archive", "usr/share/java/a.jar/lib/b.jar", []ownLayer{outside("usr/share/java/a.jar")}, true, true},
 		{"a list without a package", info, []ownLayer{without(one(info, debian, "md5:1", "md5:1"), func(f *ownFacts) { f.Databases = nil })}, true, false},
+		{"of a second architecture", info, []ownLayer{twice(info, false, true, debian)}, true, true},
+		{"of both architectures", info, []ownLayer{twice(info, true, true, debian)}, true, true},
+		{"of the first architecture, the second of a third party", info, []ownLayer{twice(info, true, false, acme)}, false, true},
+		{"of both architectures, the second of a third party", info, []ownLayer{twice(info, true, true, acme)}, false, false},
 		{"two packages claim it, one of a third party", info, []ownLayer{without(one(info, debian, "md5:1", "md5:1"), func(f *ownFacts) {
 			f.Databases[status] = append(f.Databases[status], pkgdb.Package{Name: "q", Version: "1", Source: "q", Origin: acme, Files: f.Sums[list].Files, Sign: "x"})
 		})}, true, false},

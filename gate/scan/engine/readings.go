@@ -52,11 +52,13 @@ func (l *layer) compareReadings(r *analyzer.AnalysisResult) {
 		at, found := byFile[file]
 		switch {
 		case !found:
+		case own.err != nil && manifest.NeedsNoPackage(file):
+			l.skipped = append(l.skipped, file)
 		case own.err != nil:
-			l.gaps = append(l.gaps, evidence.Gap{
-				Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: manifest.PackageAt(file), Layer: l.diffID,
+			l.gap(file, evidence.Gap{
+				Kind: evidence.GapScannerErrors, Subject: file, Path: file, Package: manifest.PackageAt(file),
 				Detail: "which package it describes depends on who reads it: " + own.err.Error(),
-				Cure:   "install the package again, or delete " + path.Dir(file) + whereWritten,
+				Cure:   "install the package again, or delete " + path.Dir(file),
 			})
 		default:
 			addMissing(&r.Applications[at], own.packages)

@@ -3,9 +3,9 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imagegate/imagegate/gate/scan/wire"
-	"github.com/imagegate/imagegate/policy/evidence"
 )
 
 // fileResult is what the analyzers found in one file. Each file has a result of
@@ -121,14 +120,26 @@ func (l *layer) forget(name string) {
 	l.main.forget(name)
 	l.sbom.forget(name)
 	l.jars = slices.DeleteFunc(l.jars, func(j jarFile) bool { return j.name == name })
-	if path.Base(name) == packageJSON {
-		l.gaps = slices.DeleteFunc(l.gaps, func(g evidence.Gap) bool { return g.Subject == name })
-		l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
-	}
+	l.dropped = append(l.dropped, name)
+	l.gaps = slices.DeleteFunc(l.gaps, func(g wire.Gap) bool { return g.File == name })
+	l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
 	delete(l.readings, name)
 	delete(l.own.Databases, name)
 	delete(l.own.Sums, name)
 	delete(l.own.Hashes, name)
+}
+
+// sent returns the names of all files that were analysed, with those that a later entry
+// replaced.
+func (l *layer) sent() map[string]bool {
+	names := make(map[string]bool, len(l.main.byName))
+	for name := range l.main.byName {
+		names[name] = true
+	}
+	for _, name := range l.dropped {
+		names[name] = true
+	}
+	return names
 }
 
 // start has the analyzers that want a file look at it, one after another and
@@ -139,11 +150,13 @@ func (l *layer) start(s *layerScan, e *wire.Entry, info fileInfo, c content, r *
 	}
 	l.eg.Go(func() error {
 		defer l.limit.Release(1)
-		found := analyzer.NewAnalysisResult()
-		var analyzers errgroup.Group
-		err := s.group.AnalyzeFile(l.ctx, &analyzers, semaphore.New(1), found, "", e.Name, info, c.open, onlyUs, analysisOptions)
-		if werr := analyzers.Wait(); err == nil {
-			err = werr
+		l.together.RLock()
+		before := l.logs.failures()
+		found, err := s.look(l.ctx, e.Name, info, c)
+		failed := l.logs.failures() != before
+		l.together.RUnlock()
+		if err == nil && failed {
+			err = l.alone(s, e.Name, info, c)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.Name, err)
@@ -156,6 +169,28 @@ func (l *layer) start(s *layerScan, e *wire.Entry, info fileInfo, c content, r *
 		return nil
 	})
 	return nil
+}
+
+// look has the analyzers that want a file look at it.
+func (s *layerScan) look(ctx context.Context, name string, info fileInfo, c content) (*analyzer.AnalysisResult, error) {
+	found := analyzer.NewAnalysisResult()
+	var analyzers errgroup.Group
+	err := s.group.AnalyzeFile(ctx, &analyzers, semaphore.New(1), found, "", name, info, c.open, onlyUs, analysisOptions)
+	if werr := analyzers.Wait(); err == nil {
+		err = werr
+	}
+	return found, err
+}
+
+// alone has the analyzers look at a file once more while they look at no other. Trivy
+// does not log which file it was that an analyzer failed for.
+func (l *layer) alone(s *layerScan, name string, info fileInfo, c content) error {
+	l.together.Lock()
+	defer l.together.Unlock()
+	l.logs.only(name)
+	defer l.logs.only("")
+	_, err := s.look(l.ctx, name, info, c)
+	return err
 }
 
 func isEmpty(r *analyzer.AnalysisResult) bool {

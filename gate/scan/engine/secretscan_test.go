@@ -48,7 +48,7 @@ func analysed(t *testing.T, need evidence.Need, files [][2]string) *analysis {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{in: wire.NewReader(&sent), parallel: 2}
+	e := &engine{logs: new(logs), in: wire.NewReader(&sent), parallel: 2}
 	g, err := e.groupsFor(need)
 	if err != nil {
 		t.Fatal(err)

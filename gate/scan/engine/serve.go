@@ -194,7 +194,7 @@ func (e *engine) image(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	gaps, logs := versionGaps(e.logs.take(), s.detail)
+	gaps, logs := versionGaps(e.logs.take(func(string) bool { return false }), s.detail)
 	report.Gaps, report.Logs = append(report.Gaps, gaps...), append(s.logs, logs...)
 	b, err := strictjson.Marshal(report)
 	if err != nil {

@@ -34,11 +34,11 @@ type session struct {
 	// noText is how many of them are no text, where those are counted.
 	noText int
 	links  map[string]string // further name of a file -> its first name
-	gaps   []evidence.Gap
+	gaps   []wire.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
 	contents map[string]string
 	gone     []ftypes.Secret // in files that a later entry of their layer replaces
-	// skipped are files named package.json that describe no package.
+	// skipped are files that have the name of a package's metadata and describe none.
 	skipped []string
 	// bills are the packages in the bills of materials, by path.
 	bills map[string][]string
@@ -141,7 +141,9 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	}
 	if n := len(s.skipped); n > 0 {
 		slices.Sort(s.skipped)
-		report.Notes = append(report.Notes, fmt.Sprintf("%s called %s %s no package and %s left aside, the first is %s", words.Plural(n, "file"), packageJSON, words.Choose(n, "describes", "describe"), words.Choose(n, "was", "were"), s.skipped[0]))
+		s.skipped = slices.Compact(s.skipped)
+		n = len(s.skipped)
+		report.Notes = append(report.Notes, fmt.Sprintf("%s with the name of a package or of its metadata %s no package and %s left aside, the first is %s", words.Plural(n, "file"), words.Choose(n, "is or describes", "are or describe"), words.Choose(n, "was", "were"), s.skipped[0]))
 	}
 	d, err := s.detect(ctx, report)
 	if err != nil {

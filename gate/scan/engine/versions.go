@@ -21,7 +21,7 @@ const stdlib = "stdlib"
 // versionGaps names the packages whose versions could not be compared with an
 // advisory, which Trivy's messages do not: they give the version only. It returns
 // the messages that are about no package of the image.
-func versionGaps(logs []wire.Log, detail *ftypes.ArtifactDetail) (gaps []evidence.Gap, rest []wire.Log) {
+func versionGaps(logs []wire.Log, detail *ftypes.ArtifactDetail) (gaps []wire.Gap, rest []wire.Log) {
 	for _, l := range logs {
 		version, ok := incomparable(l)
 		if !ok {
@@ -34,7 +34,7 @@ func versionGaps(logs []wire.Log, detail *ftypes.ArtifactDetail) (gaps []evidenc
 			for j := range app.Packages {
 				if p := &app.Packages[j]; p.Version == version {
 					found = true
-					gaps = append(gaps, versionGap(app, p))
+					gaps = append(gaps, wire.Gap{Gap: versionGap(app, p)})
 				}
 			}
 		}

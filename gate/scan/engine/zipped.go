@@ -30,25 +30,23 @@ const (
 // zipped reads the packages in an archive that a program loads them from without
 // unpacking it. Trivy does not open these archives, and the image has no other copy of
 // the packages.
-func (l *layer) zipped(e *wire.Entry, c content) error {
-	z, closed, err := openZip(e, c)
-	if err != nil {
-		return l.noArchive(e, c, err)
+func (l *layer) zipped(e *wire.Entry, c content, z *zipFile) error {
+	if z.err != nil {
+		return l.noArchive(e, c, z.err)
 	}
-	defer closed()
 	found := map[ftypes.LangType]ftypes.Packages{}
 	n := 0
-	for _, entry := range z.File {
+	for _, entry := range z.reader.File {
 		read := l.readerOf(entry.Name)
 		if read == nil {
 			continue
 		}
 		if n++; n > maxBundled {
-			l.jarError(e.Name, fmt.Errorf("it holds more than %d packages", maxBundled))
+			l.jarError(e.Name, e.Name, fmt.Errorf("it holds more than %d packages", maxBundled))
 			return nil
 		}
 		data, err := unzip(entry)
-		kind, packages := read(e.Name+"/"+entry.Name, data, err)
+		kind, packages := read(e.Name, e.Name+"/"+entry.Name, data, err)
 		found[kind] = append(found[kind], packages...)
 	}
 	for _, kind := range []ftypes.LangType{ftypes.NodePkg, ftypes.PythonPkg} {
@@ -77,15 +75,15 @@ func (l *layer) noArchive(e *wire.Entry, c content, err error) error {
 			return copyErr
 		}
 	}
-	l.jarError(e.Name, err)
+	l.jarError(e.Name, e.Name, err)
 	return nil
 }
 
 // readerOf returns the reader of a package's metadata in an archive, nil for other files.
-func (l *layer) readerOf(name string) func(file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
+func (l *layer) readerOf(name string) func(in, file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
 	if _, ok := manifest.NPMPlace(name); ok {
-		return func(file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
-			p, ok := l.npmPackage(file, data, err)
+		return func(in, file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
+			p, ok := l.npmPackage(in, file, data, err)
 			if !ok {
 				return ftypes.NodePkg, nil
 			}
@@ -99,13 +97,17 @@ func (l *layer) readerOf(name string) func(file string, data []byte, err error) 
 }
 
 // pythonPackages reads the METADATA of a Python package in an archive.
-func (l *layer) pythonPackages(file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
+func (l *layer) pythonPackages(in, file string, data []byte, err error) (ftypes.LangType, ftypes.Packages) {
 	var read []manifest.Package
 	if err == nil {
 		read, err = manifest.ReadPython(data)
 	}
 	if err != nil {
-		l.jarError(file, err)
+		if manifest.NeedsNoPackage(file) {
+			l.skipped = append(l.skipped, file)
+			return ftypes.PythonPkg, nil
+		}
+		l.jarError(in, file, err)
 		return ftypes.PythonPkg, nil
 	}
 	var out ftypes.Packages
@@ -119,31 +121,37 @@ func (l *layer) pythonPackages(file string, data []byte, err error) (ftypes.Lang
 }
 
 // isJar reports whether a file with another name is a Java archive, or a script with
-// one behind it.
-func isJar(e *wire.Entry, c content, head []byte) bool {
-	if manifest.IsJar(e.Name) || !manifest.IsScript(head) {
-		return !manifest.IsJar(e.Name) && manifest.StartsLikeJar(head)
+// one behind it. z is the file as an archive, nil for one that is opened by its name.
+func isJar(name string, head []byte, z *zipFile) bool {
+	if manifest.IsJar(name) || !manifest.IsScript(head) {
+		return !manifest.IsJar(name) && manifest.StartsLikeJar(head)
 	}
-	z, closed, err := openZip(e, c)
-	if err != nil {
-		return false // zipped finds out why
-	}
-	defer closed()
-	return slices.ContainsFunc(z.File, func(f *zip.File) bool { return manifest.InJar(f.Name) })
+	return z.err == nil && slices.ContainsFunc(z.reader.File, func(f *zip.File) bool { return manifest.InJar(f.Name) })
 }
 
-func openZip(e *wire.Entry, c content) (*zip.Reader, func(), error) {
+// zipFile is a file that is opened as an archive. reader is nil when err is not.
+type zipFile struct {
+	reader *zip.Reader
+	err    error
+	file   io.Closer
+}
+
+func (z *zipFile) close() {
+	if z.file != nil {
+		_ = z.file.Close()
+	}
+}
+
+func openZip(e *wire.Entry, c content) *zipFile {
 	f, err := c.open()
 	if err != nil {
-		return nil, nil, err
+		return &zipFile{err: err}
 	}
-	closed := func() { _ = f.Close() }
 	z, err := zip.NewReader(f, e.Size)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		closed()
-		return nil, nil, err
+	if errors.Is(err, zip.ErrInsecurePath) {
+		err = nil
 	}
-	return z, closed, nil
+	return &zipFile{reader: z, err: err, file: f}
 }
 
 // unzip returns the content of a small file in an archive.

@@ -16,7 +16,7 @@ func InTrivysForm(file string, data []byte) []byte {
 	switch {
 	case strings.HasSuffix(base, ".deps.json"):
 		return bytes.TrimPrefix(data, byteOrderMark) // the host of .NET skips it
-	case base == "installed.json" && bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")):
+	case base == installedJSON && bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")):
 		// Composer 1 wrote the list that is called "packages" since version 2. A text
 		// that is no JSON stays as it is: with something around it, [...],"packages":[]
 		// would become JSON.

@@ -41,6 +41,17 @@ func ReadJarManifest(data []byte) map[string]JarAttribute {
 	return found
 }
 
+// HasMainSection reports whether the main section of a manifest ends in data.
+func HasMainSection(data []byte) bool {
+	for len(data) > 0 {
+		var line []byte
+		if line, data = cutLine(data); len(line) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // cutLine cuts off the first line, which ends in LF, CR or both.
 func cutLine(data []byte) (line, rest []byte) {
 	n := bytes.IndexAny(data, "\r\n")

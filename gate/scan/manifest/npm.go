@@ -115,29 +115,14 @@ func NPMPlace(path string) (name string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	above := dir[:at]
 	name = dir[at+len(modules):]
 	first, rest, scoped := strings.Cut(name, "/")
 	if strings.HasPrefix(first, "@") != scoped || strings.Contains(rest, "/") || strings.HasPrefix(first, ".") {
 		return "", false
 	}
-	if inFixture(above) {
+	inside := path[strings.Index("/"+path, "/"+modules):]
+	if name == "" || InTests(inside) {
 		return "", false
 	}
-	return name, name != ""
-}
-
-// inFixture reports whether the directory is part of the tests of an npm package.
-func inFixture(dir string) bool {
-	_, inside, ok := strings.Cut("/"+dir+"/", "/node_modules/")
-	if !ok {
-		return false
-	}
-	for part := range strings.SplitSeq(inside, "/") {
-		switch part {
-		case "test", "tests", "__tests__", "fixture", "fixtures", "__fixtures__", "test-fixtures", "testdata":
-			return true
-		}
-	}
-	return false
+	return name, true
 }

@@ -22,6 +22,9 @@ func (p Package) check() error {
 // odd reports whether a character is in no name and no version.
 func odd(r rune) bool { return r <= ' ' || r == 0x7f }
 
+// installedJSON is the file in which Composer lists what it has installed.
+const installedJSON = "installed.json"
+
 // ReaderOf returns the reader for a file that Trivy reads otherwise than the
 // program that owns it, nil for other files. (For package.json and for jars there is
 // more to do, see [ReadNPM] and [ReadPomProperties].)
@@ -30,7 +33,7 @@ func ReaderOf(file string) func([]byte) ([]Package, error) {
 	switch {
 	case IsPythonMetadata(file):
 		return ReadPython
-	case base == "installed.json":
+	case base == installedJSON:
 		return ReadComposer
 	case strings.HasSuffix(base, ".gemspec") && strings.Contains(file, "/specifications/"):
 		return ReadGemspec

@@ -13,7 +13,7 @@ import (
 
 // Version is the version of the protocol. Parent and worker are the same binary,
 // so a difference means that another program answered.
-const Version = 4
+const Version = 5
 
 // Open is the first frame of the parent. It is sent once, before the first image.
 type Open struct {
@@ -153,8 +153,8 @@ type Report struct {
 	// that are also known from elsewhere.
 	SBOMsRepeating []string `json:"sbomsRepeating,omitempty"`
 	// Gaps and Notes are what the worker itself has to say.
-	Gaps  []evidence.Gap `json:"gaps,omitempty"`
-	Notes []string       `json:"notes,omitempty"`
+	Gaps  []Gap    `json:"gaps,omitempty"`
+	Notes []string `json:"notes,omitempty"`
 
 	Unattributed []string `json:"unattributed,omitempty"`
 	// BuiltFrom are the programs that say themselves, in the build information of
@@ -191,6 +191,14 @@ type Count struct {
 	IDs []string `json:"ids,omitempty"`
 }
 
+// Gap is a gap that a layer or the image has.
+type Gap struct {
+	evidence.Gap
+	// File is the file of the gap's layer that it is about. The gap goes with the file
+	// when a later layer deletes it. It is "" for a gap about anything else.
+	File string `json:"file,omitempty"`
+}
+
 // Log is one message of Trivy's log.
 type Log struct {
 	Level   string `json:"level"`
@@ -201,6 +209,9 @@ type Log struct {
 	File  string `json:"file,omitempty"`
 	Cause string `json:"cause,omitempty"`
 	Layer string `json:"layer,omitempty"`
+	// Of is the file of the layer that it is certainly about, "" when there is none. In
+	// File there may be a name that the image has chosen.
+	Of string `json:"of,omitempty"`
 }
 
 // EntryType is what kind of thing an Entry is.
