@@ -57,7 +57,7 @@ func allowedImports() map[string][]string {
 		"gate/report/safe":     nil,
 		"gate/report/page":     {"gate/report/safe"},
 		"gate/report":          with("gate/report/safe", "gate/report/page", "policy/plan"),
-		"gate/exploited":       append([]string{"gate/strictjson"}, facts...),
+		"gate/exploited":       append([]string{"gate/strictjson", "gate/layer/inflate"}, facts...),
 		"gate/diff":            append([]string{"policy", "gate/report/safe", "gate/report/page"}, facts...),
 		"gate/ci":              with("gate/report", "gate/report/safe"),
 		"gate/scan/wire":       with("gate/layer"),

@@ -3,6 +3,7 @@
 package input
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func Open(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	if info.Mode().IsRegular() {
-		return &file{ctx, f}, nil
+		return &file{ctx, f, info.Size()}, nil
 	}
 	return &pipe{reader{ctx: ctx, r: f}, f}, nil
 }
@@ -82,7 +83,11 @@ func ReadFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, name, limit)
+	size := int64(0)
+	if regular, ok := f.(*file); ok {
+		size = regular.size
+	}
+	return readAll(f, name, limit, size)
 }
 
 // NewReader returns a reader of r that ends with the context: then its Read
@@ -93,24 +98,27 @@ func NewReader(ctx context.Context, r io.Reader) io.Reader { return &reader{ctx:
 // most limit bytes. When ctx ends, ReadAll returns an [*EndedError], and a Read of
 // r can go on in the background: use it for standard input.
 func ReadAll(ctx context.Context, r io.Reader, name string, limit int64) ([]byte, error) {
-	return readAll(NewReader(ctx, r), name, limit)
+	return readAll(NewReader(ctx, r), name, limit, 0)
 }
 
-func readAll(r io.Reader, name string, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
+// readAll reads what has about that size. Without a size, io.ReadAll would copy a large
+// file several times.
+func readAll(r io.Reader, name string, limit, size int64) ([]byte, error) {
+	data := bytes.NewBuffer(make([]byte, 0, min(size, limit)+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > limit {
+	if int64(data.Len()) > limit {
 		return nil, fmt.Errorf("%s is larger than %s", name, words.BinarySize(limit))
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // file is a regular file.
 type file struct {
-	ctx context.Context
-	f   *os.File
+	ctx  context.Context
+	f    *os.File
+	size int64 // when it was opened
 }
 
 func (f *file) Read(p []byte) (int, error) {
