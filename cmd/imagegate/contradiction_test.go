@@ -25,6 +25,15 @@ func contradictions() map[string]v1.Image {
 	status := func(source string) string {
 		return "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2.13.dfsg-1\nArchitecture: amd64\nMaintainer: a\nSource: " + source + "\n\n"
 	}
+	jar, err := rootfs.Jar("a", "b", "1")
+	if err != nil {
+		panic(err) // zip to memory
+	}
+	archive := jar.Files[0].Body
+	var failing []imagetest.File
+	for i := range 30 {
+		failing = append(failing, text(fmt.Sprintf("a/x%d.egg", i), "PK no egg"), text(fmt.Sprintf("b/specifications/x%d.gemspec", i), ""), text(fmt.Sprintf("c/x%d.deps.json", i), "{"))
+	}
 	return map[string]v1.Image{
 		"two databases of one name, the last is bad":   image(text("lib/apk/db/installed", zlib("1.3.2-r0", "zlib")), text("lib/apk/db/installed", zlib("1.3.1-r2", "zlib"))),
 		"two databases of one name, the first is bad":  image(text("lib/apk/db/installed", zlib("1.3.1-r2", "zlib")), text("lib/apk/db/installed", zlib("1.3.2-r0", "zlib"))),
@@ -42,6 +51,8 @@ func contradictions() map[string]v1.Image {
 			text("b/node_modules/lodash/package.json", `{"name":"lodash","version":"4.17.20","license":"ISC"}`),
 			text("c/lodash-4.17.20.dist-info/METADATA", "Metadata-Version: 2.1\nName: lodash\nVersion: 4.17.20\n"),
 			text("d/lodash-4.17.20.dist-info/METADATA", "Metadata-Version: 2.1\nName: lodash\nVersion: 4.17.20\nLicense: MIT\n")),
+		"many files for which analyzers fail alike":     image(failing...),
+		"a jar whose table points before its beginning": image(imagetest.File{Path: "app/x.jar", Body: archive[40:]}),
 		"files that cannot be read": image(text("a/x.jar", "PK no jar"), text("b/y.jar", "PK no jar"), text("var/lib/rpm/rpmdb.sqlite", "none"),
 			text("c/x-1.dist-info/METADATA", "\xff"), text("etc/apk/repositories", "ftp://x\n"), text("c/node_modules/z/package.json", "{")),
 	}

@@ -175,7 +175,7 @@ func hasArchiveEnd(name string) (bool, error) {
 func (l *layer) jarError(file, name string, err error) {
 	l.gap(file, evidence.Gap{
 		Kind: evidence.GapScannerErrors, Subject: name, Path: name, Package: manifest.PackageAt(name),
-		Detail: "it cannot be read: " + strings.TrimPrefix(err.Error(), "zip: "),
+		Detail: "it cannot be read: " + strings.TrimPrefix(sameWords(err.Error()), "zip: "),
 		Cure:   "replace the file by one that can be read, or delete it",
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -211,9 +212,21 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 // sameWords gives an error of encoding/json/v2 the words that it has in every process.
 // The package chooses between "cannot" and "unable to" once per process, so that no
 // program relies on them (errorModalVerb in its errors.go). Reports of the same image
-// would differ.
+// would differ. The name of a temporary file is another one in every run.
 func sameWords(text string) string {
-	return strings.ReplaceAll(text, "json: unable to ", "json: cannot ")
+	text = strings.ReplaceAll(text, "json: unable to ", "json: cannot ")
+	for dir := os.TempDir() + "/"; ; {
+		before, rest, found := strings.Cut(text, dir)
+		if !found {
+			return text
+		}
+		if end := strings.IndexAny(rest, ": \"'"); end >= 0 {
+			rest = rest[end:]
+		} else {
+			rest = ""
+		}
+		text = before + "a temporary file" + rest
+	}
 }
 
 // maxCause is the length of errors in which the name of a file is looked for.

@@ -199,4 +199,13 @@ func TestLogsOfFilesAlone(t *testing.T) {
 	}
 }
 
+func TestLogHasNoTemporaryNames(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	got := sameWords("readat " + dir + "/trivy-1/file-2: negative offset, open " + dir + "/x")
+	if want := "readat a temporary file: negative offset, open a temporary file"; got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
 func nobody(string) bool { return false }
