@@ -40,10 +40,7 @@ func (e *Error) Error() string {
 
 // String returns "file:line:column", leaving out what is not known.
 func (p Position) String() string {
-	s := p.File
-	if s == "" {
-		s = builtIn
-	}
+	s := cmp.Or(p.File, builtIn)
 	if p.Line > 0 {
 		s = fmt.Sprintf("%s:%d", s, p.Line)
 		if p.Column > 0 {

@@ -87,7 +87,7 @@ func (j *judge) countEarlier() {
 // repository and platform. Evidence of another repository would only say that the
 // finding was not seen there.
 func (j *judge) isOfThisImage(e *evidence.Earlier) bool {
-	if e.Image == nil || e.Image.Scan == nil || !e.Image.Scan.Need.Has(evidence.NeedPackages) || e.Time.IsZero() || e.Time.After(j.now) {
+	if e.Image == nil || e.Image.Scanned(evidence.NeedPackages) == nil || e.Time.IsZero() || e.Time.After(j.now) {
 		return false
 	}
 	if e.Image.Reference.Name == "" || e.Image.Reference.Name != j.img.Reference.Name || e.Image.Platform != j.img.Platform {

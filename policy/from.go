@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,9 +85,7 @@ func (m mark) or(around mark) mark {
 	if m.from.IsZero() {
 		m.from = around.from
 	}
-	if m.control == "" {
-		m.control = around.control
-	}
+	m.control = cmp.Or(m.control, around.control)
 	return m
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,20 @@ func (j *judge) asksFor(id string) bool {
 		return j.need.Has(evidence.NeedJava)
 	}
 	return j.need.Has(evidence.NeedPackages)
+}
+
+// ofPackages is a check that looks at the packages of the scan.
+func ofPackages(rule string, check func(j *judge, sc *evidence.Scan) answer) func(j *judge) answer {
+	return func(j *judge) answer {
+		if !j.asksFor(rule) {
+			return off("no rule of the policy looks at it")
+		}
+		sc, lack := j.scanned(evidence.NeedPackages)
+		if lack != nil {
+			return *lack
+		}
+		return check(j, sc)
+	}
 }
 
 // checkGaps judges the gaps of one kind. At level fail they give no verdict:
@@ -106,10 +121,7 @@ func gapNeed(kind evidence.GapKind) evidence.Need {
 }
 
 func gapLine(g evidence.Gap, kind evidence.GapKind) string {
-	line := g.Detail
-	if line == "" {
-		line = "something could not be seen"
-	}
+	line := cmp.Or(g.Detail, "something could not be seen")
 	if g.Subject != "" {
 		line = g.Subject + ": " + line
 	}
@@ -127,12 +139,7 @@ func gapLine(g evidence.Gap, kind evidence.GapKind) string {
 func impliedGaps(j *judge, kind evidence.GapKind) []evidence.Gap {
 	sc := j.img.Scan
 	named := func(kind evidence.GapKind) bool {
-		for _, g := range sc.Coverage.Gaps {
-			if g.Kind == kind {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(sc.Coverage.Gaps, func(g evidence.Gap) bool { return g.Kind == kind })
 	}
 	var out []evidence.Gap
 	switch kind {
@@ -155,14 +162,7 @@ func impliedGaps(j *judge, kind evidence.GapKind) []evidence.Gap {
 	return out
 }
 
-func checkEndOfLife(j *judge) answer {
-	if !j.asksFor(ruleEndOfLife) {
-		return off("no rule of the policy looks at it")
-	}
-	sc, lack := j.scanned(evidence.NeedPackages)
-	if lack != nil {
-		return *lack
-	}
+func checkEndOfLife(j *judge, sc *evidence.Scan) answer {
 	a := endOfLife(j, sc)
 	if a.result == ResultOff {
 		return a
@@ -199,14 +199,7 @@ func endOfLife(j *judge, sc *evidence.Scan) answer {
 	return a
 }
 
-func checkDatabaseAge(j *judge) answer {
-	if !j.asksFor(ruleDatabaseAge) {
-		return off("no rule of the policy looks at it")
-	}
-	sc, lack := j.scanned(evidence.NeedPackages)
-	if lack != nil {
-		return *lack
-	}
+func checkDatabaseAge(j *judge, sc *evidence.Scan) answer {
 	limit := databaseAgeKey.value(j.s)
 	db := sc.Database
 	if db == nil {
@@ -228,14 +221,7 @@ func checkDatabaseAge(j *judge) answer {
 	return a
 }
 
-func checkUnattributed(j *judge) answer {
-	if !j.asksFor(ruleUnattributed) {
-		return off("no rule of the policy looks at it")
-	}
-	sc, lack := j.scanned(evidence.NeedPackages)
-	if lack != nil {
-		return *lack
-	}
+func checkUnattributed(j *judge, sc *evidence.Scan) answer {
 	n := max(sc.Coverage.UnattributedCount, len(sc.Coverage.Unattributed))
 	found := fmt.Sprintf("%d of %s accounted for by no package, build info or owner", n, words.Plural(max(n, sc.Coverage.Executables), "executable"))
 	if !unattributedKey.of(j.s).set {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,7 +109,7 @@ func (j *judge) exceptLicense(sc *evidence.Scan, l evidence.License) *exception 
 	if len(j.policy.exceptionKinds[exceptLicense]) == 0 {
 		return nil
 	}
-	name := orText(l.Name, unknownLicense)
+	name := cmp.Or(l.Name, unknownLicense)
 	return j.coveringOf(exceptLicense, name+" in "+l.Package, "",
 		func(e *exception) bool {
 			return strings.EqualFold(strings.TrimSpace(e.License), strings.TrimSpace(name))

@@ -187,7 +187,7 @@ func (j *judge) lookedFor(e *exception) bool {
 	case exceptGap:
 		return j.img.Scan != nil && j.img.Scan.Coverage.Gaps != nil
 	}
-	return j.img.Scan != nil && j.img.Scan.Need.Has(need)
+	return j.img.Scanned(need) != nil
 }
 
 func checkExceptionUse(j *judge) answer {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -51,7 +52,7 @@ func (j *judge) badLicenses(sc *evidence.Scan) []string {
 	for _, l := range sc.Licenses {
 		licensed[l.Package] = true
 		if j.judgesLicenseOf(l.Type) && !j.licenseFine(l.Name) && j.exceptLicense(sc, l) == nil {
-			bad = append(bad, strings.TrimSpace(fmt.Sprintf("%s in %s", orText(l.Name, unknownLicense), orText(l.Package, l.Path))))
+			bad = append(bad, strings.TrimSpace(fmt.Sprintf("%s in %s", cmp.Or(l.Name, unknownLicense), cmp.Or(l.Package, l.Path))))
 		}
 	}
 	if licenseAllowKey.of(j.s).set && !j.licenseFine(unknownLicense) {

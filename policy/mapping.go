@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,11 +82,11 @@ func listed[T any](d *decoder, n *yaml.Node, name string, fields []field[T], tar
 
 func mappingOf[T any](d *decoder, n *yaml.Node, name string, fields []field[T], target T, unknown func(key, name string, fields []field[T]) string) map[string]*yaml.Node {
 	seen, meant := map[string]*yaml.Node{}, map[string]bool{}
-	ok := d.entries(n, orPolicy(name), mappingCure(fields), func(k, v *yaml.Node) {
+	ok := d.entries(n, cmp.Or(name, "the policy"), mappingCure(fields), func(k, v *yaml.Node) {
 		f := find(fields, k.Value)
 		if f == nil {
 			meant[words.Nearest(k.Value, keysOf(fields))] = true
-			d.fail(k, unknown(k.Value, name, fields), "unknown key %q in %s", clip(k.Value), orPolicy(name))
+			d.fail(k, unknown(k.Value, name, fields), "unknown key %q in %s", clip(k.Value), cmp.Or(name, "the policy"))
 			return
 		}
 		seen[f.key] = k
@@ -104,7 +105,7 @@ func mappingOf[T any](d *decoder, n *yaml.Node, name string, fields []field[T], 
 	})
 	for _, f := range fields {
 		if ok && f.required && seen[f.key] == nil && !meant[f.key] {
-			d.at(n.Line, n.Column, f.cure, "%s has no %q", orPolicy(name), f.key)
+			d.at(n.Line, n.Column, f.cure, "%s has no %q", cmp.Or(name, "the policy"), f.key)
 		}
 	}
 	return seen
@@ -130,13 +131,6 @@ func keysOf[T any](fields []field[T]) []string {
 // mappingCure shows what a mapping with these keys looks like.
 func mappingCure[T any](fields []field[T]) string {
 	return "write keys and values under it, such as \"" + fields[0].key + ": ...\"; its keys are " + words.And(keysOf(fields))
-}
-
-func orPolicy(name string) string {
-	if name == "" {
-		return "the policy"
-	}
-	return name
 }
 
 // unknownKeyCure names the key that was meant: a misspelt one, or one that

@@ -38,9 +38,9 @@ func TestWhatWasNotCollectedIsMissing(t *testing.T) {
 		"layers":             {vulns, noScanAt, gaps},
 		"packages":           {vulns, noNeed, gaps},
 		"gaps":               {vulns, noGaps, gaps},
-		"gaps, unattributed": {vulns + "\ncoverage: {unattributed: {max: 1}}", noGaps, checkUnattributed},
+		"gaps, unattributed": {vulns + "\ncoverage: {unattributed: {max: 1}}", noGaps, ofPackages(ruleUnattributed, checkUnattributed)},
 		"gaps, bills":        {vulns, noGaps, checkBundledSBOMs},
-		"database":           {vulns, scan(func(s *evidence.Scan) { s.Database = nil }), checkDatabaseAge},
+		"database":           {vulns, scan(func(s *evidence.Scan) { s.Database = nil }), ofPackages(ruleDatabaseAge, checkDatabaseAge)},
 		"config":             {user, noConfigAt, checkUser},
 		"other user":         {user, func(i *evidence.Image) { i.Config.User = "app" }, checkUser},
 		"unresolved user":    {user, spec("app"), checkUser},
@@ -157,7 +157,7 @@ func TestGapMutants(t *testing.T) {
 	if a.message != "cut off" {
 		t.Errorf("%q: what is named is told once", a.message)
 	}
-	if a := checkUnattributed(judgeOf(t, vulns+"\ncoverage: {unattributed: {max: 7}}", func(*evidence.Image) {})); a.allowed != "at most 7" {
+	if a := ofPackages(ruleUnattributed, checkUnattributed)(judgeOf(t, vulns+"\ncoverage: {unattributed: {max: 7}}", func(*evidence.Image) {})); a.allowed != "at most 7" {
 		t.Errorf("allowed %q", a.allowed)
 	}
 }
@@ -184,7 +184,7 @@ func TestEndOfLifeMutants(t *testing.T) {
 
 func TestDatabaseAgeMutants(t *testing.T) {
 	for early, want := range map[time.Duration]Result{clockSkew: ResultPass, clockSkew + time.Nanosecond: ResultUndecided} {
-		a := checkDatabaseAge(judgeOf(t, "vulnerabilities: {max: {high: 0}}", scan(func(s *evidence.Scan) { s.Database.UpdatedAt = noon().Add(early) })))
+		a := ofPackages(ruleDatabaseAge, checkDatabaseAge)(judgeOf(t, "vulnerabilities: {max: {high: 0}}", scan(func(s *evidence.Scan) { s.Database.UpdatedAt = noon().Add(early) })))
 		if a.result != want || (a.cure == "") != (want == ResultPass) {
 			t.Errorf("built %s in the future: %s, cure %q", early, a.result, a.cure)
 		}

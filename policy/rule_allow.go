@@ -6,10 +6,7 @@ import (
 
 const ruleAllow = "reference.allow"
 
-var allowKey = &setting[[]string]{
-	path: ruleAllow, doc: "Registries and repositories that images may come from. Globs on registry/repository.",
-	schema: listOf(textSchema()), read: globs(allowGlob, false), order: shorter(covered),
-}
+var allowKey = globKey(ruleAllow, "Registries and repositories that images may come from. Globs on registry/repository.", allowGlob, false, shorter(covered))
 
 func allowRule() *Rule {
 	return &Rule{

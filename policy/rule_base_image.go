@@ -11,21 +11,10 @@ import (
 const ruleBaseImage = "base-image"
 
 var (
-	baseAllowKey = &setting[[]string]{
-		path: ruleBaseImage + ".allow", doc: "Repositories that the base image may come from. Globs on registry/repository.",
-		schema: listOf(textSchema()), read: globs(allowGlob, false), order: shorter(covered),
-	}
-	basePinKey = &setting[string]{
-		path: ruleBaseImage + ".pin", doc: "Whether the base image must be named by its digest.",
-		schema: enum(pinDigest, wordAny), read: oneOf(pinDigest, wordAny), order: strictest(pinDigest, wordAny), unset: ptrTo(wordAny),
-	}
-	baseMaxAgeKey = &setting[time.Duration]{
-		path: ruleBaseImage + ".max-age", doc: "How long ago the base image may have been built.",
-		schema: durationSchema(), read: someTime, order: smaller[time.Duration],
-	}
+	baseAllowKey  = globKey(ruleBaseImage+".allow", "Repositories that the base image may come from. Globs on registry/repository.", allowGlob, false, shorter(covered))
+	basePinKey    = wordKey(ruleBaseImage+".pin", "Whether the base image must be named by its digest.", pinDigest, wordAny).orElse(wordAny)
+	baseMaxAgeKey = ageKey(ruleBaseImage+".max-age", "How long ago the base image may have been built.")
 )
-
-func ptrTo[T any](v T) *T { return &v }
 
 func baseImageRule() *Rule {
 	return &Rule{

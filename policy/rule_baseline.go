@@ -163,7 +163,7 @@ func (j *judge) baselineProblem() string {
 		return "the baseline ended on " + until.value.Format(time.DateOnly)
 	case b.Image.Platform != j.img.Platform:
 		return "the baseline is of " + b.Image.Platform
-	case b.Image.Scan == nil || !b.Image.Scan.Need.Has(evidence.NeedPackages):
+	case b.Image.Scanned(evidence.NeedPackages) == nil:
 		return "packages of the baseline were not looked at"
 	}
 	return ""

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"gopkg.in/yaml.v3"
+	"slices"
 
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -13,10 +14,7 @@ const (
 
 var (
 	// Above a pinned base, neither another signer nor another repository may be added.
-	baselineByKey = &setting[[]string]{
-		path: ruleBaselineBy, doc: "Signers who may seal evidence that is a baseline.",
-		schema: signerNamesSchema(), read: signerNames, order: shorter(same), unset: &[]string{},
-	}
+	baselineByKey    = signersKey(ruleBaselineBy, "Signers who may seal evidence that is a baseline.", shorter(same)).orElse([]string{})
 	baselineImageKey = &setting[string]{
 		path: ruleBaselineImage, doc: "Of which images sealed evidence may be a baseline. A glob on registry/repository.",
 		schema: textSchema(), read: baselineImage, order: covered, unset: new(string),
@@ -85,10 +83,5 @@ func (d *decoder) checkSealedBaseline(p *Policy, s *settings) {
 
 // SealsBaselines reports whether the policy or an override takes sealed baselines.
 func (p *Policy) SealsBaselines() bool {
-	for _, s := range p.everySettings() {
-		if baselineByKey.of(s).set {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.everySettings(), func(s *settings) bool { return baselineByKey.of(s).set })
 }

@@ -21,11 +21,8 @@ var (
 	endOfLifeKey = &setting[supportEnd]{
 		path: ruleEndOfLife, doc: "The operating system is still supported.", schema: supportEndSchema(), read: (*decoder).supportEnd, order: supportEndAsStrict, unset: &supportEnd{level: levelFail},
 	}
-	bundledKey     = coverageLevel(ruleBundledSBOMs, "The image carries no software bills of materials of its own.", levelWarn, levelFail, levelWarn, levelIgnore)
-	databaseAgeKey = &setting[time.Duration]{
-		path: ruleDatabaseAge, doc: "How old the advisory database may be, by its build date.",
-		schema: durationSchema(), read: someTime, order: smaller[time.Duration], unset: new(maxDatabaseAge),
-	}
+	bundledKey      = wordKey(ruleBundledSBOMs, "The image carries no software bills of materials of its own.", levelFail, levelWarn, levelIgnore).orElse(levelWarn)
+	databaseAgeKey  = ageKey(ruleDatabaseAge, "How old the advisory database may be, by its build date.").orElse(maxDatabaseAge)
 	unattributedKey = &setting[int]{
 		path: ruleUnattributed + ".max", doc: "How many of them are allowed.", schema: numberSchema(),
 		required: true, cure: "write unattributed: {max: 0}", read: (*decoder).count, order: smaller[int],
@@ -33,18 +30,11 @@ var (
 	gapKeys = func() map[evidence.GapKind]*setting[string] {
 		keys := map[evidence.GapKind]*setting[string]{}
 		for _, t := range gapTexts() {
-			keys[t.kind] = coverageLevel(ruleCoverage+string(t.kind), t.title, t.level, levelFail, levelWarn)
+			keys[t.kind] = wordKey(ruleCoverage+string(t.kind), t.title, levelFail, levelWarn).orElse(t.level)
 		}
 		return keys
 	}()
 )
-
-// coverageLevel makes the key of a coverage rule whose value is its level.
-func coverageLevel(id, doc, unset string, levels ...string) *setting[string] {
-	return &setting[string]{
-		path: id, doc: doc, schema: enum(levels...), read: oneOf(levels...), order: strictest(levels...), unset: &unset,
-	}
-}
 
 func coverageSection() section {
 	s := section{name: "coverage", doc: "What the scan must have seen for a verdict."}

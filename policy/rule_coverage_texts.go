@@ -66,7 +66,7 @@ func otherCoverageRules() []*Rule {
 			Settings: "fail (the image is denied) or warn; the last day of support is still supported. With {level: fail, warn-before: 90d} it also warns before the end.", Default: levelFail,
 			Example: "coverage: {end-of-life: warn}\n",
 			keys:    []key{endOfLifeKey},
-			check:   checkEndOfLife,
+			check:   ofPackages(ruleEndOfLife, checkEndOfLife),
 		},
 		{
 			ID: ruleDatabaseAge, Title: "The advisory database is recent.",
@@ -75,7 +75,7 @@ func otherCoverageRules() []*Rule {
 			Settings: "a time such as 36h or 5d, counted from the build date. An older database, one without a date or one from the future gives no verdict.",
 			Default:  "5d", Example: "coverage: {database-max-age: 36h}\n",
 			keys: []key{databaseAgeKey}, NoLevel: "without it there is no verdict, so it has no level",
-			check: checkDatabaseAge,
+			check: ofPackages(ruleDatabaseAge, checkDatabaseAge),
 		},
 		{
 			ID: ruleUnattributed, Title: "Executables are accounted for.",
@@ -84,7 +84,7 @@ func otherCoverageRules() []*Rule {
 			Settings: "max: how many executables without a package, build info or owner are allowed. Above it the image is denied.",
 			Default:  "not limited", Example: "coverage: {unattributed: {max: 0}}\n",
 			keys:  []key{unattributedKey},
-			check: checkUnattributed,
+			check: ofPackages(ruleUnattributed, checkUnattributed),
 		},
 		{
 			ID: ruleBundledSBOMs, Title: "The image carries no software bills of materials of its own.",

@@ -46,21 +46,11 @@ var (
 		schema: object{"type": "array", "minItems": 1, "maxItems": maxDeadlineRows, "items": schemaOf(deadlineFields())}, read: deadlineRows,
 		order: sameDeadlines, unset: &[]deadlineRow{},
 	}
-	deadlinesCeilingKey = &setting[time.Duration]{
-		path: ruleDeadlinesCeiling, doc: "How long after its publication every finding has to be fixed, whatever the rows say.",
-		schema: durationSchema(), read: someTime, order: smaller[time.Duration],
-	}
-	clockKey = &setting[string]{
-		path: ruleDeadlinesClock, doc: "What the time begins with: published, the publication of the advisory, or first-seen, the first run that saw the finding.",
-		schema: enum(clockPublished, clockFirstSeen), read: oneOf(clockPublished, clockFirstSeen),
-		order: strictest(clockPublished, clockFirstSeen), unset: new(clockPublished),
-	}
+	deadlinesCeilingKey = ageKey(ruleDeadlinesCeiling, "How long after its publication every finding has to be fixed, whatever the rows say.")
+	clockKey            = wordKey(ruleDeadlinesClock, "What the time begins with: published, the publication of the advisory, or first-seen, the first run that saw the finding.", clockPublished, clockFirstSeen).orElse(clockPublished)
 	// A signer that a policy above a pinned base adds could seal what it likes.
-	historyByKey = &setting[[]string]{
-		path: ruleHistoryBy, doc: "Signers whose seals on earlier evidence count.",
-		schema: signerNamesSchema(), read: signerNames, order: shorter(same), unset: &[]string{},
-	}
-	exposureKey = &setting[string]{
+	historyByKey = signersKey(ruleHistoryBy, "Signers whose seals on earlier evidence count.", shorter(same)).orElse([]string{})
+	exposureKey  = &setting[string]{
 		path: ruleExposure, doc: "Who can reach what the image runs as: public, or internal. Rows of deadlines ask for it.",
 		schema: enum(exposurePublic, exposureInternal), read: oneOf(exposurePublic, exposureInternal),
 		order: same, unset: new(exposurePublic), // a row can ask for either

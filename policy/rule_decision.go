@@ -12,18 +12,12 @@ import (
 const ruleDecision = "decision"
 
 var (
-	decisionByKey = &setting[[]string]{
-		path: ruleDecision + ".signed-by", doc: "Signers whose decisions count.",
-		schema: signerNamesSchema(), read: signerNames, order: shorter(same), global: true,
-	}
-	verifierKey = &setting[string]{
+	decisionByKey = signersKey(ruleDecision+".signed-by", "Signers whose decisions count.", shorter(same)).ofPolicy()
+	verifierKey   = &setting[string]{
 		path: ruleDecision + ".verifier-id", doc: "The verifier that the decision must name.",
 		schema: textSchema(), read: (*decoder).text, order: order[string](same), global: true,
 	}
-	decisionMaxAgeKey = &setting[time.Duration]{
-		path: ruleDecision + ".max-age", doc: "How old a decision may be.",
-		schema: durationSchema(), read: someTime, order: smaller[time.Duration], global: true,
-	}
+	decisionMaxAgeKey = ageKey(ruleDecision+".max-age", "How old a decision may be.").ofPolicy()
 	decisionPolicyKey = &setting[string]{
 		path: ruleDecision + ".policy", doc: "The digest of the policy that must have decided, over all that applies.",
 		schema: digestSchema(), read: (*decoder).digest, order: order[string](same), global: true,
@@ -34,7 +28,7 @@ var (
 	}
 	insteadKey = &setting[bool]{
 		path: ruleDecision + ".instead-of-scan", doc: "Whether check and promote take a valid decision and do not scan. It has an effect only in a base that --require-base-policy names.",
-		schema: object{"type": "boolean"}, read: (*decoder).toggle, order: func(child, base bool) bool { return !child || base }, unset: ptrTo(false), global: true,
+		schema: object{"type": "boolean"}, read: (*decoder).toggle, order: func(child, base bool) bool { return !child || base }, unset: new(false), global: true,
 	}
 )
 

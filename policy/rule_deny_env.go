@@ -6,10 +6,7 @@ import (
 
 const ruleDenyEnv = "config.deny-env"
 
-var denyEnvKey = &setting[[]string]{
-	path: ruleDenyEnv, doc: "Names of environment variables that the image may not set. Globs.",
-	schema: listOf(textSchema()), read: globs(nameGlob, true), order: longer(sameFold),
-}
+var denyEnvKey = globKey(ruleDenyEnv, "Names of environment variables that the image may not set. Globs.", nameGlob, true, longer(sameFold))
 
 func denyEnvRule() *Rule {
 	return &Rule{

@@ -6,10 +6,7 @@ import (
 
 const ruleDenyTags = "reference.deny-tags"
 
-var denyTagsKey = &setting[[]string]{
-	path: ruleDenyTags, doc: "Tags that may not ship. Globs.",
-	schema: listOf(textSchema()), read: globs(tagGlob, true), order: longer(sameFold),
-}
+var denyTagsKey = globKey(ruleDenyTags, "Tags that may not ship. Globs.", tagGlob, true, longer(sameFold))
 
 func denyTagsRule() *Rule {
 	return &Rule{

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -37,15 +39,8 @@ var (
 		schema: enum(userNonRoot, userNumeric, wordAny), read: oneOf(userNonRoot, userNumeric, wordAny),
 		order: strictest(userNumeric, userNonRoot, wordAny), global: true,
 	}
-	dockerfilePinKey = &setting[string]{
-		path: ruleDockerfilePin, doc: "How exactly a Dockerfile must name the images that it begins with and copies from.",
-		schema: enum(pinDigest, pinVersion, pinTag, wordAny), read: oneOf(pinDigest, pinVersion, pinTag, wordAny),
-		order: strictest(pinDigest, pinVersion, pinTag, wordAny), global: true,
-	}
-	dockerfileImagesKey = &setting[string]{
-		path: ruleDockerfileImages, doc: "Whether the images that a Dockerfile names are judged like all others, or only their names.",
-		schema: enum(imagesJudge, imagesName), read: oneOf(imagesJudge, imagesName), order: strictest(imagesJudge, imagesName), global: true,
-	}
+	dockerfilePinKey    = wordKey(ruleDockerfilePin, "How exactly a Dockerfile must name the images that it begins with and copies from.", pinDigest, pinVersion, pinTag, wordAny).ofPolicy()
+	dockerfileImagesKey = wordKey(ruleDockerfileImages, "Whether the images that a Dockerfile names are judged like all others, or only their names.", imagesJudge, imagesName).ofPolicy()
 )
 
 func dockerfileNamesRule() *Rule {
@@ -118,7 +113,7 @@ func (j *releaseJudge) known(u evidence.ImageUse) bool {
 	if u.Ref != "" && u.Name != "" {
 		return true
 	}
-	j.undecided(spot{at: u.At, cure: "give the ARG a default, name the image, or judge one build: --build-arg NAME=VALUE"}, "the name of an image is not known: %s", orText(u.Problem, "its name is missing"))
+	j.undecided(spot{at: u.At, cure: "give the ARG a default, name the image, or judge one build: --build-arg NAME=VALUE"}, "the name of an image is not known: %s", cmp.Or(u.Problem, "its name is missing"))
 	return false
 }
 
@@ -302,10 +297,6 @@ func (j *releaseJudge) checkDockerfilePorts() {
 
 // asksDockerfiles reports whether the policy asks anything of Dockerfiles.
 func (p *Policy) asksDockerfiles() bool {
-	for _, id := range []string{ruleDockerfilePin, ruleDockerfileUser, ruleDockerfileImages, ruleAllow, ruleDenyTags, ruleWorkloadPorts} {
-		if r := p.lang.lookup(id); r.active(&p.base) {
-			return true
-		}
-	}
-	return false
+	asking := []string{ruleDockerfilePin, ruleDockerfileUser, ruleDockerfileImages, ruleAllow, ruleDenyTags, ruleWorkloadPorts}
+	return slices.ContainsFunc(asking, func(id string) bool { return p.lang.lookup(id).active(&p.base) })
 }

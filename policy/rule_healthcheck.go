@@ -2,10 +2,7 @@ package policy
 
 const ruleHealthcheck = "config.require-healthcheck"
 
-var healthcheckKey = &setting[bool]{
-	path: ruleHealthcheck, doc: "Whether a HEALTHCHECK must be set.",
-	schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter,
-}
+var healthcheckKey = switchKey(ruleHealthcheck, "Whether a HEALTHCHECK must be set.")
 
 func healthcheckRule() *Rule {
 	return &Rule{

@@ -5,22 +5,13 @@ import "github.com/imagegate/imagegate/policy/evidence"
 const ruleLicenses = "licenses"
 
 var (
-	licenseDenyKey = &setting[[]string]{
-		path: "licenses.deny", doc: "Licences that may not ship: SPDX ids, globs allowed.",
-		schema: listOf(textSchema()), read: globs(nameGlob, true), order: longer(sameFold),
-	}
-	licenseAllowKey = &setting[[]string]{
-		path: "licenses.allow", doc: "The only licences that may ship. List unknown to allow packages without a known licence.",
-		schema: listOf(textSchema()), read: globs(nameGlob, true), order: shorter(sameFold),
-	}
+	licenseDenyKey  = globKey("licenses.deny", "Licences that may not ship: SPDX ids, globs allowed.", nameGlob, true, longer(sameFold))
+	licenseAllowKey = globKey("licenses.allow", "The only licences that may ship. List unknown to allow packages without a known licence.", nameGlob, true, shorter(sameFold))
 	licenseTypesKey = &setting[[]string]{
 		path: "licenses.types", doc: "Packages whose licences are judged: os, library, or Trivy's names for package types.",
 		schema: listOf(enum(packageTypes()...)), read: wordList(packageTypes()), order: judgesAll, unset: new([]string{typeOS, typeLibrary}),
 	}
-	licenseLevelKey = &setting[string]{
-		path: "licenses.level", doc: "What a licence that may not ship does.",
-		schema: enum(levelFail, levelWarn), read: oneOf(levelFail, levelWarn), order: strictest(levelFail, levelWarn), unset: new(levelFail),
-	}
+	licenseLevelKey = wordKey("licenses.level", "What a licence that may not ship does.", levelFail, levelWarn).orElse(levelFail)
 )
 
 func licenseSection() section {

@@ -8,10 +8,7 @@ import (
 
 const ruleMaxAge = "config.max-age"
 
-var maxAgeKey = &setting[time.Duration]{
-	path: ruleMaxAge, doc: "How long ago the image may have been built.",
-	schema: durationSchema(), read: someTime, order: smaller[time.Duration],
-}
+var maxAgeKey = ageKey(ruleMaxAge, "How long ago the image may have been built.")
 
 func maxAgeRule() *Rule {
 	return &Rule{

@@ -15,11 +15,7 @@ const (
 	wordAny    = "any"
 )
 
-var pinKey = &setting[string]{
-	path: rulePin, doc: "How exactly the reference must name the image.",
-	schema: enum(pinDigest, pinVersion, wordAny), read: oneOf(pinDigest, pinVersion, wordAny),
-	order: strictest(pinDigest, pinVersion, wordAny),
-}
+var pinKey = wordKey(rulePin, "How exactly the reference must name the image.", pinDigest, pinVersion, wordAny)
 
 func pinRule() *Rule {
 	return &Rule{

@@ -27,20 +27,11 @@ const (
 // promoted to, and not about the image itself.
 func IsPromotionRule(id string) bool { return strings.HasPrefix(id, promotePrefix) }
 
-var promoteToKey = &setting[[]string]{
-	path: rulePromoteTo, doc: "Repositories that imagegate promote may copy to. Globs on registry/repository.",
-	schema: listOf(textSchema()), read: globs(allowGlob, false), order: shorter(covered),
-}
+var promoteToKey = globKey(rulePromoteTo, "Repositories that imagegate promote may copy to. Globs on registry/repository.", allowGlob, false, shorter(covered))
 
-var fixedTagsKey = &setting[[]string]{
-	path: ruleFixedTags, doc: "Tags of targets that never name another digest. Globs.",
-	schema: listOf(textSchema()), read: globs(tagGlob, true), order: longer(sameFold),
-}
+var fixedTagsKey = globKey(ruleFixedTags, "Tags of targets that never name another digest. Globs.", tagGlob, true, longer(sameFold))
 
-var movingTagsKey = &setting[[]string]{
-	path: ruleMovingTags, doc: "Tags of targets that go forwards only. Globs.",
-	schema: listOf(textSchema()), read: globs(tagGlob, true), order: longer(sameFold),
-}
+var movingTagsKey = globKey(ruleMovingTags, "Tags of targets that go forwards only. Globs.", tagGlob, true, longer(sameFold))
 
 func promoteSection() section {
 	return section{name: "promote", doc: "Where imagegate promote may copy an image, and which tags it may set there.", rules: []*Rule{

@@ -11,22 +11,10 @@ import (
 const ruleProvenance = "provenance"
 
 var (
-	provenanceByKey = &setting[[]string]{
-		path: ruleProvenance + ".signed-by", doc: "Signers of whom one must have signed the provenance.",
-		schema: signerNamesSchema(), read: signerNames, order: shorter(same),
-	}
-	builtByKey = &setting[[]string]{
-		path: ruleProvenance + ".builders", doc: "Builders that may have built the image. Globs on the whole id.",
-		schema: listOf(textSchema()), read: globs(builderGlob, false), order: shorter(coveredURI),
-	}
-	builtFromKey = &setting[[]string]{
-		path: ruleProvenance + ".sources", doc: "Repositories that the image may be built from, such as github.com/acme/**. Globs.",
-		schema: listOf(textSchema()), read: globs(sourceGlob, false), order: shorter(covered),
-	}
-	builtAtKey = &setting[[]string]{
-		path: ruleProvenance + ".refs", doc: "Git refs that the image may be built from, such as refs/tags/v*. Globs.",
-		schema: listOf(textSchema()), read: globs(refGlob, false), order: shorter(covered),
-	}
+	provenanceByKey = signersKey(ruleProvenance+".signed-by", "Signers of whom one must have signed the provenance.", shorter(same))
+	builtByKey      = globKey(ruleProvenance+".builders", "Builders that may have built the image. Globs on the whole id.", builderGlob, false, shorter(coveredURI))
+	builtFromKey    = globKey(ruleProvenance+".sources", "Repositories that the image may be built from, such as github.com/acme/**. Globs.", sourceGlob, false, shorter(covered))
+	builtAtKey      = globKey(ruleProvenance+".refs", "Git refs that the image may be built from, such as refs/tags/v*. Globs.", refGlob, false, shorter(covered))
 )
 
 func provenanceRule() *Rule {

@@ -36,7 +36,7 @@ var secretMaxKey = &setting[secretLimit]{
 var secretPathsKey = &setting[string]{
 	path: ruleSecretPaths, doc: "The files in which secrets are looked for.",
 	schema: enum(pathsApplication, pathsAll), read: oneOf(pathsAll, pathsApplication), order: strictest(pathsAll, pathsApplication),
-	unset: ptrTo(pathsApplication),
+	unset: new(pathsApplication),
 }
 
 // secretsAnywhere reports whether secrets are looked for in every file.

@@ -7,10 +7,7 @@ import (
 
 const ruleSignatures = "signatures.require"
 
-var signaturesKey = &setting[[]string]{
-	path: ruleSignatures, doc: "Signers that must have signed the image: all of them.",
-	schema: signerNamesSchema(), read: signerNames, order: longer(same),
-}
+var signaturesKey = signersKey(ruleSignatures, "Signers that must have signed the image: all of them.", longer(same))
 
 func signaturesSection() section {
 	return section{name: "signatures", doc: "Who must have signed the image.", rules: []*Rule{{

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -69,8 +70,8 @@ func userAnswer(j *judge) answer {
 	case numeric && number == 0:
 		return failing("runs as root: USER %q is uid 0", c.User)
 	}
-	sc := j.img.Scan
-	if sc == nil || !sc.Need.Has(evidence.NeedUser) || sc.User == nil {
+	sc := j.img.Scanned(evidence.NeedUser)
+	if sc == nil || sc.User == nil {
 		return unresolvedUser(c.User, user, group)
 	}
 	u := sc.User
@@ -81,7 +82,7 @@ func userAnswer(j *judge) answer {
 		return answer{message: unresolvable(c.User, u.Problem),
 			cure: "write the user as a number: USER 10001"}
 	case *u.UID == 0:
-		return failing("runs as root: USER %q is uid 0 (%s)", c.User, orText(u.Via, "resolved in the image"))
+		return failing("runs as root: USER %q is uid 0 (%s)", c.User, cmp.Or(u.Via, "resolved in the image"))
 	case *u.UID < 0 || *u.UID > maxUID || numeric && *u.UID != number:
 		return answer{message: fmt.Sprintf("USER %q resolves to %d, which is no user", c.User, *u.UID), cure: "write the user as a number: USER 10001"}
 	case userKey.value(j.s) == userNumeric && !(u.Numeric && digitsOnly.MatchString(user)):
@@ -115,18 +116,11 @@ func atoi(s string) (int64, bool) {
 	return int64(n), err == nil
 }
 
-func orText(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 // unresolvable says why a USER has no uid. The collector's own sentence is kept
 // when it is about the USER already.
 func unresolvable(user, problem string) string {
 	if strings.HasPrefix(problem, "USER ") {
 		return problem
 	}
-	return fmt.Sprintf("USER %q cannot be resolved: %s", user, orText(problem, "no reason is given"))
+	return fmt.Sprintf("USER %q cannot be resolved: %s", user, cmp.Or(problem, "no reason is given"))
 }

@@ -32,15 +32,9 @@ var (
 		path: ruleVEX, doc: "VEX documents, each with its hash or to be signed.", schema: vexFilesSchema(), brief: true,
 		order: keepsVEXFiles, unset: &vexFiles{},
 	}
-	vexAgeKey = &setting[time.Duration]{
-		path: ruleVEXAge, doc: "How old a statement may be.",
-		schema: durationSchema(), read: someTime, order: smaller[time.Duration], unset: new(90 * words.Day),
-	}
-	vexSignedByKey = &setting[[]string]{
-		path: ruleVEXSignedBy, doc: "Signers of whom one must have signed each document.",
-		schema: signerNamesSchema(), read: signerNames, order: shorter(same),
-	}
-	vexNeverKey = neverFrom(ruleVEXNever+".severity", "The severity from which on no statement counts.")
+	vexAgeKey      = ageKey(ruleVEXAge, "How old a statement may be.").orElse(90 * words.Day)
+	vexSignedByKey = signersKey(ruleVEXSignedBy, "Signers of whom one must have signed each document.", shorter(same))
+	vexNeverKey    = neverFrom(ruleVEXNever+".severity", "The severity from which on no statement counts.")
 )
 
 // vexFilesKeyed reads the key. Its reader refers to the language, which has the key: as

@@ -32,12 +32,8 @@ var (
 		path: ruleUnfixed, doc: "What findings without a fix do: fail like any other, warn, or ignore; one word, or words by severity and by status.",
 		schema: unfixedSchema(), read: (*decoder).unfixed, order: unfixedAsStrict, unset: &unfixedLevels{all: levelFail},
 	}
-	distroOwnedKey = &setting[string]{
-		path: ruleDistroOwned, doc: "What findings in language packages do that the distribution installed: fail like any other, warn, or ignore.",
-		schema: enum(levelFail, levelWarn, levelIgnore), read: oneOf(levelFail, levelWarn, levelIgnore),
-		order: strictest(levelFail, levelWarn, levelIgnore), unset: new(levelWarn),
-	}
-	graceKey = perSeverity(ruleGrace, "How long after its publication a finding does not block yet.",
+	distroOwnedKey = wordKey(ruleDistroOwned, "What findings in language packages do that the distribution installed: fail like any other, warn, or ignore.", levelFail, levelWarn, levelIgnore).orElse(levelWarn)
+	graceKey       = perSeverity(ruleGrace, "How long after its publication a finding does not block yet.",
 		durationSchema(), anyTime, smaller[time.Duration], new(time.Duration))
 	typesKey = &setting[[]string]{
 		path: ruleTypes, doc: "Packages to judge: os, library, or Trivy's names for package types.",

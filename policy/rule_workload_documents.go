@@ -145,7 +145,7 @@ func (j *releaseJudge) checkUnknown(o *evidence.Object) {
 		return
 	}
 	at := spot{workload: o.ID(), at: o.At, cure: unknownCure(o)}
-	j.misses(at, "the kind %s of %s is not known: %s", o.Kind, o.APIVersion, orText(o.Why, "it may run images"))
+	j.misses(at, "the kind %s of %s is not known: %s", o.Kind, o.APIVersion, cmp.Or(o.Why, "it may run images"))
 }
 
 // unknownCure says what to do about an object of an unknown kind.
@@ -177,12 +177,12 @@ func (j *releaseJudge) checkUse(u evidence.ImageUse) {
 	}
 	if u.Ref == "" && u.Image == "" && isService(u.Workload) {
 		at.cure = unnamedCure(u.Workload, u.ImageName)
-		j.misses(at, "names no image: %s", orText(u.Problem, "it is only built"))
+		j.misses(at, "names no image: %s", cmp.Or(u.Problem, "it is only built"))
 		return
 	}
 	if u.Ref == "" {
 		at.cure = unnamedCure(u.Workload, u.ImageName)
-		j.misses(at, "the image %q cannot be judged: %s", clip(u.Image), orText(u.Problem, "its name is not known"))
+		j.misses(at, "the image %q cannot be judged: %s", clip(u.Image), cmp.Or(u.Problem, "its name is not known"))
 		return
 	}
 	images := j.images[u.Ref]

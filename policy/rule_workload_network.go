@@ -15,11 +15,7 @@ const (
 	networkIngress     = "ingress"
 )
 
-var networkPolicyKey = &setting[string]{
-	path: ruleNetworkPolicy, doc: "What a NetworkPolicy must deny by default for every pod: default-deny (both directions), ingress, any.",
-	schema: enum(networkDefaultDeny, networkIngress, wordAny), read: oneOf(networkDefaultDeny, networkIngress, wordAny),
-	order: strictest(networkDefaultDeny, networkIngress, wordAny), global: true,
-}
+var networkPolicyKey = wordKey(ruleNetworkPolicy, "What a NetworkPolicy must deny by default for every pod: default-deny (both directions), ingress, any.", networkDefaultDeny, networkIngress, wordAny).ofPolicy()
 
 func networkPolicyRule() *Rule {
 	return &Rule{

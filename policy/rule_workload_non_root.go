@@ -4,10 +4,7 @@ import "github.com/imagegate/imagegate/policy/evidence"
 
 const ruleRunAsNonRoot = "workload.run-as-non-root"
 
-var runAsNonRootKey = &setting[bool]{
-	path: ruleRunAsNonRoot, doc: "Whether every container must run as a user that is not root.",
-	schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter, global: true,
-}
+var runAsNonRootKey = switchKey(ruleRunAsNonRoot, "Whether every container must run as a user that is not root.").ofPolicy()
 
 func runAsNonRootRule() *Rule {
 	return &Rule{
@@ -35,7 +32,7 @@ func (j *releaseJudge) checkNonRoot(w *evidence.Workload, c *evidence.Container)
 	if isService(w) {
 		cure = serviceUserCure
 	}
-	if mayBeWindows(w) && !j.windowsUsers(w, c) {
+	if mayBeWindows(w) && !j.eachOnWindows(w, c, j.checkWindowsUser) {
 		return
 	}
 	if uid, at, ok := declaredUser(w, c); ok {

@@ -3,6 +3,7 @@ package policy
 import (
 	"github.com/imagegate/imagegate/policy/evidence"
 	"github.com/imagegate/imagegate/policy/words"
+	"slices"
 )
 
 const ruleWorkloadPorts = "workload.deny-ports"
@@ -30,12 +31,7 @@ func (j *releaseJudge) deniedPort(from, to int, protocol string) bool {
 		return false
 	}
 	p := portRange{from: from, to: max(from, to), protocol: protocol}
-	for _, d := range workloadPortsKey.value(j.s) {
-		if p.overlaps(d) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(workloadPortsKey.value(j.s), p.overlaps)
 }
 
 func (j *releaseJudge) allowedPorts() string {

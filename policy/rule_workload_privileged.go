@@ -8,10 +8,7 @@ import (
 
 const ruleDenyPrivileged = "workload.deny-privileged"
 
-var denyPrivilegedKey = &setting[bool]{
-	path: ruleDenyPrivileged, doc: "Whether privileged containers are refused, and what comes close to them.",
-	schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter, global: true,
-}
+var denyPrivilegedKey = switchKey(ruleDenyPrivileged, "Whether privileged containers are refused, and what comes close to them.").ofPolicy()
 
 func denyPrivilegedRule() *Rule {
 	return &Rule{

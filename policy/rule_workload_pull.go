@@ -11,10 +11,7 @@ const rulePullPolicy = "workload.pull-policy"
 // pullAlways asks that a tag is pulled again whenever a container starts.
 const pullAlways = "always"
 
-var pullPolicyKey = &setting[string]{
-	path: rulePullPolicy, doc: "Whether images that are named by a tag must be pulled whenever a container starts.",
-	schema: enum(pullAlways, wordAny), read: oneOf(pullAlways, wordAny), order: strictest(pullAlways, wordAny), global: true,
-}
+var pullPolicyKey = wordKey(rulePullPolicy, "Whether images that are named by a tag must be pulled whenever a container starts.", pullAlways, wordAny).ofPolicy()
 
 func pullPolicyRule() *Rule {
 	return &Rule{

@@ -10,10 +10,7 @@ import (
 
 const ruleReadOnlyRoot = "workload.read-only-root"
 
-var readOnlyRootKey = &setting[bool]{
-	path: ruleReadOnlyRoot, doc: "Whether the root file system of every container must be read-only.",
-	schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter, global: true,
-}
+var readOnlyRootKey = switchKey(ruleReadOnlyRoot, "Whether the root file system of every container must be read-only.").ofPolicy()
 
 func readOnlyRootRule() *Rule {
 	return &Rule{

@@ -4,10 +4,7 @@ import "github.com/imagegate/imagegate/policy/evidence"
 
 const ruleStarts = "workload.starts"
 
-var startsKey = &setting[bool]{
-	path: ruleStarts, doc: "Whether the kubelet must accept the user of every container.",
-	schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter, global: true,
-}
+var startsKey = switchKey(ruleStarts, "Whether the kubelet must accept the user of every container.").ofPolicy()
 
 func startsRule() *Rule {
 	return &Rule{
@@ -35,7 +32,7 @@ func checkStarts(j *releaseJudge, w *evidence.Workload) answer {
 
 func (j *releaseJudge) checkStart(w *evidence.Workload, c *evidence.Container) {
 	sc := w.Effective(c)
-	if sc.RunAsNonRoot == nil || !*sc.RunAsNonRoot || mayBeWindows(w) && !j.windowsStarts(w, c) {
+	if sc.RunAsNonRoot == nil || !*sc.RunAsNonRoot || mayBeWindows(w) && !j.eachOnWindows(w, c, j.checkWindowsStart) {
 		return
 	}
 	if uid, at, ok := declaredUser(w, c); ok {

@@ -38,6 +38,44 @@ type setting[V any] struct {
 	join func(base, by option[V]) option[V]
 }
 
+// wordKey is a key whose value is one of several words, of which the strictest comes
+// first.
+func wordKey(path, doc string, values ...string) *setting[string] {
+	return &setting[string]{path: path, doc: doc, schema: enum(values...), read: oneOf(values...), order: strictest(values...)}
+}
+
+// switchKey is a key that is true where something is asked for.
+func switchKey(path, doc string) *setting[bool] {
+	return &setting[bool]{path: path, doc: doc, schema: object{"type": "boolean"}, read: (*decoder).toggle, order: trueIsStricter}
+}
+
+// globKey is a key whose value is a list of globs of one kind.
+func globKey(path, doc string, kind globKind, fold bool, order order[[]string]) *setting[[]string] {
+	return &setting[[]string]{path: path, doc: doc, schema: listOf(textSchema()), read: globs(kind, fold), order: order}
+}
+
+// ageKey is a key whose value is a time; a shorter one is stricter.
+func ageKey(path, doc string) *setting[time.Duration] {
+	return &setting[time.Duration]{path: path, doc: doc, schema: durationSchema(), read: someTime, order: smaller[time.Duration]}
+}
+
+// signersKey is a key whose value is names of signers of trust.
+func signersKey(path, doc string, order order[[]string]) *setting[[]string] {
+	return &setting[[]string]{path: path, doc: doc, schema: signerNamesSchema(), read: signerNames, order: order}
+}
+
+// ofPolicy is the key as one for a whole policy, see global.
+func (k *setting[V]) ofPolicy() *setting[V] {
+	k.global = true
+	return k
+}
+
+// orElse is the key with the value that applies when no policy sets it.
+func (k *setting[V]) orElse(unset V) *setting[V] {
+	k.unset = &unset
+	return k
+}
+
 // key is a key of the policy language that a rule owns: a [setting], or one of
 // the mappings that hold a setting for each severity or each rule.
 type key interface {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -41,19 +42,14 @@ func (u unfixedLevels) level(sev evidence.Severity, status string) string {
 			return levelFail
 		}
 	}
-	if status == "" {
-		status = "unknown"
-	}
+	status = cmp.Or(status, "unknown")
 	switch by := u.status[status]; {
 	case word == "":
 		word = by
 	case by != "" && slices.Index(unfixedWords(), by) < slices.Index(unfixedWords(), word):
 		word = by
 	}
-	if word == "" {
-		return levelFail
-	}
-	return word
+	return cmp.Or(word, levelFail)
 }
 
 // String returns the word for all, for the text of a value that is not set.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -122,10 +123,7 @@ func readVEXFiles(d *decoder, n *yaml.Node, name string) (vexFiles, bool) {
 		if f == nil {
 			return nil, false
 		}
-		key := f.sha256
-		if key == "" {
-			key = "path " + f.path
-		}
+		key := cmp.Or(f.sha256, "path "+f.path)
 		if slices.Contains(seen, key) {
 			d.fail(c, "keep one", "%s names a document that is in the list already", item)
 		}

@@ -26,17 +26,6 @@ func windowsName(user string) string {
 	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(user)), `user manager\`)
 }
 
-// windowsUsers judges the users of a container that may run on Windows by the images that
-// run there, and reports whether there are others.
-func (j *releaseJudge) windowsUsers(w *evidence.Workload, c *evidence.Container) (others bool) {
-	return j.eachOnWindows(w, c, j.checkWindowsUser)
-}
-
-// windowsStarts is windowsUsers for the question whether the container starts.
-func (j *releaseJudge) windowsStarts(w *evidence.Workload, c *evidence.Container) (others bool) {
-	return j.eachOnWindows(w, c, j.checkWindowsStart)
-}
-
 // eachOnWindows calls check for the images of a container that run on Windows, and
 // reports whether it has one that runs on Linux.
 func (j *releaseJudge) eachOnWindows(w *evidence.Workload, c *evidence.Container, check func(*evidence.Workload, *evidence.Container, *evidence.Image)) (others bool) {

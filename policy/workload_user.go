@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,19 +26,18 @@ func userOf(img *evidence.Image) imageUser {
 	if img.Config == nil {
 		return imageUser{problem: noConfig, lacking: true}
 	}
-	var found *evidence.User
-	if img.Scan != nil && img.Scan.Need.Has(evidence.NeedUser) {
-		found = img.Scan.User
+	if s := img.Scanned(evidence.NeedUser); s != nil {
+		return userBy(img.Config.User, s.User)
 	}
-	return userBy(img.Config.User, found)
+	return userBy(img.Config.User, nil)
 }
 
 // userNamed returns a user that a service gives to a container of an image.
 func userNamed(img *evidence.Image, spec string) imageUser {
 	var found *evidence.User
-	if img.Scan != nil && img.Scan.Need.Has(evidence.NeedUser) {
-		if i := slices.IndexFunc(img.Scan.Users, func(u evidence.User) bool { return u.Spec == spec }); i >= 0 {
-			found = &img.Scan.Users[i]
+	if s := img.Scanned(evidence.NeedUser); s != nil {
+		if i := slices.IndexFunc(s.Users, func(u evidence.User) bool { return u.Spec == spec }); i >= 0 {
+			found = &s.Users[i]
 		}
 	}
 	return userBy(spec, found)
@@ -93,7 +93,7 @@ func (j *releaseJudge) imagesOf(w *evidence.Workload, c *evidence.Container) ([]
 	at := spot{container: c.Name, at: c.Image.At}
 	if c.Image.Ref == "" {
 		at.cure = unnamedCure(w, &c.Image)
-		j.misses(at, "has no image that can be judged: %s", orText(c.Image.Problem, "its name is not known"))
+		j.misses(at, "has no image that can be judged: %s", cmp.Or(c.Image.Problem, "its name is not known"))
 		return nil, false
 	}
 	all := j.images[c.Image.Ref]

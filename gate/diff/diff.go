@@ -260,7 +260,7 @@ func notesOf(old, now *evidence.Image) []string {
 		name string
 		img  *evidence.Image
 	}{{"old", old}, {"new", now}} {
-		if sc := side.img.Scan; sc == nil || !sc.Need.Has(evidence.NeedPackages) {
+		if side.img.Scanned(evidence.NeedPackages) == nil {
 			notes = append(notes, "packages of the "+side.name+" image were not looked at, so no findings can be compared")
 		}
 	}

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -51,7 +52,7 @@ func textPair(b *strings.Builder, p *Pair) {
 	textList(b, "Packages", len(p.Packages), func(i int) string { return packageLine(&p.Packages[i], safe.Terminal) })
 	textList(b, "Config", len(p.Config), func(i int) string {
 		c := &p.Config[i]
-		return fmt.Sprintf("%s: %s -> %s", safe.Terminal(c.What), orNone(safe.Terminal(c.Old)), orNone(safe.Terminal(c.New)))
+		return fmt.Sprintf("%s: %s -> %s", safe.Terminal(c.What), cmp.Or(safe.Terminal(c.Old), "none"), cmp.Or(safe.Terminal(c.New), "none"))
 	})
 	b.WriteString("\n")
 }
@@ -166,13 +167,6 @@ func bySeverity(list []Finding) string {
 		parts = append(parts, fmt.Sprintf("%d of another severity", rest))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
 
 // shout is a verdict as people read it.

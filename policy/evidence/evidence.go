@@ -86,6 +86,14 @@ func (i *Image) ID() string { return cmp.Or(i.Digest, i.ImageID) }
 // an image without a digest.
 func (i *Image) RootDigest() string { return cmp.Or(i.IndexDigest, i.Digest) }
 
+// Scanned returns the scan if it looked for all of need, and nil otherwise.
+func (i *Image) Scanned(need Need) *Scan {
+	if i.Scan != nil && i.Scan.Need.Has(need) {
+		return i.Scan
+	}
+	return nil
+}
+
 // Reference is the image's name as it was asked for, and its parts.
 type Reference struct {
 	Asked  string `json:"asked"`  // exactly what the user wrote

@@ -1,5 +1,7 @@
 package evidence
 
+import "cmp"
+
 // Workload is one pod template of a manifest, or one service of a Compose file.
 type Workload struct {
 	Object
@@ -128,15 +130,11 @@ func (w *Workload) Effective(c *Container) Security {
 	if own.HostProcess == nil {
 		own.HostProcess = pod.HostProcess
 	}
-	if own.RunAsUserName == "" {
-		own.RunAsUserName = pod.RunAsUserName
-	}
+	own.RunAsUserName = cmp.Or(own.RunAsUserName, pod.RunAsUserName)
 	if own.Seccomp == "" {
 		own.Seccomp = pod.Seccomp
 	}
-	if own.AppArmor == "" {
-		own.AppArmor = pod.AppArmor
-	}
+	own.AppArmor = cmp.Or(own.AppArmor, pod.AppArmor)
 	return own
 }
 

@@ -77,18 +77,10 @@ func (f *Facts) ResolveName(name string) (any, bool) {
 // Parent implements cel.Activation.
 func (f *Facts) Parent() cel.Activation { return nil }
 
-// scanned returns the scan, if it looked for all of need.
-func (f *Facts) scanned(need evidence.Need) *evidence.Scan {
-	if s := f.image.Scan; s != nil && s.Need.Has(need) {
-		return s
-	}
-	return nil
-}
-
 // found makes the value of a variable that is a list of the scan.
 func found[T any](need evidence.Need, typ *cel.Type, list func(*evidence.Scan) []T) func(*Facts) (any, bool) {
 	return func(f *Facts) (any, bool) {
-		s := f.scanned(need)
+		s := f.image.Scanned(need)
 		if s == nil {
 			return nil, false
 		}
@@ -122,7 +114,7 @@ func part[T any](typ *cel.Type, get func(*Facts) *T) func(*Facts) (any, bool) {
 // ofScan is [part] for a part of the scan.
 func ofScan[T any](need evidence.Need, typ *cel.Type, get func(*evidence.Scan) *T) func(*Facts) (any, bool) {
 	return part(typ, func(f *Facts) *T {
-		if s := f.scanned(need); s != nil {
+		if s := f.image.Scanned(need); s != nil {
 			return get(s)
 		}
 		return nil
@@ -134,7 +126,7 @@ func ofScan[T any](need evidence.Need, typ *cel.Type, get func(*evidence.Scan) *
 // ask for that: has(os.family).
 func maybe[T any](typ *cel.Type, get func(*evidence.Scan) *T) func(*Facts) (any, bool) {
 	return func(f *Facts) (any, bool) {
-		s := f.scanned(evidence.NeedPackages)
+		s := f.image.Scanned(evidence.NeedPackages)
 		if s == nil {
 			return nil, false
 		}
@@ -158,7 +150,7 @@ func variables() []variable {
 		{"licenses", "the licences of packages", cel.ListType(licenseType), evidence.NeedLicenses, found(evidence.NeedLicenses, licenseType, func(s *evidence.Scan) []evidence.License { return s.Licenses })},
 		{"files", "files whose mode or attributes give rights", filesType, evidence.NeedFiles, ofScan(evidence.NeedFiles, filesType, func(s *evidence.Scan) *evidence.Files { return s.Files })},
 		{"gaps", "what the scan could not see", cel.ListType(gapType), packages, func(f *Facts) (any, bool) {
-			s := f.scanned(packages)
+			s := f.image.Scanned(packages)
 			if s == nil || s.Coverage.Gaps == nil {
 				return nil, false
 			}

@@ -5,6 +5,7 @@
 package ignorefile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -109,8 +110,7 @@ func (im *importer) check(e *entry) {
 		return
 	}
 	_, err = policy.Parse(im.file, append([]byte(probe), doc...))
-	var wrong *policy.Error
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*policy.Error](err); ok {
 		for _, d := range wrong.Diagnostics {
 			im.fail(e.pos, d.Msg, d.Cure)
 		}
@@ -147,9 +147,7 @@ func (im *importer) lines(src string) {
 
 func (im *importer) line(pos policy.Position, text, reason, owner string) {
 	text, comment, _ := strings.Cut(text, "#")
-	if reason == "" {
-		reason = strings.TrimSpace(comment)
-	}
+	reason = cmp.Or(reason, strings.TrimSpace(comment))
 	fields := strings.Fields(text)
 	e := &entry{pos: pos, ID: fields[0], Reason: reason, Owner: owner}
 	for _, field := range fields[1:] {

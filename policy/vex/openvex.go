@@ -1,6 +1,7 @@
 package vex
 
 import (
+	"cmp"
 	"encoding/json/jsontext"
 	"fmt"
 	"slices"
@@ -123,9 +124,7 @@ func statement(at string, in *jsonStatement, made time.Time) (*Statement, error)
 		return nil, fmt.Errorf("%s/justification is %q, which is no justification of OpenVEX", at, clip(in.Justification))
 	}
 	out.Why = in.Justification
-	if out.Why == "" {
-		out.Why = strings.TrimSpace(in.ImpactStatement)
-	}
+	out.Why = cmp.Or(out.Why, strings.TrimSpace(in.ImpactStatement))
 	if out.Status == NotAffected && out.Why == "" {
 		return nil, fmt.Errorf("%s is not_affected, and has neither justification nor impact_statement", at)
 	}
