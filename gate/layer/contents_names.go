@@ -12,13 +12,13 @@ const maxName = 64 << 10
 
 // names reads the text, and checks that each name is one that Read could have
 // handed over: the merge relies on it.
-func (d *decoder) names(c *Contents) error {
-	text, err := d.string()
-	if err != nil {
-		return err
-	}
+func (d *decoder) names(c *Contents) {
+	text := d.string()
 	if len(text) > maxText {
-		return errName
+		d.fail(errName)
+	}
+	if d.err != nil {
+		return
 	}
 	text = strings.Clone(text) // not to hold on to the records
 	c.text, d.rest = text, strings.Clone(d.rest)
@@ -26,24 +26,25 @@ func (d *decoder) names(c *Contents) error {
 	for i := range c.records {
 		r := &c.records[i]
 		if uint64(r.rest)+uint64(r.link) > uint64(len(text)) {
-			return errName
+			d.fail(errName)
+			return
 		}
 		rest, link := text[:r.rest], text[r.rest:r.rest+r.link]
 		text = text[r.rest+r.link:]
 		if !at.follow(rest, int(r.shared)) || !at.fits(r.kind) || r.kind == Hardlink && !isClean(link) {
-			return errName
+			d.fail(errName)
+			return
 		}
 		if r.kind != File {
 			continue
 		}
 		if r.class = paths.classify(string(at.name)); r.class == classNone && !r.program.compiled() && r.twin != 0 {
-			return errRecord
+			d.fail(errRecord)
 		}
 	}
 	if text != "" {
-		return errName
+		d.fail(errName)
 	}
-	return nil
 }
 
 // lastName is the name of the record before.

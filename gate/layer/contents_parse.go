@@ -29,47 +29,60 @@ var (
 	errOrder  = errors.New("a list is not in order")
 )
 
-// decoder reads a binary form; strings that it returns are part of rest.
-type decoder struct{ rest string }
+// decoder reads a binary form. After the first error it takes nothing more and
+// returns zeros, so that only what allocates by a number has to look at err. Strings
+// that it returns are part of rest.
+type decoder struct {
+	rest string
+	err  error
+}
+
+// fail notes an error, if it is the first.
+func (d *decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
 
 func (d *decoder) contents() (*Contents, error) {
 	if !strings.HasPrefix(d.rest, codecMagic) {
 		return nil, errors.New("it does not begin like a recorded layer")
 	}
 	d.rest = d.rest[len(codecMagic):]
-	version, err := d.number(math.MaxInt64)
-	if err != nil {
-		return nil, err
-	}
-	if version != ContentsVersion {
+	if version := d.number(math.MaxInt64); d.err == nil && version != ContentsVersion {
 		return nil, fmt.Errorf("it has the version %d, not %d", version, ContentsVersion)
 	}
 	c := &Contents{}
-	for _, part := range []func(*Contents) error{d.stats, d.records, d.names, d.findings, d.remarks, d.marks} {
-		if err := part(c); err != nil {
-			return nil, err
+	for _, part := range []func(*Contents){d.stats, d.records, d.names, d.findings, d.remarks, d.marks} {
+		if d.err == nil {
+			part(c)
 		}
 	}
 	if d.rest != "" {
-		return nil, errors.New("more follows than belongs to it")
+		d.fail(errors.New("more follows than belongs to it"))
 	}
-	return c, nil
+	return c, d.err
 }
 
-func (d *decoder) byte(limit byte) (byte, error) {
+func (d *decoder) byte(limit byte) byte {
 	if d.rest == "" {
-		return 0, errCutOff
+		d.fail(errCutOff)
+	} else if d.rest[0] > limit {
+		d.fail(errRecord)
+	}
+	if d.err != nil {
+		return 0
 	}
 	b := d.rest[0]
-	if b > limit {
-		return 0, errRecord
-	}
 	d.rest = d.rest[1:]
-	return b, nil
+	return b
 }
 
 // number reads a varint up to limit.
-func (d *decoder) number(limit uint64) (uint64, error) {
+func (d *decoder) number(limit uint64) uint64 {
+	if d.err != nil {
+		return 0
+	}
 	var n uint64
 	for i := 0; i < len(d.rest) && i < 10; i++ {
 		b := d.rest[i]
@@ -77,207 +90,189 @@ func (d *decoder) number(limit uint64) (uint64, error) {
 			continue
 		}
 		if b == 0 && i > 0 || i == 9 && b > 1 || n > limit {
-			return 0, errNumber
+			d.err = errNumber
+			return 0
 		}
 		d.rest = d.rest[i+1:]
-		return n, nil
+		return n
 	}
+	d.err = errCutOff
 	if len(d.rest) >= 10 {
-		return 0, errNumber
+		d.err = errNumber
 	}
-	return 0, errCutOff
+	return 0
 }
 
 // count reads how many things follow that take at least size bytes each.
-func (d *decoder) count(size int) (int, error) {
-	n, err := d.number(math.MaxInt64)
-	if err == nil && n > uint64(len(d.rest)/size) {
-		err = errCutOff
+func (d *decoder) count(size int) int {
+	n := d.number(math.MaxInt64)
+	if n > uint64(len(d.rest)/size) {
+		d.fail(errCutOff)
+		return 0
 	}
-	return int(n), err
+	return int(n)
 }
 
-func (d *decoder) string() (string, error) {
-	n, err := d.count(1)
-	if err != nil {
-		return "", err
+// length reads the length of a part of a name, or another number that must not be
+// less than least.
+func (d *decoder) length(least uint64) uint32 {
+	n := d.number(math.MaxUint32)
+	if n < least {
+		d.fail(errNumber)
 	}
+	return uint32(n)
+}
+
+func (d *decoder) string() string {
+	n := d.count(1)
 	s := d.rest[:n]
 	d.rest = d.rest[n:]
-	return s, nil
+	return s
 }
 
 // list reads strings, which are nil when there are none.
-func (d *decoder) list() ([]string, error) {
-	n, err := d.count(1)
-	if err != nil || n == 0 {
-		return nil, err
+func (d *decoder) list() []string {
+	n := d.count(1)
+	if n == 0 {
+		return nil
 	}
 	list := make([]string, n)
 	for i := range list {
-		if list[i], err = d.string(); err != nil {
-			return nil, err
-		}
+		list[i] = d.string()
 	}
-	return list, nil
+	return list
 }
 
 // set reads strings that are sorted and all different.
-func (d *decoder) set() ([]string, error) {
-	list, err := d.list()
+func (d *decoder) set() []string {
+	list := d.list()
 	for i := 1; i < len(list); i++ {
 		if list[i-1] >= list[i] {
-			return nil, errOrder
+			d.fail(errOrder)
 		}
 	}
-	return list, err
+	return list
 }
 
-func (d *decoder) problem() (string, error) {
-	s, err := d.string()
-	if err == nil && !printable(s) {
-		err = errName
+func (d *decoder) problem() string {
+	s := d.string()
+	if !printable(s) {
+		d.fail(errName)
 	}
-	return s, err
+	return s
 }
 
-func (d *decoder) stats(c *Contents) error {
-	compression, err := d.byte(byte(len(compressions()) - 1))
-	if err != nil {
-		return err
-	}
-	chunked, err := d.byte(1)
-	if err != nil {
-		return err
-	}
-	var n [3]uint64
-	for i := range n {
-		if n[i], err = d.number(math.MaxInt64); err != nil {
-			return err
-		}
-	}
-	if n[2] > math.MaxInt32 {
-		return errNumber
-	}
+func (d *decoder) stats(c *Contents) {
 	c.stats = Stats{
-		Compression: compressions()[compression], ChunkedTOC: chunked == 1,
-		Compressed: int64(n[0]), Uncompressed: int64(n[1]), Entries: int(n[2]),
+		Compression: compressions()[d.byte(byte(len(compressions())-1))], ChunkedTOC: d.byte(1) == 1,
+		Compressed: int64(d.number(math.MaxInt64)), Uncompressed: int64(d.number(math.MaxInt64)), Entries: int(d.number(math.MaxInt32)),
 	}
-	return nil
+}
+
+// records reads the records; their names come later.
+func (d *decoder) records(c *Contents) {
+	n := d.count(minRecord)
+	if n > c.stats.Entries {
+		d.fail(errRecord) // or the entries would not be accounted for
+	}
+	if n == 0 || d.err != nil {
+		return
+	}
+	c.records = make([]record, n)
+	twins := uint32(0)
+	for i := range c.records {
+		r := &c.records[i]
+		if d.record(r); r.twin > twins+1 {
+			d.fail(errOrder)
+		}
+		if d.err != nil {
+			return
+		}
+		twins = max(twins, r.twin)
+	}
+}
+
+func (d *decoder) record(r *record) {
+	head := d.byte(0xff)
+	r.kind = Type(head & kindMask)
+	if r.kind < File || r.kind > Fifo || r.kind != File && head&(hasSize|hasProgram|hasTwin) != 0 ||
+		(r.kind == Symlink || r.kind == Hardlink) != (head&hasLink != 0) {
+		d.fail(errRecord)
+	}
+	r.shared, r.rest = d.length(0), d.length(0)
+	if head&hasLink != 0 {
+		r.link = d.length(1)
+	}
+	if head&hasSize != 0 {
+		if r.size = int64(d.number(math.MaxInt64)); r.size == 0 {
+			d.fail(errNumber)
+		}
+	}
+	if head&hasProgram != 0 {
+		if r.program = programType(d.byte(byte(programScriptArchive))); r.program == 0 {
+			d.fail(errRecord)
+		}
+	}
+	if head&hasTwin != 0 {
+		r.twin = d.length(1)
+	}
 }
 
 // findings reads one for each record that has one.
-func (d *decoder) findings(c *Contents) error {
+func (d *decoder) findings(c *Contents) {
 	for i := range c.records {
-		f := newFinding(c.records[i].class)
-		if f == nil {
-			continue
+		if f := newFinding(c.records[i].class); f != nil && d.err == nil {
+			d.finding(f)
+			c.findings = append(c.findings, f)
 		}
-		if err := d.finding(f); err != nil {
-			return err
-		}
-		c.findings = append(c.findings, f)
 	}
-	return nil
 }
 
-func (d *decoder) finding(f finding) error {
-	problem, err := d.problem()
-	if err != nil {
-		return err
-	}
+func (d *decoder) finding(f finding) {
+	problem := d.problem()
 	switch f := f.(type) {
 	case *textFacts:
 		f.problem = problem
-		err = d.smallText(f)
+		if text := d.string(); problem == "" {
+			f.text = []byte(text)
+		} else if text != "" {
+			d.fail(errRecord)
+		}
 	case *listFacts:
-		f.problem = problem
-		f.paths, err = d.list()
+		f.problem, f.paths = problem, d.list()
 	case *tocFacts:
 		f.problem = problem
 	case *databaseFacts:
 		f.problem = problem
-		err = d.database(f)
+		d.database(f)
 	}
-	return err
 }
 
-func (d *decoder) smallText(f *textFacts) error {
-	text, err := d.string()
-	switch {
-	case err != nil:
-		return err
-	case f.problem == "":
-		f.text = []byte(text)
-	case text != "":
-		return errRecord
-	}
-	return nil
-}
-
-func (d *decoder) database(f *databaseFacts) error {
-	n, err := d.number(math.MaxInt32)
-	if err != nil {
-		return err
-	}
-	f.count = int(n)
-	if f.ids, err = d.set(); err != nil {
-		return err
-	}
+func (d *decoder) database(f *databaseFacts) {
+	f.count, f.ids = int(d.number(math.MaxInt32)), d.set()
 	if f.kind != TypeRPM && f.count != len(f.ids) {
-		return errRecord
+		d.fail(errRecord)
 	}
-	if err := d.packages(f); err != nil {
-		return err
+	if n := d.count(2); n > 0 {
+		f.packages = make([]pkg, n)
 	}
-	if f.absent, err = d.set(); err != nil {
-		return err
-	}
-	f.provides, err = d.set()
-	return err
-}
-
-func (d *decoder) packages(f *databaseFacts) error {
-	n, err := d.count(2)
-	if err != nil || n == 0 {
-		return err
-	}
-	f.packages = make([]pkg, n)
 	for i := range f.packages {
-		p := &f.packages[i]
-		if p.name, err = d.string(); err != nil {
-			return err
-		}
-		if p.files, err = d.list(); err != nil {
-			return err
-		}
-		if i > 0 && f.packages[i-1].name >= p.name {
-			return errOrder
+		f.packages[i] = pkg{name: d.string(), files: d.list()}
+		if i > 0 && f.packages[i-1].name >= f.packages[i].name {
+			d.fail(errOrder)
 		}
 	}
-	return nil
+	f.absent, f.provides = d.set(), d.set()
 }
 
-func (d *decoder) remarks(c *Contents) error {
-	n, err := d.count(2)
-	if err != nil {
-		return err
-	}
+func (d *decoder) remarks(c *Contents) {
 	at := uint64(0)
-	for range n {
-		step, err := d.number(math.MaxUint32)
-		if err != nil {
-			return err
+	for range d.count(2) {
+		if at += d.number(math.MaxUint32); at >= uint64(len(c.records)) {
+			d.fail(errOrder)
+			return
 		}
-		if at += step; at >= uint64(len(c.records)) {
-			return errOrder
-		}
-		detail, err := d.problem()
-		if err != nil {
-			return err
-		}
-		c.remarks = append(c.remarks, remark{uint32(at), detail})
+		c.remarks = append(c.remarks, remark{uint32(at), d.problem()})
 	}
 	c.remarks = slices.Clip(c.remarks)
-	return nil
 }

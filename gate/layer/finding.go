@@ -1,5 +1,7 @@
 package layer
 
+import "cmp"
+
 // finding holds the facts of a deciding file. It is immutable, because the trees
 // of several images share it.
 type finding interface {
@@ -87,9 +89,7 @@ func (f *databaseFacts) cost() int64 {
 
 func (f *databaseFacts) forgotten() finding {
 	d := &databaseFacts{kind: f.kind, count: f.count, problem: f.problem}
-	if d.problem == "" {
-		d.problem = problemPackages
-	}
+	d.problem = cmp.Or(d.problem, problemPackages)
 	return d
 }
 

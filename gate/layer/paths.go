@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -158,12 +159,7 @@ func isJar(base string) bool {
 
 // isSBOM knows the names under which Trivy accepts a bill of materials.
 func isSBOM(base string) bool {
-	for _, suffix := range []string{".spdx", ".spdx.json", ".cdx", ".cdx.json"} {
-		if strings.HasSuffix(base, suffix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{".spdx", ".spdx.json", ".cdx", ".cdx.json"}, func(suffix string) bool { return strings.HasSuffix(base, suffix) })
 }
 
 func baseOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

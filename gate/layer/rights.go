@@ -139,45 +139,31 @@ func (w *encoder) marks(marks []mark) {
 	}
 }
 
-func (d *decoder) marks(c *Contents) error {
-	n, err := d.count(2)
-	if err != nil {
-		return err
-	}
+func (d *decoder) marks(c *Contents) {
 	at := uint64(0)
-	for i := range n {
-		step, err := d.number(math.MaxUint32)
-		if err != nil {
-			return err
-		}
+	for i := range d.count(2) {
+		step := d.number(math.MaxUint32)
 		if at += step; at >= uint64(len(c.records)) || i > 0 && step == 0 {
-			return errOrder
+			d.fail(errOrder)
+			return
 		}
-		m, err := d.mark(c.records[at].kind)
-		if err != nil {
-			return err
-		}
+		m := d.mark(c.records[at].kind)
 		m.record = uint32(at)
 		c.marks = append(c.marks, m)
 	}
 	c.marks = slices.Clip(c.marks)
-	return nil
 }
 
 // mark reads the rights of an entry, which must be ones that its kind can have.
-func (d *decoder) mark(kind Type) (m mark, err error) {
-	b, err := d.byte(byte(allRights))
-	if err != nil {
-		return m, err
-	}
-	m.rights = rights(b)
+func (d *decoder) mark(kind Type) (m mark) {
+	m.rights = rights(d.byte(byte(allRights)))
 	switch {
 	case m.rights == 0, kind == Dir && m.rights != rightWrite, kind != Dir && kind != File && kind != Hardlink:
-		return m, errRecord
+		d.fail(errRecord)
 	case m.rights&rightCapability != 0:
-		m.caps, err = d.number(math.MaxUint64)
+		m.caps = d.number(math.MaxUint64)
 	}
-	return m, err
+	return m
 }
 
 // nextMark takes the mark of the entry, if it has one.
