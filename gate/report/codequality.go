@@ -37,58 +37,65 @@ func codeQualityFormat() Format {
 	}
 }
 
-func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
-	issues := []qualityIssue{}
-	ids := &identity{}
-	for i := range run.Results {
-		issues = append(issues, qualityIssues(&run.Results[i], o, ids)...)
-	}
-	if len(run.Results) == 0 && run.Release == nil {
-		issues = append(issues, qualityIssues(&gate.Result{}, o, ids)...)
-	}
-	issues = append(issues, releaseQuality(run, o, ids)...)
-	for _, remark := range remarksOf(run) {
-		issues = append(issues, qualityIssue{
-			Description: remark, Check: "remark", Severity: "info",
-			Fingerprint: strings.ReplaceAll(ids.fingerprint("remark", remark), ":", "-"),
-			Location:    qualityLocation{Path: "imagegate", Lines: qualityLines{1}},
-		})
-	}
-	return encodeJSON(issues)
+// qualityReport collects the issues.
+type qualityReport struct {
+	o      Options
+	ids    identity
+	issues []qualityIssue
 }
 
-func qualityIssues(r *gate.Result, o Options, ids *identity) []qualityIssue {
-	img := imageOf(r)
-	var issues []qualityIssue
-	add := func(check, level, text string, at policy.Position, parts ...string) {
-		file, line := positionOf(at, o)
-		if file == "" {
-			file, line = imagePath(img, ""), 1
-		}
-		issues = append(issues, qualityIssue{
-			Description: clip(safe.Terminal(text), 2000), Check: token(check), Severity: level,
-			Fingerprint: strings.ReplaceAll(ids.fingerprint(parts...), ":", "-"),
-			Location:    qualityLocation{Path: file, Lines: qualityLines{line}},
-		})
+// add adds an issue at a place in a file, or else in the image. parts make its
+// fingerprint.
+func (q *qualityReport) add(img image, check, level, text string, at policy.Position, parts ...string) {
+	file, line := positionOf(at, q.o)
+	if file == "" {
+		file, line = imagePath(img, ""), 1
 	}
+	q.addAt(file, line, check, level, text, parts...)
+}
+
+func (q *qualityReport) addAt(file string, line int, check, level, text string, parts ...string) {
+	q.issues = append(q.issues, qualityIssue{
+		Description: clip(safe.Terminal(text), 2000), Check: token(check), Severity: level,
+		Fingerprint: strings.ReplaceAll(q.ids.fingerprint(parts...), ":", "-"),
+		Location:    qualityLocation{Path: file, Lines: qualityLines{line}},
+	})
+}
+
+func renderCodeQuality(run *gate.Run, o Options) ([]byte, error) {
+	q := &qualityReport{o: o, issues: []qualityIssue{}}
+	for i := range run.Results {
+		q.result(&run.Results[i])
+	}
+	if len(run.Results) == 0 && run.Release == nil {
+		q.result(&gate.Result{})
+	}
+	q.release(run)
+	for _, remark := range remarksOf(run) {
+		q.addAt("imagegate", 1, "remark", "info", remark, "remark", remark)
+	}
+	return encodeJSON(q.issues)
+}
+
+func (q *qualityReport) result(r *gate.Result) {
+	img := imageOf(r)
 	if r.Decision() == policy.Undecided && len(stopping(r)) == 0 {
 		text := noImage
 		if f := failureOf(r); f != nil {
 			text = strings.TrimSpace(img.label() + ": no verdict while " + phaseText(f.phase) + ": " + f.line() + " " + f.hint)
 		}
-		add(noVerdictRule, "blocker", text, policy.Position{}, img.name, img.platform, noVerdictRule)
+		q.add(img, noVerdictRule, "blocker", text, policy.Position{}, img.name, img.platform, noVerdictRule)
 	}
 	for _, rule := range stopping(r) {
-		add(rule.Rule, ruleQuality(rule.Result), img.label()+": "+rule.Rule+": "+rule.Message, rule.Position, img.name, img.platform, rule.Rule)
+		q.add(img, rule.Rule, ruleQuality(rule.Result), img.label()+": "+rule.Rule+": "+rule.Message, rule.Position, img.name, img.platform, rule.Rule)
 	}
 	for _, f := range ofClass(findingsOf(r), policy.ClassBlocking) {
 		at := policy.Position{}
 		if rule := ruleOf(r, f.Rule); rule != nil {
 			at = rule.Position
 		}
-		add(cmp.Or(f.Rule, "vulnerability"), findingQuality(f.Severity), img.label()+": "+findingLine(f), at, findingParts(img, f)...)
+		q.add(img, cmp.Or(f.Rule, "vulnerability"), findingQuality(f.Severity), img.label()+": "+findingLine(f), at, findingParts(img, f)...)
 	}
-	return issues
 }
 
 func ruleQuality(r policy.Result) string {

@@ -25,10 +25,7 @@ func releaseAnnotations(run *gate.Run, o Options, add func(on string, a annotati
 		add("", annotation{level: "error", title: "imagegate: no verdict", text: failureText(f)})
 	}
 	for _, x := range objections(run.Release) {
-		a := annotation{level: "error", title: "imagegate: " + x.rule.Rule + ": " + x.problem.Result.String()}
-		if x.problem.Result == policy.ResultWarn {
-			a.level = "warning"
-		}
+		a := annotationOf(x.rule.Rule, x.problem.Result)
 		at := ""
 		if a.file, a.line = positionOf(x.position(), o); a.file == "" {
 			at = x.at()
@@ -38,31 +35,15 @@ func releaseAnnotations(run *gate.Run, o Options, add func(on string, a annotati
 	}
 }
 
-// releaseQuality are the issues of Code Quality about documents.
-func releaseQuality(run *gate.Run, o Options, ids *identity) []qualityIssue {
-	var issues []qualityIssue
-	add := func(check, level, text string, at policy.Position, parts ...string) {
-		file, line := positionOf(at, o)
-		if file == "" {
-			file, line = imagePath(releaseSubject(), ""), 1
-		}
-		issues = append(issues, qualityIssue{
-			Description: clip(safe.Terminal(text), 2000), Check: token(check), Severity: level,
-			Fingerprint: strings.ReplaceAll(ids.fingerprint(parts...), ":", "-"),
-			Location:    qualityLocation{Path: file, Lines: qualityLines{line}},
-		})
-	}
+// release adds the issues about documents.
+func (q *qualityReport) release(run *gate.Run) {
 	if f := releaseFailure(run.Release); f != nil {
-		add(noVerdictRule, "blocker", "the documents: no verdict: "+f.line()+" "+f.hint, policy.Position{}, releaseName, noVerdictRule)
+		q.add(releaseSubject(), noVerdictRule, "blocker", "the documents: no verdict: "+f.line()+" "+f.hint, policy.Position{}, releaseName, noVerdictRule)
 	}
 	for _, x := range objections(run.Release) {
-		text := x.rule.Rule + ": " + x.line()
-		if cure := x.cure(); cure != "" {
-			text += "; to pass: " + cure
-		}
-		add(x.rule.Rule, ruleQuality(x.problem.Result), text, x.position(), releaseName, x.rule.Rule, x.workload, x.problem.Container, x.problem.Message)
+		text := x.rule.Rule + ": " + x.line() + prefixed("; to pass: ", x.cure())
+		q.add(releaseSubject(), x.rule.Rule, ruleQuality(x.problem.Result), text, x.position(), releaseName, x.rule.Rule, x.workload, x.problem.Container, x.problem.Message)
 	}
-	return issues
 }
 
 // releaseMessages are the messages of GitLab's container scanning about documents:
@@ -143,22 +124,12 @@ func (s *junitSuite) releaseCases(workload string, rules []policy.RuleResult) {
 		if rule.Result == policy.ResultOff {
 			continue
 		}
-		c := junitCase{Class: rulesClass, Name: token(strings.TrimSpace(rule.Rule + " " + workload)), Time: "0"}
 		var lines []string
 		all := objectionsOf(workload, rule)
 		for k := range all {
 			lines = append(lines, all[k].text(), labelled("at", all[k].at()), labelled("to pass", all[k].cure()))
 		}
-		lines = append(lines, labelled("policy", place(rule.Position)))
-		switch rule.Result {
-		case policy.ResultFail:
-			c.Failure = note("fail", rule.Message, lines...)
-		case policy.ResultUndecided:
-			c.Error = note("undecided", rule.Message, lines...)
-		case policy.ResultWarn:
-			s.Out += safe.Terminal("warning: "+rule.Rule+": "+rule.Message) + "\n"
-		}
-		s.Cases = append(s.Cases, c)
+		s.addRule(strings.TrimSpace(rule.Rule+" "+workload), *rule, append(lines, labelled("policy", place(rule.Position))))
 	}
 }
 

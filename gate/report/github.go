@@ -118,12 +118,18 @@ func failureText(f *failure) string {
 	return paragraph(append(lines, labelled("to do", f.hint))...)
 }
 
-// ruleAnnotation points at the line of the policy that was not met.
-func ruleAnnotation(r *gate.Result, rule policy.RuleResult, o Options) annotation {
-	a := annotation{level: "error", title: "imagegate: " + rule.Rule + ": " + rule.Result.String()}
-	if rule.Result == policy.ResultWarn {
+// annotationOf is an annotation about what a rule has answered.
+func annotationOf(rule string, r policy.Result) annotation {
+	a := annotation{level: "error", title: "imagegate: " + rule + ": " + r.String()}
+	if r == policy.ResultWarn {
 		a.level = "warning"
 	}
+	return a
+}
+
+// ruleAnnotation points at the line of the policy that was not met.
+func ruleAnnotation(r *gate.Result, rule policy.RuleResult, o Options) annotation {
+	a := annotationOf(rule.Rule, rule.Result)
 	a.file, a.line = positionOf(rule.Position, o)
 	lines := []string{rule.Message, labelled("allowed", rule.Allowed), labelled("to pass", rule.Cure)}
 	if worst := worstFindings(r, rule.Rule); len(worst) > 0 {

@@ -143,27 +143,29 @@ func paragraph(lines ...string) string {
 
 // labelled returns "label: text", and "" without a text.
 func labelled(label, text string) string {
-	if text == "" {
-		return ""
-	}
-	return label + ": " + text
+	return prefixed(label+": ", text)
 }
 
 // addRules adds a case for every rule that was asked for.
 func (s *junitSuite) addRules(r *gate.Result) {
 	for _, rule := range rulesOf(r, policy.ResultFail, policy.ResultUndecided, policy.ResultWarn, policy.ResultPass) {
-		c := junitCase{Class: rulesClass, Name: token(rule.Rule), Time: "0"}
-		switch rule.Result {
-		case policy.ResultFail:
-			c.Failure = note("fail", rule.Message, ruleText(rule)...)
-		case policy.ResultUndecided:
-			c.Error = note("undecided", rule.Message, ruleText(rule)...)
-		case policy.ResultWarn:
-			// JUnit has no warnings; the case passes and the suite tells.
-			s.Out += safe.Terminal("warning: "+rule.Rule+": "+rule.Message) + "\n"
-		}
-		s.Cases = append(s.Cases, c)
+		s.addRule(rule.Rule, rule, ruleText(rule))
 	}
+}
+
+// addRule adds the case of a rule. lines tell about one that is not met.
+func (s *junitSuite) addRule(name string, rule policy.RuleResult, lines []string) {
+	c := junitCase{Class: rulesClass, Name: token(name), Time: "0"}
+	switch rule.Result {
+	case policy.ResultFail:
+		c.Failure = note("fail", rule.Message, lines...)
+	case policy.ResultUndecided:
+		c.Error = note("undecided", rule.Message, lines...)
+	case policy.ResultWarn:
+		// JUnit has no warnings; the case passes and the suite tells.
+		s.Out += safe.Terminal("warning: "+rule.Rule+": "+rule.Message) + "\n"
+	}
+	s.Cases = append(s.Cases, c)
 }
 
 func ruleText(r policy.RuleResult) []string {

@@ -37,9 +37,7 @@ func imageOf(r *gate.Result) image {
 		if e.Reference.Name != "" {
 			img.name = e.Reference.Name
 		}
-		if img.ref == "" {
-			img.ref = e.Reference.Asked
-		}
+		img.ref = cmp.Or(img.ref, e.Reference.Asked)
 	}
 	return img
 }
