@@ -12,30 +12,22 @@ const debianRelease = "12.5"
 // debian is a root file system: the packages with their files, documents,
 // translations and lists, filled up to a packed size.
 func debian(packages []debPackage, arch string, packed int64) content {
-	return func(w *layerWriter) error {
-		if err := debianBase(w); err != nil {
-			return err
-		}
+	return func(w *layerWriter) {
+		debianBase(w)
 		var status strings.Builder
 		for i, p := range packages {
 			upTo := packed * int64(i+1) / int64(len(packages)+1)
-			if err := debianPackage(w, p, upTo); err != nil {
-				return err
-			}
+			debianPackage(w, p, upTo)
 			status.WriteString(stanza(p, arch))
 		}
-		return w.text("var/lib/dpkg/status", status.String())
+		w.text("var/lib/dpkg/status", status.String())
 	}
 }
 
-func debianBase(w *layerWriter) error {
+func debianBase(w *layerWriter) {
 	for _, dir := range []string{"bin", "lib", "lib64", "sbin"} {
-		if err := w.dir("usr/" + dir); err != nil {
-			return err
-		}
-		if err := w.link(dir, "usr/"+dir); err != nil {
-			return err
-		}
+		w.dir("usr/" + dir)
+		w.link(dir, "usr/"+dir)
 	}
 	for name, body := range orderedFiles(
 		"etc/debian_version", debianRelease+"\n",
@@ -44,11 +36,9 @@ func debianBase(w *layerWriter) error {
 		"etc/group", "root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\napp:x:65532:\n",
 		"etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm bookworm-updates\nComponents: main\n",
 	) {
-		if err := w.text(name, body); err != nil {
-			return err
-		}
+		w.text(name, body)
 	}
-	return w.link("etc/os-release", "../usr/lib/os-release")
+	w.link("etc/os-release", "../usr/lib/os-release")
 }
 
 // orderedFiles yields names and bodies in the order written: a map would give
@@ -65,28 +55,22 @@ func orderedFiles(pairs ...string) func(yield func(string, string) bool) {
 
 // debianPackage writes files of one package until the layer has the packed size
 // upTo, and dpkg's lists of them.
-func debianPackage(w *layerWriter, p debPackage, upTo int64) error {
+func debianPackage(w *layerWriter, p debPackage, upTo int64) {
 	var list, sums strings.Builder
 	doc := "usr/share/doc/" + p.name + "/"
-	put := func(name string, mode int64, body []byte) error {
+	put := func(name string, mode int64, body []byte) {
 		fmt.Fprintf(&list, "/%s\n", name)
 		fmt.Fprintf(&sums, "%x  %s\n", md5.Sum(body), name)
-		return w.file(name, mode, body)
+		w.file(name, mode, body)
 	}
-	if err := put(doc+"copyright", 0o644, w.prose(w.size(2500, 20_000))); err != nil {
-		return err
-	}
-	for i := 0; w.packed.n < upTo; i++ {
+	put(doc+"copyright", 0o644, w.prose(w.size(2500, 20_000)))
+	for i := 0; w.short(upTo); i++ {
 		name, mode, body := debianFile(w, p, i)
-		if err := put(name, mode, body); err != nil {
-			return err
-		}
+		put(name, mode, body)
 	}
 	info := "var/lib/dpkg/info/" + p.name
-	if err := w.text(info+".list", list.String()); err != nil {
-		return err
-	}
-	return w.text(info+".md5sums", sums.String())
+	w.text(info+".list", list.String())
+	w.text(info+".md5sums", sums.String())
 }
 
 // debianFile makes up the i-th file of a package, in the proportions of a slim

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log"
 	"sync"
@@ -87,10 +88,7 @@ func manyLayers(name string, n int) image {
 func ownPlatforms() []platform {
 	platforms := []platform{{arch: "amd64"}, {arch: "arm64"}, {arch: "arm", variant: "v7"}}
 	for i, p := range platforms {
-		dpkg := map[string]string{"arm": "armhf"}[p.arch]
-		if dpkg == "" {
-			dpkg = p.arch
-		}
+		dpkg := cmp.Or(map[string]string{"arm": "armhf"}[p.arch], p.arch)
 		platforms[i].layers = []recipe{
 			gz("platform-base-"+p.arch, debian(debianPackages(slimPackages), dpkg, 28*mib)),
 			gz("platform-app-"+p.arch, programs(libraries("go"), 1, 12*mib)),

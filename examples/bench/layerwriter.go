@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/tar"
-	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -11,7 +10,7 @@ import (
 )
 
 // layerWriter writes the tar stream of one layer. The same seed gives the same
-// bytes.
+// bytes. After the first error it writes nothing more.
 type layerWriter struct {
 	*material
 	tar      *tar.Writer
@@ -20,6 +19,7 @@ type layerWriter struct {
 	dirs     map[string]bool
 	files    int
 	unpacked int64
+	err      error
 }
 
 // counter counts what passes through.
@@ -37,48 +37,42 @@ func (c *counter) Write(p []byte) (int, error) {
 // epoch is the time of all files and configs.
 func epoch() time.Time { return time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-func (w *layerWriter) header(h *tar.Header) error {
-	h.ModTime, h.Format = epoch(), tar.FormatGNU
-	if err := w.tar.WriteHeader(h); err != nil {
-		return fmt.Errorf("%s: %w", h.Name, err)
+func (w *layerWriter) header(h *tar.Header) {
+	if h.ModTime, h.Format = epoch(), tar.FormatGNU; w.err == nil {
+		w.err = w.tar.WriteHeader(h)
 	}
-	return nil
 }
 
+// short reports whether fewer than so many packed bytes are written.
+func (w *layerWriter) short(packed int64) bool { return w.err == nil && w.packed.n < packed }
+
 // dir writes a directory and its parents, once.
-func (w *layerWriter) dir(name string) error {
+func (w *layerWriter) dir(name string) {
 	if name == "." || w.dirs[name] {
-		return nil
+		return
 	}
-	if err := w.dir(path.Dir(name)); err != nil {
-		return err
-	}
+	w.dir(path.Dir(name))
 	w.dirs[name] = true
-	return w.header(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
+	w.header(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
 }
 
 // file writes a regular file.
-func (w *layerWriter) file(name string, mode int64, body []byte) error {
-	if err := w.dir(path.Dir(name)); err != nil {
-		return err
-	}
-	if err := w.header(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(body))}); err != nil {
-		return err
-	}
+func (w *layerWriter) file(name string, mode int64, body []byte) {
+	w.dir(path.Dir(name))
+	w.header(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(body))})
 	w.files++
 	w.unpacked += int64(len(body))
-	_, err := w.tar.Write(body)
-	return err
+	if w.err == nil {
+		_, w.err = w.tar.Write(body)
+	}
 }
 
-func (w *layerWriter) text(name, body string) error { return w.file(name, 0o644, []byte(body)) }
+func (w *layerWriter) text(name, body string) { w.file(name, 0o644, []byte(body)) }
 
 // link writes a symbolic link.
-func (w *layerWriter) link(name, target string) error {
-	if err := w.dir(path.Dir(name)); err != nil {
-		return err
-	}
-	return w.header(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777})
+func (w *layerWriter) link(name, target string) {
+	w.dir(path.Dir(name))
+	w.header(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777})
 }
 
 // prose is n bytes of source text, machine n bytes of machine code.

@@ -22,7 +22,7 @@ import (
 )
 
 // content writes the files of a layer.
-type content func(*layerWriter) error
+type content func(*layerWriter)
 
 // compression of a layer.
 type compression int
@@ -128,7 +128,8 @@ func (s *store) write(r recipe) (m made, err error) {
 		material: pool, tar: tar.NewWriter(io.MultiWriter(z, diffID)), packed: packed,
 		dice: dice(r.key), dirs: map[string]bool{},
 	}
-	if err := errors.Join(r.content(w), w.tar.Close(), z.Close()); err != nil {
+	r.content(w)
+	if err := errors.Join(w.err, w.tar.Close(), z.Close()); err != nil {
 		return made{}, err
 	}
 	m = made{Files: w.files, Unpacked: w.unpacked}
