@@ -31,12 +31,8 @@ func main() {
 func serve(until io.Reader, out io.Writer) error {
 	r := registrytest.NewRegistry()
 	defer r.Close()
-	samples, err := sampletest.Samples()
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(out, "HOST=%s\n", r.Host)
-	for _, s := range samples {
+	for _, s := range sampletest.Samples() {
 		name := map[string]string{"alpine-clean": "CLEAN", "alpine-bad": "BAD", "npm-bad": "NPM"}[s.Name]
 		if name == "" {
 			continue
@@ -45,13 +41,10 @@ func serve(until io.Reader, out io.Writer) error {
 			return err
 		}
 	}
-	img, err := imagetest.Spec{
+	img := imagetest.Spec{
 		Layers: []imagetest.Layer{rootfs.Base(), rootfs.NPM(hostile, "1.0.0"), rootfs.NPM("lodash", "4.17.20")},
 		User:   "65532", Labels: map[string]string{hostile: hostile}, Entrypoint: []string{hostile},
 	}.Build()
-	if err != nil {
-		return err
-	}
 	if err := push(r, out, "HOSTILE", img, "hostile:1.0.0"); err != nil {
 		return err
 	}

@@ -20,15 +20,9 @@ import (
 // alma is AlmaLinux with the given packages beside its own.
 func alma(t *testing.T, rpms ...rootfs.RPM) imagetest.Layer {
 	t.Helper()
-	l, err := rootfs.Alma("9.6")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := rootfs.Alma("9.6")
 	rpms = append([]rootfs.RPM{{Name: "bash", Version: "5.1.8", Release: "9.el9", Vendor: "AlmaLinux"}}, rpms...)
-	db, err := rootfs.RPMDatabase(rpms...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := rootfs.RPMDatabase(rpms...)
 	for i := range l.Files {
 		if l.Files[i].Path == "var/lib/rpm/rpmdb.sqlite" {
 			l.Files[i].Body = db

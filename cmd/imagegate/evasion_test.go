@@ -209,10 +209,7 @@ func configEvasions(t *testing.T) []evasion {
 		{"user-is-a-number", `"User":"65532"`, `"User":65532`, exitNoVerdict},
 		{"config-is-null", `"config":{`, `"config":null,"x":{`, exitFail},
 	} {
-		p, err := unprivileged(rootfs.Base()).Build()
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := unprivileged(rootfs.Base()).Build()
 		changed := bytes.Replace(p.ConfigJSON, []byte(c.old), []byte(c.text), 1)
 		if bytes.Equal(changed, p.ConfigJSON) {
 			t.Fatalf("%s: the config has no %s", c.name, c.old)
@@ -228,11 +225,7 @@ func configEvasions(t *testing.T) []evasion {
 // indexEvasions offer a bad image beside a clean one, so that it may be missed.
 func indexEvasions(t *testing.T) []evasion {
 	built := func(platform v1.Platform, l imagetest.Layer) *imagetest.Parts {
-		p, err := imagetest.Spec{Layers: []imagetest.Layer{l}, User: "65532", Platform: platform}.Build()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
+		return imagetest.Spec{Layers: []imagetest.Layer{l}, User: "65532", Platform: platform}.Build()
 	}
 	amd, arm := v1.Platform{OS: "linux", Architecture: "amd64"}, v1.Platform{OS: "linux", Architecture: "arm64"}
 	bad, clean, armClean := built(amd, rootfs.Alpine("3.23.0", badApk)), built(amd, rootfs.Base()), built(arm, rootfs.Base())

@@ -77,10 +77,7 @@ func newWorld(t *testing.T) *world {
 	reg := registrytest.Registry(t)
 	local := t.TempDir()
 	digests := map[string]string{}
-	samples, err := sampletest.Samples()
-	if err != nil {
-		t.Fatal(err)
-	}
+	samples := sampletest.Samples()
 	for _, s := range samples {
 		if strings.HasPrefix(s.Name, "alpine-") {
 			digests[s.Name] = reg.MustPush(t, s.Image, s.Name+":1.0.0").Digest.String()

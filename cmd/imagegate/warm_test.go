@@ -89,10 +89,7 @@ func (o *oracle) warmImages(seed uint64, count int) []string {
 			withSibling(what, "warm/evasion")
 		}
 	}
-	samples, err := sampletest.Samples()
-	if err != nil {
-		o.t.Fatal(err)
-	}
+	samples := sampletest.Samples()
 	for i := range count {
 		s := samples[i%len(samples)]
 		parts, _, err := disguise.Disguise(s.Image, seed*1000+uint64(i), 3)
@@ -126,10 +123,7 @@ func siblingOf(what any) any {
 // layerPool are layers that say different things of each other's files.
 func layerPool(t *testing.T) []imagetest.Layer {
 	t.Helper()
-	jar, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	jar := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
 	key := "-----BEGIN RSA PRIVATE KEY-----\n" + strings.Repeat("MIIEowIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgwMbRvI0MBZhpI\n", 20) + "-----END RSA PRIVATE KEY-----\n"
 	zstd, plain := rootfs.Base(), rootfs.Base()
 	zstd.MediaType, plain.MediaType = imagetest.MediaTypeOCIZstd, imagetest.MediaTypeOCITar

@@ -51,16 +51,13 @@ func pushShop(ctx context.Context, registry *registrytest.Reg, tmp string) error
 		if err != nil {
 			return err
 		}
-		img, err := imagetest.Spec{
+		img := imagetest.Spec{
 			User: build.user, Entrypoint: []string{"/shop"}, Ports: []string{"8080/tcp"},
 			Layers: []imagetest.Layer{{
 				Files:     []imagetest.File{imagetest.Program("shop", program)},
 				CreatedBy: "COPY shop /shop # buildkit",
 			}},
 		}.Build()
-		if err != nil {
-			return err
-		}
 		if _, err := registry.Push(img, name); err != nil {
 			return err
 		}

@@ -114,12 +114,8 @@ func (r *recipe) image(context map[string][]byte, created time.Time) (*imagetest
 	for k, v := range r.labels {
 		labels[k] = v
 	}
-	img, err := imagetest.Spec{
+	return imagetest.Spec{
 		Layers: layers, User: r.user, Entrypoint: r.entrypoint, Labels: labels, Created: created,
 		Config: func(c *v1.ConfigFile) { c.Config.WorkingDir = r.workdir },
-	}.Build()
-	if err != nil {
-		return nil, fmt.Errorf("build the image: %w", err)
-	}
-	return img, nil
+	}.Build(), nil
 }

@@ -1,8 +1,10 @@
 package dbtest
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
 // advisories are real advisories; advisories/README.md says where they come
@@ -67,41 +71,25 @@ type Bucket struct {
 }
 
 // Buckets reads the advisories of this package, sorted by file name.
-func Buckets() ([]Bucket, error) {
-	names, err := fs.Glob(advisories, "advisories/data/*.json")
-	if err != nil {
-		return nil, err
-	}
+func Buckets() []Bucket {
 	var out []Bucket
-	for _, name := range names {
-		if path.Base(name) == "vulnerability.json" {
-			continue
+	for _, name := range gatetest.Must(fs.Glob(advisories, "advisories/data/*.json")) {
+		if path.Base(name) != "vulnerability.json" {
+			out = append(out, readJSON[Bucket](name))
 		}
-		var b Bucket
-		if err := readJSON(name, &b); err != nil {
-			return nil, err
-		}
-		out = append(out, b)
 	}
-	return out, nil
+	return out
 }
 
 // Vulnerabilities reads the details of every vulnerability that the advisories
 // name.
-func Vulnerabilities() (map[string]json.RawMessage, error) {
-	var out map[string]json.RawMessage
-	return out, readJSON("advisories/data/vulnerability.json", &out)
+func Vulnerabilities() map[string]json.RawMessage {
+	return readJSON[map[string]json.RawMessage]("advisories/data/vulnerability.json")
 }
 
-func readJSON(name string, to any) error {
-	raw, err := advisories.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(raw, to); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+func readJSON[T any](name string) (v T) {
+	gatetest.Must(0, json.Unmarshal(gatetest.Must(advisories.ReadFile(name)), &v))
+	return v
 }
 
 // WriteDatabase makes dir a Trivy cache directory: db/ with the advisory
@@ -114,10 +102,7 @@ func WriteDatabase(dir string, o DBOptions) error {
 	if err := writeBolt(filepath.Join(db, databaseFile), o); err != nil {
 		return err
 	}
-	version := o.Version
-	if version == 0 {
-		version = 2
-	}
+	version := cmp.Or(o.Version, 2)
 	if err := writeMetadata(filepath.Join(db, metadataFile), version, 24*time.Hour, o); err != nil {
 		return err
 	}
@@ -136,11 +121,7 @@ func writeBolt(file string, o DBOptions) error {
 	if err != nil {
 		return fmt.Errorf("create %s: %w", file, err)
 	}
-	err = db.Update(func(tx *bolt.Tx) error { return fill(tx, o) })
-	if closed := db.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return errors.Join(db.Update(func(tx *bolt.Tx) error { return fill(tx, o) }), db.Close())
 }
 
 // fill writes all buckets in the layout that trivy-db reads: package buckets
@@ -150,11 +131,7 @@ func fill(tx *bolt.Tx, o DBOptions) error {
 	if skip == nil {
 		skip = func(string) bool { return false }
 	}
-	buckets, err := Buckets()
-	if err != nil {
-		return err
-	}
-	for _, b := range buckets {
+	for _, b := range Buckets() {
 		if skip(b.Name) {
 			continue
 		}
@@ -195,11 +172,7 @@ func (b Bucket) write(tx *bolt.Tx, noSource bool) error {
 }
 
 func fillVulnerabilities(tx *bolt.Tx) error {
-	details, err := Vulnerabilities()
-	if err != nil {
-		return err
-	}
-	for id, detail := range details {
+	for id, detail := range Vulnerabilities() {
 		if err := put(tx, []string{bucketVulnerability}, id, detail); err != nil {
 			return err
 		}

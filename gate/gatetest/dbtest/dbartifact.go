@@ -64,14 +64,7 @@ func DatabaseArtifact(dir string, layer types.MediaType, title string, files ...
 		}
 		l.Files = append(l.Files, imagetest.File{Path: name, Body: body})
 	}
-	unpacked, err := l.Tar()
-	if err != nil {
-		return nil, err
-	}
-	blob, err := imagetest.NewBlob(unpacked, layer)
-	if err != nil {
-		return nil, err
-	}
+	blob := imagetest.NewBlob(l.Tar(), layer)
 	blob.Annotations = map[string]string{"org.opencontainers.image.title": title}
 	p := &imagetest.Parts{
 		Config: &v1.ConfigFile{}, ConfigJSON: []byte("{}"), Blobs: []*imagetest.Blob{blob},

@@ -22,9 +22,9 @@ func blobTransforms() []Transform {
 		stored("blob-appended", func(b []byte, _ *rand.Rand) []byte { return append(b, 0) }),
 		stored("blob-zeros", func(b []byte, _ *rand.Rand) []byte { clear(b); return b }),
 		stored("blob-empty-layer", func([]byte, *rand.Rand) []byte { return emptyLayer().Content }),
-		{Name: "blob-of-other-layer", apply: otherLayer},
-		{Name: "layer-honest-digest-forged-diffid", apply: forgedDiffID, once: onceLayers},
-		{Name: "layer-dropped-from-manifest", apply: dropLayer, once: onceLayers},
+		onLayer("blob-of-other-layer", otherLayer),
+		onLayer("layer-honest-digest-forged-diffid", forgedDiffID).inGroup(onceLayers),
+		onLayer("layer-dropped-from-manifest", dropLayer).inGroup(onceLayers),
 		{Name: "layer-added-to-manifest", apply: addUnlisted, once: onceLayers},
 		diffIDs("diffids-swapped", func(ids []v1.Hash, _ *rand.Rand) []v1.Hash {
 			if len(ids) > 1 {
@@ -54,11 +54,7 @@ func blobTransforms() []Transform {
 
 // emptyLayer is a valid layer without entries.
 func emptyLayer() *imagetest.Blob {
-	b, err := imagetest.NewBlob(make([]byte, 1024), imagetest.MediaTypeOCIGzip)
-	if err != nil {
-		panic("gatetest: " + err.Error())
-	}
-	return b
+	return imagetest.NewBlob(make([]byte, 1024), imagetest.MediaTypeOCIGzip)
 }
 
 // decisiveLayer is the layer that findings come from, or a random one.
@@ -72,28 +68,37 @@ func decisiveLayer(p *imagetest.Parts, dice *rand.Rand) (int, error) {
 	return dice.IntN(len(p.Blobs)), nil
 }
 
-// stored changes a layer's bytes under an unchanged digest. The unpacked form
-// is kept, so that a later transform cannot give the changed layer a true
-// digest.
-func stored(name string, change func([]byte, *rand.Rand) []byte) Transform {
+// onLayer changes the decisive layer.
+func onLayer(name string, change func(p *imagetest.Parts, i int, dice *rand.Rand) error) Transform {
 	return Transform{Name: name, apply: func(p *imagetest.Parts, dice *rand.Rand) error {
 		i, err := decisiveLayer(p, dice)
 		if err != nil {
 			return err
 		}
+		return change(p, i, dice)
+	}}
+}
+
+// inGroup is the transform as one of a group that exclude each other.
+func (t Transform) inGroup(once string) Transform {
+	t.once = once
+	return t
+}
+
+// stored changes a layer's bytes under an unchanged digest. The unpacked form
+// is kept, so that a later transform cannot give the changed layer a true
+// digest.
+func stored(name string, change func([]byte, *rand.Rand) []byte) Transform {
+	return onLayer(name, func(p *imagetest.Parts, i int, dice *rand.Rand) error {
 		if len(p.Blobs[i].Content) == 0 {
 			return imagetest.ErrNoFile
 		}
 		p.Blobs[i].Content = change(bytes.Clone(p.Blobs[i].Content), dice)
 		return p.Seal()
-	}}
+	})
 }
 
-func otherLayer(p *imagetest.Parts, dice *rand.Rand) error {
-	i, err := decisiveLayer(p, dice)
-	if err != nil {
-		return err
-	}
+func otherLayer(p *imagetest.Parts, i int, _ *rand.Rand) error {
 	for j, b := range p.Blobs {
 		if j != i {
 			p.Blobs[i].Content = b.Content
@@ -106,36 +111,20 @@ func otherLayer(p *imagetest.Parts, dice *rand.Rand) error {
 // forgedDiffID puts a harmless layer into the manifest and leaves the diffID of
 // the real layer in the config. A cache with diffIDs as keys takes the harmless
 // layer for the real one.
-func forgedDiffID(p *imagetest.Parts, dice *rand.Rand) error {
-	i, err := decisiveLayer(p, dice)
-	if err != nil {
-		return err
-	}
+func forgedDiffID(p *imagetest.Parts, i int, _ *rand.Rand) error {
 	harmless := emptyLayer()
 	p.Blobs[i].Content, p.Blobs[i].ClaimHash, p.Blobs[i].ClaimType = harmless.Content, harmless.ClaimHash, harmless.ClaimType
 	return p.Seal()
 }
 
-func dropLayer(p *imagetest.Parts, dice *rand.Rand) error {
-	i, err := decisiveLayer(p, dice)
-	if err != nil {
-		return err
-	}
+func dropLayer(p *imagetest.Parts, i int, _ *rand.Rand) error {
 	p.Blobs = slices.Delete(p.Blobs, i, i+1)
 	return p.Seal()
 }
 
 // addUnlisted puts a layer into the manifest that the config does not know.
 func addUnlisted(p *imagetest.Parts, _ *rand.Rand) error {
-	unpacked, err := imagetest.Files(imagetest.Opaque(".")).Tar()
-	if err != nil {
-		return err
-	}
-	b, err := imagetest.NewBlob(unpacked, imagetest.MediaTypeOCIGzip)
-	if err != nil {
-		return err
-	}
-	p.Blobs = append(p.Blobs, b)
+	p.Blobs = append(p.Blobs, imagetest.NewBlob(imagetest.Files(imagetest.Opaque(".")).Tar(), imagetest.MediaTypeOCIGzip))
 	return p.Seal()
 }
 
@@ -151,15 +140,11 @@ func diffIDs(name string, change func([]v1.Hash, *rand.Rand) []v1.Hash) Transfor
 }
 
 func layerType(name string, mediaType types.MediaType) Transform {
-	return Transform{Name: name, apply: func(p *imagetest.Parts, dice *rand.Rand) error {
-		i, err := decisiveLayer(p, dice)
-		if err != nil {
-			return err
-		}
+	return onLayer(name, func(p *imagetest.Parts, i int, _ *rand.Rand) error {
 		p.Blobs[i].ClaimType = mediaType
 		if mediaType == types.DockerForeignLayer {
 			p.Blobs[i].URLs = []string{"http://127.0.0.1:1/layer"}
 		}
 		return p.Seal()
-	}}
+	})
 }

@@ -2,7 +2,6 @@ package disguise
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"path"
 	"regexp"
@@ -49,8 +48,7 @@ func databaseTransforms() []Transform {
 		body("database-zeros", isDatabase, func(b []byte, _ *rand.Rand) []byte { return make([]byte, len(b)) }),
 		body("database-utf16", isText, func(b []byte, _ *rand.Rand) []byte { return bytes.Join(bytes.Split(b, nil), []byte{0}) }),
 		body("database-compressed", isDatabase, func(b []byte, _ *rand.Rand) []byte {
-			packed, _ := imagetest.Compress(b, imagetest.MediaTypeOCIGzip) // into memory
-			return packed
+			return imagetest.Compress(b, imagetest.MediaTypeOCIGzip)
 		}),
 		body("database-truncated-stanza", isText, truncateStanza),
 		body("rpm-truncated", isRPM, func(b []byte, dice *rand.Rand) []byte { return b[:len(b)/8+dice.IntN(len(b)/2)] }),
@@ -149,11 +147,7 @@ func otherVendor(p *imagetest.Parts, dice *rand.Rand) error {
 		return err
 	}
 	vendor := pick(dice, "", "Backyard Builds", "(none)")
-	db, err := rootfs.RPMDatabase(rootfs.RPM{Name: "openssl", Version: "3.0.1", Release: "1.el9", Vendor: vendor})
-	if err != nil {
-		return fmt.Errorf("rpm database: %w", err)
-	}
-	return replaceBody(p, f, db, dice)
+	return replaceBody(p, f, rootfs.RPMDatabase(rootfs.RPM{Name: "openssl", Version: "3.0.1", Release: "1.el9", Vendor: vendor}), dice)
 }
 
 func joined(parts ...[]byte) []byte { return bytes.Join(parts, nil) }

@@ -64,7 +64,7 @@ func harmlessTransforms() []Transform {
 		}},
 		recompress("layer-zstd", imagetest.MediaTypeOCIZstd),
 		recompress("layer-uncompressed", imagetest.MediaTypeOCITar),
-		{Name: "layer-two-gzip-members", apply: twoMembers},
+		onLayer("layer-two-gzip-members", twoMembers),
 		{Name: "files-not-executable", apply: notExecutable},
 		body("apk-claims-application", isAPK, func(b []byte, _ *rand.Rand) []byte {
 			return append(b, "\nP:cover\nV:1-r0\nA:x86_64\no:cover\nF:app/node_modules/lodash\nR:package.json\nF:app/lib\nR:log4j-core-2.14.1.jar\nF:app\nR:run\n\n"...)
@@ -134,39 +134,26 @@ func each(ds []v1.Descriptor, f func(*v1.Descriptor)) {
 
 // recompress stores the decisive layer in another way, truthfully.
 func recompress(name string, mediaType types.MediaType) Transform {
-	return Transform{Name: name, apply: func(p *imagetest.Parts, dice *rand.Rand) error {
-		i, err := decisiveLayer(p, dice)
-		if err != nil || i >= len(p.Config.RootFS.DiffIDs) || p.Blobs[i].Unpacked == nil {
+	return onLayer(name, func(p *imagetest.Parts, i int, _ *rand.Rand) error {
+		if i >= len(p.Config.RootFS.DiffIDs) || p.Blobs[i].Unpacked == nil {
 			return imagetest.ErrNoFile
 		}
-		b, err := imagetest.NewBlob(p.Blobs[i].Unpacked, mediaType)
-		if err != nil {
-			return err
-		}
+		b := imagetest.NewBlob(p.Blobs[i].Unpacked, mediaType)
 		b.ClaimDiff = p.Blobs[i].ClaimDiff
 		p.Blobs[i] = b
 		return p.Seal()
-	}}
+	})
 }
 
 // twoMembers cuts the decisive layer into two gzip members, which is one valid
 // gzip file.
-func twoMembers(p *imagetest.Parts, dice *rand.Rand) error {
-	i, err := decisiveLayer(p, dice)
-	if err != nil || p.Blobs[i].Unpacked == nil || p.Blobs[i].ClaimType != imagetest.MediaTypeOCIGzip {
+func twoMembers(p *imagetest.Parts, i int, _ *rand.Rand) error {
+	b := p.Blobs[i]
+	if b.Unpacked == nil || b.ClaimType != imagetest.MediaTypeOCIGzip {
 		return imagetest.ErrNoFile
 	}
-	b := p.Blobs[i]
 	half := len(b.Unpacked) / 2
-	first, err := imagetest.Compress(b.Unpacked[:half], imagetest.MediaTypeOCIGzip)
-	if err != nil {
-		return err
-	}
-	second, err := imagetest.Compress(b.Unpacked[half:], imagetest.MediaTypeOCIGzip)
-	if err != nil {
-		return err
-	}
-	b.Content = joined(first, second)
+	b.Content = joined(imagetest.Compress(b.Unpacked[:half], imagetest.MediaTypeOCIGzip), imagetest.Compress(b.Unpacked[half:], imagetest.MediaTypeOCIGzip))
 	b.ClaimHash = imagetest.HashOf(b.Content)
 	return p.Seal()
 }

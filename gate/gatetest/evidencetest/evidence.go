@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imagegate/imagegate/gate/gatetest"
 	"github.com/imagegate/imagegate/gate/gatetest/dbtest"
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -27,16 +28,14 @@ const (
 // Evidence returns the evidence of n images as a scan of n deployed images
 // would leave it: 250 findings each, drawn from one pool of 3,000
 // vulnerabilities with the texts of real advisories. Equal n give equal images.
-func Evidence(n int) ([]evidence.Image, error) {
+func Evidence(n int) []evidence.Image {
 	m := &evidenceMaker{rand: rand.New(rand.NewPCG(1, 2))}
-	if err := m.fill(); err != nil {
-		return nil, err
-	}
+	m.fill()
 	images := make([]evidence.Image, n)
 	for i := range images {
 		images[i] = m.image(i)
 	}
-	return images, nil
+	return images
 }
 
 // evidenceMaker draws images from a pool of findings without package.
@@ -47,17 +46,11 @@ type evidenceMaker struct {
 
 // fill makes the pool. The texts in the advisories of the tests are shortened,
 // so several of them are joined into one.
-func (m *evidenceMaker) fill() error {
-	raw, err := dbtest.Vulnerabilities()
-	if err != nil {
-		return err
-	}
+func (m *evidenceMaker) fill() {
 	details := map[string]struct{ Title, Description string }{}
-	for id, text := range raw {
+	for id, text := range dbtest.Vulnerabilities() {
 		var d struct{ Title, Description string }
-		if err := json.Unmarshal(text, &d); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
+		gatetest.Must(0, json.Unmarshal(text, &d))
 		details[id] = d
 	}
 	ids := slices.Sorted(maps.Keys(details))
@@ -68,7 +61,6 @@ func (m *evidenceMaker) fill() error {
 		}
 		m.pool = append(m.pool, m.finding(i, details[ids[i%len(ids)]].Title, text.String()))
 	}
-	return nil
 }
 
 func (m *evidenceMaker) finding(i int, title, description string) evidence.Finding {

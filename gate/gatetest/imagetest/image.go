@@ -1,12 +1,15 @@
 package imagetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
 // Spec describes an image. The zero value is an OCI image for linux/amd64
@@ -30,40 +33,32 @@ type Spec struct {
 // defaults.
 func Image(layers ...Layer) v1.Image { return Spec{Layers: layers}.Image() }
 
-// Image builds the image. It panics when the spec cannot be written as a tar
-// archive, which is a mistake in the test that made it.
-func (s Spec) Image() v1.Image {
-	img, err := s.Build()
-	if err != nil {
-		panic(fmt.Sprintf("gatetest: %v", err))
-	}
-	return img
-}
+// Image builds the image as go-containerregistry knows images.
+func (s Spec) Image() v1.Image { return s.Build() }
 
-// Build builds the image.
-func (s Spec) Build() (*Parts, error) {
+// Build builds the image. It panics when the spec cannot be written as a tar
+// archive, which is a mistake in the test that made it.
+func (s Spec) Build() *Parts {
 	p := &Parts{Config: s.config(), Type: types.OCIManifestSchema1, ConfigType: types.OCIConfigJSON}
 	if s.Docker {
 		p.Type, p.ConfigType = types.DockerManifestSchema2, types.DockerConfigJSON
 	}
-	for i, l := range s.Layers {
-		unpacked, err := l.Tar()
-		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", i+1, err)
-		}
-		if s.Docker && l.MediaType == "" {
-			l.MediaType = types.DockerLayer
-		}
-		b, err := NewBlob(unpacked, l.MediaType)
-		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", i+1, err)
-		}
-		p.Append(b, l.CreatedBy)
+	for _, l := range s.Layers {
+		p.Append(p.blobOf(l), l.CreatedBy)
 	}
 	if s.Config != nil {
 		s.Config(p.Config)
 	}
-	return p, p.Seal()
+	gatetest.Must(0, p.Seal())
+	return p
+}
+
+// blobOf packs a layer for the image.
+func (p *Parts) blobOf(l Layer) *Blob {
+	if l.MediaType == "" && p.Type == types.DockerManifestSchema2 {
+		l.MediaType = types.DockerLayer
+	}
+	return NewBlob(l.Tar(), l.MediaType)
 }
 
 func (s Spec) config() *v1.ConfigFile {
@@ -124,9 +119,7 @@ func TakeApart(img v1.Image) (*Parts, error) {
 		return nil, err
 	}
 	p.Type, p.ConfigType, p.Annotations = m.MediaType, m.Config.MediaType, m.Annotations
-	if p.Type == "" {
-		p.Type = types.OCIManifestSchema1
-	}
+	p.Type = cmp.Or(p.Type, types.OCIManifestSchema1)
 	if p.Config, err = img.ConfigFile(); err != nil {
 		return nil, err
 	}
@@ -148,37 +141,19 @@ func TakeApart(img v1.Image) (*Parts, error) {
 func (p *Parts) Append(b *Blob, createdBy string) {
 	p.Blobs = append(p.Blobs, b)
 	p.Config.RootFS.DiffIDs = append(p.Config.RootFS.DiffIDs, b.ClaimDiff)
-	if createdBy == "" {
-		createdBy = "COPY . / # buildkit"
-	}
+	createdBy = cmp.Or(createdBy, "COPY . / # buildkit")
 	p.Config.History = append(p.Config.History, v1.History{CreatedBy: createdBy, Created: p.Config.Created})
 }
 
 // AddLayer puts a layer on top.
 func (p *Parts) AddLayer(l Layer) error {
-	unpacked, err := l.Tar()
-	if err != nil {
-		return err
-	}
-	mediaType := l.MediaType
-	if mediaType == "" && p.Type == types.DockerManifestSchema2 {
-		mediaType = types.DockerLayer
-	}
-	b, err := NewBlob(unpacked, mediaType)
-	if err != nil {
-		return err
-	}
-	p.Append(b, l.CreatedBy)
+	p.Append(p.blobOf(l), l.CreatedBy)
 	return p.Seal()
 }
 
 // Replace gives layer i another tar, with digests that are true.
 func (p *Parts) Replace(i int, unpacked []byte) error {
-	mediaType := p.Blobs[i].ClaimType
-	b, err := NewBlob(unpacked, mediaType)
-	if err != nil {
-		return err
-	}
+	b := NewBlob(unpacked, p.Blobs[i].ClaimType)
 	p.Blobs[i] = b
 	// An earlier transform may have left fewer diffIDs than layers.
 	if i < len(p.Config.RootFS.DiffIDs) {

@@ -29,7 +29,7 @@ func TestLayerShapes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", mediaType, err)
 		}
-		if want, _ := l.Tar(); string(unpacked) != string(want) {
+		if want := l.Tar(); string(unpacked) != string(want) {
 			t.Errorf("%s: the layer does not unpack to its tar", mediaType)
 		}
 	}

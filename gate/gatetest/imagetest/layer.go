@@ -3,6 +3,7 @@ package imagetest
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
 // Media types that go-containerregistry has no public name for, or not under
@@ -80,25 +83,22 @@ func Whiteout(name string) File {
 // Opaque hides everything that the layers below have in dir.
 func Opaque(dir string) File { return File{Path: path.Join(dir, ".wh..wh..opq")} }
 
-// Tar returns the layer's uncompressed archive.
-func (l Layer) Tar() ([]byte, error) {
+// Tar returns the layer's uncompressed archive. It panics when the files cannot be
+// written as one, which is a mistake in the test that made them.
+func (l Layer) Tar() []byte {
 	if l.Raw != nil {
-		return l.Raw, nil
+		return l.Raw
 	}
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	for _, f := range l.Files {
 		if err := w.WriteHeader(f.header()); err != nil {
-			return nil, fmt.Errorf("tar entry %q: %w", f.Path, err)
+			panic(fmt.Errorf("gatetest: tar entry %q: %w", f.Path, err))
 		}
-		if _, err := w.Write(f.Body); err != nil {
-			return nil, fmt.Errorf("tar entry %q: %w", f.Path, err)
-		}
+		gatetest.Must(w.Write(f.Body))
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
+	gatetest.Must(0, w.Close())
+	return buf.Bytes()
 }
 
 // header is the entry's tar header. The time is fixed: digests must not change
@@ -109,9 +109,7 @@ func (f File) header() *tar.Header {
 		Linkname: f.Link, Uid: f.UID, Gid: f.GID, PAXRecords: f.PAX,
 		ModTime: time.Unix(1_600_000_000, 0), Format: tar.FormatPAX,
 	}
-	if h.Typeflag == 0 {
-		h.Typeflag = tar.TypeReg
-	}
+	h.Typeflag = cmp.Or(h.Typeflag, tar.TypeReg)
 	switch {
 	case h.Mode != 0:
 	case h.Typeflag == tar.TypeDir:
@@ -138,18 +136,13 @@ type Blob struct {
 var _ v1.Layer = (*Blob)(nil)
 
 // NewBlob compresses a tar as its media type says.
-func NewBlob(unpacked []byte, mediaType types.MediaType) (*Blob, error) {
-	if mediaType == "" {
-		mediaType = MediaTypeOCIGzip
-	}
-	content, err := Compress(unpacked, mediaType)
-	if err != nil {
-		return nil, err
-	}
+func NewBlob(unpacked []byte, mediaType types.MediaType) *Blob {
+	mediaType = cmp.Or(mediaType, MediaTypeOCIGzip)
+	content := Compress(unpacked, mediaType)
 	return &Blob{
 		Content: content, Unpacked: unpacked, ClaimHash: HashOf(content),
 		ClaimDiff: HashOf(unpacked), ClaimType: mediaType,
-	}, nil
+	}
 }
 
 // Digest returns the digest the manifest names.
@@ -185,32 +178,20 @@ func HashOf(b []byte) v1.Hash {
 }
 
 // Compress packs b as the media type says; b itself for a type without compression.
-func Compress(b []byte, mediaType types.MediaType) ([]byte, error) {
+func Compress(b []byte, mediaType types.MediaType) []byte {
 	var buf bytes.Buffer
 	var w io.WriteCloser
 	switch {
 	case mediaType == MediaTypeOCIZstd:
-		enc, err := zstd.NewWriter(&buf)
-		if err != nil {
-			return nil, err
-		}
-		w = enc
+		w = gatetest.Must(zstd.NewWriter(&buf))
 	case strings.HasSuffix(string(mediaType), "gzip"):
-		fast, err := gzip.NewWriterLevel(&buf, gzip.BestSpeed)
-		if err != nil {
-			return nil, err
-		}
-		w = fast
+		w = gatetest.Must(gzip.NewWriterLevel(&buf, gzip.BestSpeed))
 	default:
-		return b, nil
+		return b
 	}
-	if _, err := w.Write(b); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
+	gatetest.Must(w.Write(b))
+	gatetest.Must(0, w.Close())
+	return buf.Bytes()
 }
 
 // decompress undoes Compress by looking at the first bytes, so that it also

@@ -1,12 +1,8 @@
 package imagetest
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -120,31 +116,11 @@ func WriteDockerTar(file string, img v1.Image, tags ...string) error {
 }
 
 func writeArchive(file string, entries []File) error {
-	var buf bytes.Buffer
-	var to io.Writer = &buf
-	var zipped *gzip.Writer
+	body := Files(entries...).Tar()
 	if strings.HasSuffix(file, "gz") {
-		zipped = gzip.NewWriter(&buf)
-		to = zipped
+		body = Compress(body, MediaTypeOCIGzip)
 	}
-	w := tar.NewWriter(to)
-	for _, e := range entries {
-		if err := w.WriteHeader(e.header()); err != nil {
-			return err
-		}
-		if _, err := w.Write(e.Body); err != nil {
-			return err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	if zipped != nil {
-		if err := zipped.Close(); err != nil {
-			return err
-		}
-	}
-	return os.WriteFile(file, buf.Bytes(), 0o644)
+	return os.WriteFile(file, body, 0o644)
 }
 
 // sortedKeys lists a map's keys in order: archives must not change from run to

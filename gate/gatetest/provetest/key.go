@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
 // Key is a pair of keys as PEM.
@@ -18,27 +20,15 @@ type Key struct{ Private, Public []byte }
 // NewKey returns a new key on the curve P-256.
 func NewKey(t testing.TB) Key {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return KeyOf(t, k)
+	return KeyOf(t, gatetest.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
 }
 
 // KeyOf returns a private key as PEM.
 func KeyOf(t testing.TB, k crypto.Signer) Key {
 	t.Helper()
-	private, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(k.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
 	return Key{
-		Private: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-		Public:  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+		Private: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: gatetest.Must(x509.MarshalPKCS8PrivateKey(k))}),
+		Public:  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: gatetest.Must(x509.MarshalPKIXPublicKey(k.Public()))}),
 	}
 }
 

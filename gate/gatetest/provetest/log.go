@@ -91,12 +91,8 @@ func (s *Sigstore) logEntry2(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := logID(s.rekor2)
-	if err != nil {
-		return err
-	}
 	answer, err := protojson.Marshal(&protorekor.TransparencyLogEntry{
-		LogId: &protocommon.LogId{KeyId: id}, KindVersion: &protorekor.KindVersion{Kind: "hashedrekord", Version: "0.0.2"}, CanonicalizedBody: body,
+		LogId: &protocommon.LogId{KeyId: logID(s.rekor2)}, KindVersion: &protorekor.KindVersion{Kind: "hashedrekord", Version: "0.0.2"}, CanonicalizedBody: body,
 		InclusionProof: &protorekor.InclusionProof{TreeSize: 1, RootHash: leaf, Checkpoint: &protorekor.Checkpoint{Envelope: checkpoint}},
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package provetest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -30,6 +31,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
+
+	"github.com/imagegate/imagegate/gate/gatetest"
 )
 
 // Sigstore is a whole instance on loopback: Fulcio, Rekor of version 1 and 2, a
@@ -66,20 +69,15 @@ const rekor2Origin = "log2.localhost"
 // NewSigstore starts an instance that ends with the test.
 func NewSigstore(t testing.TB) *Sigstore {
 	t.Helper()
-	s, err := StartSigstore()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := StartSigstore()
 	t.Cleanup(s.Close)
 	return s
 }
 
 // StartSigstore starts an instance.
-func StartSigstore() (*Sigstore, error) {
+func StartSigstore() *Sigstore {
 	s := &Sigstore{away: map[string]int{}}
-	if err := s.make(); err != nil {
-		return nil, err
-	}
+	s.make()
 	mux := http.NewServeMux()
 	for path, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"POST /fulcio/api/v2/signingCert": s.signingCert,
@@ -100,7 +98,7 @@ func StartSigstore() (*Sigstore, error) {
 	}
 	s.server = httptest.NewServer(mux)
 	s.URL = s.server.URL
-	return s, nil
+	return s
 }
 
 // Close ends the services.
@@ -129,31 +127,18 @@ func (s *Sigstore) meet(q *http.Request) int {
 }
 
 // make makes the keys and the trusted roots.
-func (s *Sigstore) make() (err error) {
-	if s.vs, err = ca.NewVirtualSigstore(); err != nil {
-		return err
-	}
+func (s *Sigstore) make() {
+	s.vs = gatetest.Must(ca.NewVirtualSigstore())
 	rootCert, rootKey, err := ca.GenerateRootCa()
-	if err != nil {
-		return err
-	}
+	gatetest.Must(0, err)
 	s.fulcio.issuer, s.tsa.issuer = rootCert, rootCert
-	if s.fulcio.certificate, s.fulcio.key, err = ca.GenerateFulcioIntermediate(rootCert, rootKey); err != nil {
-		return err
-	}
-	if s.tsa.certificate, s.tsa.key, err = ca.GenerateTSAIntermediate(rootCert, rootKey); err != nil {
-		return err
-	}
-	if s.tsaKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		return err
-	}
-	leaf, err := ca.GenerateTSALeafCert(time.Now().Add(-time.Minute), s.tsaKey, s.tsa.certificate, s.tsa.key)
-	if err != nil {
-		return err
-	}
-	if s.rekor2, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		return err
-	}
+	s.fulcio.certificate, s.fulcio.key, err = ca.GenerateFulcioIntermediate(rootCert, rootKey)
+	gatetest.Must(0, err)
+	s.tsa.certificate, s.tsa.key, err = ca.GenerateTSAIntermediate(rootCert, rootKey)
+	gatetest.Must(0, err)
+	s.tsaKey = gatetest.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	leaf := gatetest.Must(ca.GenerateTSALeafCert(time.Now().Add(-time.Minute), s.tsaKey, s.tsa.certificate, s.tsa.key))
+	s.rekor2 = gatetest.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	start := time.Now().Add(-time.Hour)
 	cas := []root.CertificateAuthority{&root.FulcioCertificateAuthority{
 		Root: rootCert, Intermediates: []*x509.Certificate{s.fulcio.certificate}, ValidityPeriodStart: start, URI: "https://fulcio.localhost",
@@ -163,26 +148,16 @@ func (s *Sigstore) make() (err error) {
 	}}
 	s.tsa.certificate = leaf
 	logs := decodeIDs(s.vs.RekorLogs())
-	id, err := logID(s.rekor2)
-	if err != nil {
-		return err
-	}
+	id := logID(s.rekor2)
 	logs[hex.EncodeToString(id)] = &root.TransparencyLog{
 		BaseURL: "https://" + rekor2Origin, ID: id, ValidityPeriodStart: start, HashFunc: crypto.SHA256, PublicKey: s.rekor2.Public(), SignatureHashFunc: crypto.SHA256,
 	}
-	if s.Root, err = trustedRoot(cas, nil, tsas, logs); err != nil {
-		return err
-	}
-	s.RootCT, err = trustedRoot(cas, decodeIDs(s.vs.CTLogs()), tsas, logs)
-	return err
+	s.Root = trustedRoot(cas, nil, tsas, logs)
+	s.RootCT = trustedRoot(cas, decodeIDs(s.vs.CTLogs()), tsas, logs)
 }
 
-func trustedRoot(cas []root.CertificateAuthority, ct map[string]*root.TransparencyLog, tsas []root.TimestampingAuthority, logs map[string]*root.TransparencyLog) ([]byte, error) {
-	t, err := root.NewTrustedRoot(root.TrustedRootMediaType01, cas, ct, tsas, logs)
-	if err != nil {
-		return nil, err
-	}
-	return t.MarshalJSON()
+func trustedRoot(cas []root.CertificateAuthority, ct map[string]*root.TransparencyLog, tsas []root.TimestampingAuthority, logs map[string]*root.TransparencyLog) []byte {
+	return gatetest.Must(gatetest.Must(root.NewTrustedRoot(root.TrustedRootMediaType01, cas, ct, tsas, logs)).MarshalJSON())
 }
 
 // decodeIDs repairs the ids of the logs of VirtualSigstore, which are hexadecimal
@@ -194,13 +169,9 @@ func decodeIDs(logs map[string]*root.TransparencyLog) map[string]*root.Transpare
 	return logs
 }
 
-func logID(k *ecdsa.PrivateKey) ([]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(k.Public())
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(der)
-	return sum[:], nil
+func logID(k *ecdsa.PrivateKey) []byte {
+	sum := sha256.Sum256(gatetest.Must(x509.MarshalPKIXPublicKey(k.Public())))
+	return sum[:]
 }
 
 // Claims are what a token says.
@@ -268,11 +239,7 @@ func (s *Sigstore) signingCert(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
-	proven := claims.Subject
-	if claims.Email != "" {
-		proven = claims.Email
-	}
-	if err := v.VerifySignature(bytes.NewReader(body.PublicKeyRequest.ProofOfPossession), strings.NewReader(proven)); err != nil {
+	if err := v.VerifySignature(bytes.NewReader(body.PublicKeyRequest.ProofOfPossession), strings.NewReader(cmp.Or(claims.Email, claims.Subject))); err != nil {
 		return fmt.Errorf("the key is not proven: %w", err)
 	}
 	der, err := s.Certificate(claims, pub, time.Now())

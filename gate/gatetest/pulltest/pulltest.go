@@ -51,11 +51,7 @@ func Image(files ...string) *imagetest.Parts {
 	for _, f := range append(files, "etc/hostname") {
 		l.Files = append(l.Files, imagetest.File{Path: f, Body: []byte(strings.Repeat(f, 100))})
 	}
-	p, err := imagetest.Spec{Layers: []imagetest.Layer{l}}.Build()
-	if err != nil {
-		panic(err)
-	}
-	return p
+	return imagetest.Spec{Layers: []imagetest.Layer{l}}.Build()
 }
 
 // For is an image whose config is for the platform.

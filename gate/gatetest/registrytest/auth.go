@@ -1,6 +1,7 @@
 package registrytest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 )
@@ -47,10 +48,7 @@ func (a *Auth) admit(w http.ResponseWriter, q *http.Request, host string) bool {
 	challenge := `Basic realm="gatetest"`
 	if a.Token != "" {
 		known = q.Header.Get("Authorization") == "Bearer "+a.Token
-		realm := a.Realm
-		if realm == "" {
-			realm = "http://" + host + tokenPath
-		}
+		realm := cmp.Or(a.Realm, "http://"+host+tokenPath)
 		challenge = fmt.Sprintf(`Bearer realm=%q,service="gatetest"`, realm)
 	}
 	if known {

@@ -169,18 +169,6 @@ func (r *Reg) ref(name string, h v1.Hash) Ref {
 	return Ref{Tagged: tagged, Pinned: tagged + "@" + h.String(), Digest: h}
 }
 
-// SetBlob changes what every repository serves for a digest, without changing
-// the digest.
-func (r *Reg) SetBlob(digest v1.Hash, body []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.repos {
-		if _, ok := c.blobs[digest]; ok {
-			c.blobs[digest] = body
-		}
-	}
-}
-
 // SetDocument serves body as the manifest or index called name, with any
 // media type: the two need not fit. What it names must have been pushed to the
 // same repository.

@@ -54,38 +54,34 @@ func ELF() []byte { return elfWith(".text", bytes.Repeat([]byte{0x90}, 64)) }
 func elfWith(name string, data []byte) []byte {
 	const headerSize, progSize, sectionSize, base = 64, 56, 64, 0x400000
 	names := append(append([]byte{0}, name...), "\x00.shstrtab\x00"...)
-	start := uint64(headerSize + progSize)
-	start = (start + 15) &^ 15
+	start := uint64(headerSize+progSize+15) &^ 15
 	namesAt := start + uint64(len(data))
 	sectionsAt := (namesAt + uint64(len(names)) + 15) &^ 15
-
-	head := elf.Header64{
+	var out bytes.Buffer
+	out.Grow(int(sectionsAt) + 3*sectionSize)
+	put := func(at uint64, v any) {
+		out.Write(make([]byte, at-uint64(out.Len())))
+		_ = binary.Write(&out, binary.LittleEndian, v) // fixed-size structs into memory
+	}
+	put(0, elf.Header64{
 		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
 		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT),
 		Entry: base + start, Phoff: headerSize, Shoff: sectionsAt, Ehsize: headerSize,
 		Phentsize: progSize, Phnum: 1, Shentsize: sectionSize, Shnum: 3, Shstrndx: 2,
-	}
-	load := elf.Prog64{
+	})
+	put(headerSize, elf.Prog64{
 		Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_W), Off: start, Vaddr: base + start,
 		Paddr: base + start, Filesz: uint64(len(data)), Memsz: uint64(len(data)), Align: 16,
-	}
-	sections := []elf.Section64{{},
+	})
+	put(start, data)
+	put(namesAt, names)
+	put(sectionsAt, []elf.Section64{{},
 		{
 			Name: 1, Type: uint32(elf.SHT_PROGBITS), Flags: uint64(elf.SHF_ALLOC | elf.SHF_WRITE),
 			Addr: base + start, Off: start, Size: uint64(len(data)), Addralign: 16,
 		},
 		{Name: uint32(len(name) + 2), Type: uint32(elf.SHT_STRTAB), Off: namesAt, Size: uint64(len(names)), Addralign: 1},
-	}
-	var out bytes.Buffer
-	put := func(at uint64, v any) {
-		out.Write(make([]byte, at-uint64(out.Len())))
-		_ = binary.Write(&out, binary.LittleEndian, v) // fixed-size structs into memory
-	}
-	put(0, head)
-	put(headerSize, load)
-	put(start, data)
-	put(namesAt, names)
-	put(sectionsAt, sections)
+	})
 	return out.Bytes()
 }
 

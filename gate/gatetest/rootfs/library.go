@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/imagegate/imagegate/gate/gatetest"
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 )
 
@@ -35,7 +36,7 @@ func GemSpec(name, version string) string {
 }
 
 // Jar is a Java archive that carries its own pom.properties.
-func Jar(groupID, artifactID, version string) (imagetest.Layer, error) {
+func Jar(groupID, artifactID, version string) imagetest.Layer {
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
 	for _, f := range []imagetest.File{
@@ -43,18 +44,10 @@ func Jar(groupID, artifactID, version string) (imagetest.Layer, error) {
 		imagetest.Text("META-INF/maven/"+groupID+"/"+artifactID+"/pom.properties",
 			fmt.Sprintf("groupId=%s\nartifactId=%s\nversion=%s\n", groupID, artifactID, version)),
 	} {
-		e, err := w.Create(f.Path)
-		if err != nil {
-			return imagetest.Layer{}, err
-		}
-		if _, err := e.Write(f.Body); err != nil {
-			return imagetest.Layer{}, err
-		}
+		gatetest.Must(gatetest.Must(w.Create(f.Path)).Write(f.Body))
 	}
-	if err := w.Close(); err != nil {
-		return imagetest.Layer{}, err
-	}
-	return imagetest.Files(imagetest.File{Path: fmt.Sprintf("app/lib/%s-%s.jar", artifactID, version), Body: buf.Bytes()}), nil
+	gatetest.Must(0, w.Close())
+	return imagetest.Files(imagetest.File{Path: fmt.Sprintf("app/lib/%s-%s.jar", artifactID, version), Body: buf.Bytes()})
 }
 
 // GoProgram is an executable with build information.

@@ -36,12 +36,7 @@ func files(packages []Pkg) []imagetest.File {
 	return all
 }
 
-func (p Pkg) source() string {
-	if p.Source == "" {
-		return p.Name
-	}
-	return p.Source
-}
+func (p Pkg) source() string { return cmp.Or(p.Source, p.Name) }
 
 // passwd and group are those of a small image with one user who is not root.
 const (
@@ -143,17 +138,12 @@ func DpkgStatus(packages ...Pkg) string {
 
 // Alma is the root file system of an AlmaLinux release such as "9.6", with an
 // SQLite package database. Versions are "1.2.3-4.el9".
-func Alma(release string, packages ...Pkg) (imagetest.Layer, error) {
-	db, err := RPMDatabase(rpms("AlmaLinux", packages)...)
-	if err != nil {
-		return imagetest.Layer{}, err
-	}
-	return imagetest.Layer{Files: append(append(users(), files(packages)...),
-		imagetest.Text("etc/os-release", fmt.Sprintf("NAME=\"AlmaLinux\"\nID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=%q\n", release)),
+func Alma(release string, packages ...Pkg) imagetest.Layer {
+	l := RPMSystem(fmt.Sprintf("NAME=\"AlmaLinux\"\nID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=%q\n", release), "AlmaLinux", packages...)
+	l.Files = append(l.Files,
 		imagetest.Text("etc/almalinux-release", fmt.Sprintf("AlmaLinux release %s (Sage Margay)\n", release)),
-		imagetest.Text("etc/redhat-release", fmt.Sprintf("AlmaLinux release %s (Sage Margay)\n", release)),
-		imagetest.File{Path: "var/lib/rpm/rpmdb.sqlite", Body: db},
-	)}, nil
+		imagetest.Text("etc/redhat-release", fmt.Sprintf("AlmaLinux release %s (Sage Margay)\n", release)))
+	return l
 }
 
 // Base is a clean Alpine release that has advisories in the data of the tests
@@ -187,13 +177,9 @@ func rpms(vendor string, packages []Pkg) []RPM {
 
 // RPMSystem is the root file system of a distribution with RPM packages, given
 // its os-release.
-func RPMSystem(osRelease, vendor string, packages ...Pkg) (imagetest.Layer, error) {
-	db, err := RPMDatabase(rpms(vendor, packages)...)
-	if err != nil {
-		return imagetest.Layer{}, err
-	}
+func RPMSystem(osRelease, vendor string, packages ...Pkg) imagetest.Layer {
 	return imagetest.Layer{Files: append(append(users(), files(packages)...),
 		imagetest.Text("etc/os-release", osRelease),
-		imagetest.File{Path: "var/lib/rpm/rpmdb.sqlite", Body: db},
-	)}, nil
+		imagetest.File{Path: "var/lib/rpm/rpmdb.sqlite", Body: RPMDatabase(rpms(vendor, packages)...)},
+	)}
 }

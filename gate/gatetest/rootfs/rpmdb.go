@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/imagegate/imagegate/gate/gatetest"
 	"github.com/imagegate/imagegate/gate/gatetest/sqlitetest"
 )
 
@@ -54,12 +56,9 @@ const (
 )
 
 // RPMDatabase returns an rpmdb.sqlite with the packages, as RPM 4.16 and newer
-// write it.
-func RPMDatabase(packages ...RPM) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "gatetest-rpm-")
-	if err != nil {
-		return nil, err
-	}
+// write it. It panics when the file cannot be written.
+func RPMDatabase(packages ...RPM) []byte {
+	dir := gatetest.Must(os.MkdirTemp("", "gatetest-rpm-"))
 	defer os.RemoveAll(dir)
 	statements := []string{
 		"CREATE TABLE 'Packages' ( hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL )",
@@ -72,9 +71,9 @@ func RPMDatabase(packages ...RPM) ([]byte, error) {
 	}
 	file := filepath.Join(dir, "rpmdb.sqlite")
 	if err := sqlitetest.Write(file, statements); err != nil {
-		return nil, err
+		panic(err)
 	}
-	return os.ReadFile(file)
+	return gatetest.Must(os.ReadFile(file))
 }
 
 // rpmEntry is one tag of a header before its data has a place.
@@ -108,10 +107,7 @@ func (p RPM) header() []byte {
 }
 
 func (p RPM) entries() []rpmEntry {
-	source := p.SourceRPM
-	if source == "" {
-		source = fmt.Sprintf("%s-%s-%s.src.rpm", p.Name, p.Version, p.Release)
-	}
+	source := cmp.Or(p.SourceRPM, fmt.Sprintf("%s-%s-%s.src.rpm", p.Name, p.Version, p.Release))
 	entries := []rpmEntry{
 		text(rpmTagName, p.Name), text(rpmTagVersion, p.Version), text(rpmTagRelease, p.Release),
 		text(rpmTagArch, "x86_64"), text(rpmTagSource, source), text(rpmTagLicense, "Apache-2.0"),

@@ -1,8 +1,6 @@
 package sampletest
 
 import (
-	"fmt"
-
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
@@ -36,52 +34,31 @@ const (
 // sampleSpec is a sample before it is built.
 type sampleSpec struct {
 	name, os, file string
-	layers         func() ([]imagetest.Layer, error)
+	layers         []imagetest.Layer
 	findings       []string
 }
 
 // Samples returns every sample, built anew: bad ones, each with a clean twin
 // of the same shape.
-func Samples() ([]Sample, error) {
+func Samples() []Sample {
 	var out []Sample
 	for _, s := range append(osSamples(), librarySamples()...) {
-		layers, err := s.layers()
-		if err != nil {
-			return nil, fmt.Errorf("sample %s: %w", s.name, err)
-		}
-		img, err := imagetest.Spec{
-			Layers: layers, User: "65532:65532", Entrypoint: []string{"/app/run"},
+		img := imagetest.Spec{
+			Layers: s.layers, User: "65532:65532", Entrypoint: []string{"/app/run"},
 			Labels: map[string]string{"org.opencontainers.image.source": "https://git.example.org/app", "org.opencontainers.image.revision": "4f6c1e2"},
 		}.Build()
-		if err != nil {
-			return nil, fmt.Errorf("sample %s: %w", s.name, err)
-		}
 		out = append(out, Sample{Name: s.name, Image: img, Findings: s.findings, OS: s.os, Package: s.file})
 	}
-	return out, nil
-}
-
-// layersOf makes the layers of a sample that cannot fail.
-func layersOf(layers ...imagetest.Layer) func() ([]imagetest.Layer, error) {
-	return func() ([]imagetest.Layer, error) { return layers, nil }
-}
-
-func alma(packages ...rootfs.Pkg) func() ([]imagetest.Layer, error) {
-	return func() ([]imagetest.Layer, error) {
-		l, err := rootfs.Alma("9.6", packages...)
-		return []imagetest.Layer{l}, err
-	}
+	return out
 }
 
 // onBase puts a library on a clean operating system, so that only the library
 // can be what a gate finds.
-func onBase(l imagetest.Layer, err error) func() ([]imagetest.Layer, error) {
-	return func() ([]imagetest.Layer, error) { return []imagetest.Layer{rootfs.Base(), l}, err }
-}
+func onBase(l imagetest.Layer) []imagetest.Layer { return []imagetest.Layer{rootfs.Base(), l} }
 
 // onDebian puts a library on a clean Debian.
-func onDebian(l imagetest.Layer) func() ([]imagetest.Layer, error) {
-	return layersOf(rootfs.Debian("13", rootfs.Pkg{Name: "libssl3t64", Version: "3.5.7-1~deb13u3", Source: "openssl"}), l)
+func onDebian(l imagetest.Layer) []imagetest.Layer {
+	return []imagetest.Layer{rootfs.Debian("13", rootfs.Pkg{Name: "libssl3t64", Version: "3.5.7-1~deb13u3", Source: "openssl"}), l}
 }
 
 const (
@@ -97,17 +74,17 @@ func osSamples() []sampleSpec {
 	}
 	openssl := []string{"CVE-2026-34182 libssl3t64", "CVE-2026-45447 libssl3t64", "CVE-2026-9076 libssl3t64"}
 	return []sampleSpec{
-		{"alpine-bad", "alpine", apkFile, layersOf(rootfs.Alpine(baseRelease,
-			rootfs.Pkg{Name: "zlib", Version: "1.3.1-r2"}, rootfs.Pkg{Name: "gnutls", Version: "3.8.11-r0"})),
+		{"alpine-bad", "alpine", apkFile, []imagetest.Layer{rootfs.Alpine(baseRelease,
+			rootfs.Pkg{Name: "zlib", Version: "1.3.1-r2"}, rootfs.Pkg{Name: "gnutls", Version: "3.8.11-r0"})},
 			[]string{"CVE-2026-1584 gnutls", "CVE-2026-22184 zlib", "CVE-2026-27171 zlib"}},
-		{"alpine-clean", "alpine", apkFile, layersOf(rootfs.Base()), nil},
-		{"debian-bad", "debian", dpkgFile, layersOf(rootfs.Debian("13", deb(old)...)), openssl},
-		{"debian-clean", "debian", dpkgFile, layersOf(rootfs.Debian("13", deb(fixed)...)), nil},
-		{"distroless-bad", "debian", dpkgFile + ".d/libssl3t64", layersOf(rootfs.Distroless("13", deb(old)...)), openssl},
-		{"distroless-clean", "debian", dpkgFile + ".d/libssl3t64", layersOf(rootfs.Distroless("13", deb(fixed)...)), nil},
-		{"alma-bad", "alma", rpmFile, alma(rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9"}, rootfs.Pkg{Name: "bash", Version: "5.1.8-5.el9"}),
+		{"alpine-clean", "alpine", apkFile, []imagetest.Layer{rootfs.Base()}, nil},
+		{"debian-bad", "debian", dpkgFile, []imagetest.Layer{rootfs.Debian("13", deb(old)...)}, openssl},
+		{"debian-clean", "debian", dpkgFile, []imagetest.Layer{rootfs.Debian("13", deb(fixed)...)}, nil},
+		{"distroless-bad", "debian", dpkgFile + ".d/libssl3t64", []imagetest.Layer{rootfs.Distroless("13", deb(old)...)}, openssl},
+		{"distroless-clean", "debian", dpkgFile + ".d/libssl3t64", []imagetest.Layer{rootfs.Distroless("13", deb(fixed)...)}, nil},
+		{"alma-bad", "alma", rpmFile, []imagetest.Layer{rootfs.Alma("9.6", rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9"}, rootfs.Pkg{Name: "bash", Version: "5.1.8-5.el9"})},
 			[]string{"CVE-2022-3715 bash", "CVE-2025-59375 expat"}},
-		{"alma-clean", "alma", rpmFile, alma(rootfs.Pkg{Name: "expat", Version: "2.5.0-6.el9_8.1"}, rootfs.Pkg{Name: "bash", Version: "5.1.8-9.el9"}), nil},
+		{"alma-clean", "alma", rpmFile, []imagetest.Layer{rootfs.Alma("9.6", rootfs.Pkg{Name: "expat", Version: "2.5.0-6.el9_8.1"}, rootfs.Pkg{Name: "bash", Version: "5.1.8-9.el9"})}, nil},
 	}
 }
 
@@ -117,24 +94,24 @@ func librarySamples() []sampleSpec {
 	newModules := []rootfs.Module{{Path: "github.com/jackc/pgx/v5", Version: "v5.9.2"}, {Path: "golang.org/x/text", Version: "v0.39.0"}}
 	inOld := []string{"CVE-2024-27304 github.com/jackc/pgx/v5", "CVE-2021-38561 golang.org/x/text"}
 	return []sampleSpec{
-		{"npm-bad", "alpine", "app/node_modules/lodash/package.json", onBase(rootfs.NPM("lodash", "4.17.20"), nil), []string{
+		{"npm-bad", "alpine", "app/node_modules/lodash/package.json", onBase(rootfs.NPM("lodash", "4.17.20")), []string{
 			"CVE-2020-28500 lodash", "CVE-2021-23337 lodash", "CVE-2025-13465 lodash", "CVE-2026-2950 lodash", "CVE-2026-4800 lodash"}},
-		{"npm-clean", "alpine", "app/node_modules/lodash/package.json", onBase(rootfs.NPM("lodash", "4.18.0"), nil), nil},
-		{"python-bad", "alpine", "usr/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "2.2.3"), nil), []string{
+		{"npm-clean", "alpine", "app/node_modules/lodash/package.json", onBase(rootfs.NPM("lodash", "4.18.0")), nil},
+		{"python-bad", "alpine", "usr/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "2.2.3")), []string{
 			"CVE-2023-30861 Flask", "CVE-2026-27205 Flask"}},
-		{"python-clean", "alpine", "usr/lib/python3/site-packages/Flask-3.1.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "3.1.3"), nil), nil},
+		{"python-clean", "alpine", "usr/lib/python3/site-packages/Flask-3.1.3.dist-info/METADATA", onBase(rootfs.Wheel("Flask", "3.1.3")), nil},
 		{"debian-python-bad", "debian", "usr/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", onDebian(rootfs.Wheel("Flask", "2.2.3")), []string{
 			"CVE-2023-30861 Flask", "CVE-2026-27205 Flask"}},
 		{"debian-python-clean", "debian", "usr/lib/python3/site-packages/Flask-3.1.3.dist-info/METADATA", onDebian(rootfs.Wheel("Flask", "3.1.3")), nil},
-		{"ruby-bad", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-12.3.2.gemspec", onBase(rootfs.Gem("rake", "12.3.2"), nil), []string{
+		{"ruby-bad", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-12.3.2.gemspec", onBase(rootfs.Gem("rake", "12.3.2")), []string{
 			"CVE-2020-8130 rake"}},
-		{"ruby-clean", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-13.2.1.gemspec", onBase(rootfs.Gem("rake", "13.2.1"), nil), nil},
+		{"ruby-clean", "alpine", "usr/lib/ruby/gems/3.3.0/specifications/rake-13.2.1.gemspec", onBase(rootfs.Gem("rake", "13.2.1")), nil},
 		{"jar-bad", "alpine", "app/lib/log4j-core-2.14.1.jar", onBase(rootfs.Jar(log4j, core, "2.14.1")), []string{
 			"CVE-2021-44228 org.apache.logging.log4j:log4j-core", "CVE-2021-45046 org.apache.logging.log4j:log4j-core"}},
 		{"jar-clean", "alpine", "app/lib/log4j-core-2.25.4.jar", onBase(rootfs.Jar(log4j, core, "2.25.4")), nil},
-		{"go-bad", "alpine", "app/run", onBase(rootfs.GoProgram("app/run", fixedGo, oldModules...), nil), inOld},
-		{"go-clean", "alpine", "app/run", onBase(rootfs.GoProgram("app/run", fixedGo, newModules...), nil), nil},
-		{"scratch-bad", "", "app/run", layersOf(rootfs.GoProgram("app/run", fixedGo, oldModules...)), inOld},
-		{"scratch-clean", "", "app/run", layersOf(rootfs.GoProgram("app/run", fixedGo, newModules...)), nil},
+		{"go-bad", "alpine", "app/run", onBase(rootfs.GoProgram("app/run", fixedGo, oldModules...)), inOld},
+		{"go-clean", "alpine", "app/run", onBase(rootfs.GoProgram("app/run", fixedGo, newModules...)), nil},
+		{"scratch-bad", "", "app/run", []imagetest.Layer{rootfs.GoProgram("app/run", fixedGo, oldModules...)}, inOld},
+		{"scratch-clean", "", "app/run", []imagetest.Layer{rootfs.GoProgram("app/run", fixedGo, newModules...)}, nil},
 	}
 }

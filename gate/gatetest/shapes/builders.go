@@ -12,7 +12,7 @@ import (
 func replaceAll(s, old, other string) string { return strings.ReplaceAll(s, old, other) }
 
 // builders are images in the form that one tool or another gives them.
-func builders() ([]Shape, error) {
+func builders() []Shape {
 	const tool = "the form says nothing about the content"
 	formed := func(name string, spec imagetest.Spec) Shape {
 		s := ordinary("builder-"+name, tool)
@@ -66,5 +66,5 @@ func builders() ([]Shape, error) {
 		attack("builder-attack-paketo", "the bill names a package with advisories", Fail, paketo(strings.ReplaceAll(bill, "org.springframework/spring-core@6.2.12", "org.apache.logging.log4j/log4j-core@2.14.1"))),
 		attack("builder-attack-opaque", "the directory beside is hidden, not this one", Fail, debian(), imagetest.Files(lodash("app/", "4.17.20")), imagetest.Files(imagetest.Opaque("app2"), lodash("app2/", "4.18.0"))),
 		attack("builder-attack-long-names", "the package has advisories, however long its path is", Fail, with(debian(), lodash("app/"+strings.Repeat("long-directory-name/", 12), "4.17.20"))),
-	), nil
+	)
 }

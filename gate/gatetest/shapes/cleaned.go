@@ -8,7 +8,7 @@ import (
 
 // deleted are images in which a later step of the build deletes or replaces a file
 // that cannot be read.
-func deleted() ([]Shape, error) {
+func deleted() []Shape {
 	const why, there = "the file is not in the image any more", "the file is still in the image, or some runtime leaves it there"
 	broken := map[string]imagetest.File{
 		"jar":      {Path: "app/lib/x.jar", Body: log4j("2.14.1")[:60]},
@@ -70,11 +70,11 @@ func deleted() ([]Shape, error) {
 			imagetest.Files(imagetest.Whiteout(long[:2000-8]+".gemspec"))),
 		attack("cleaned-attack-database", "what was installed cannot be known", NoVerdict, debian(), imagetest.Files(imagetest.Text("var/lib/dpkg/status.d/x", "Package: x\nPackage: y\nVersion: 1\nVersion: 2\n")),
 			imagetest.Files(imagetest.Text("var/lib/dpkg/status.d/x", "garbage\n"))),
-	), nil
+	)
 }
 
 // fixtures are files with the name of a package's metadata in the tests of packages.
-func fixtures() ([]Shape, error) {
+func fixtures() []Shape {
 	const why, real = "the file is part of the tests of a package", "the place is one where packages are loaded from"
 	const gems = "usr/local/lib/ruby/gems/3.3.0/"
 	empty, doubtful := "# empty\n", "Gem::Specification.new do |s|\n  s.name = \"ra\"+\"ke\"\n  s.version = \"12.3.2\"\nend\n"
@@ -123,5 +123,5 @@ func fixtures() ([]Shape, error) {
 			on("usr/lib/python3.12/site-packages/setuptools/tests/Flask-2.2.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n")).naming("Flask"),
 		attack("fixture-attack-jar-that-can-be-read", "what can be read is a package", Fail,
 			with(debian(), imagetest.File{Path: "app/src/test/resources/x.jar", Body: log4j("2.14.1")})).naming("log4j-core"),
-	), nil
+	)
 }

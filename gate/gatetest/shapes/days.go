@@ -20,11 +20,8 @@ type day struct {
 
 // days are seven builds of each of four teams, one a day. None of the changes gives a
 // reason to touch the policy. On the eighth day a dependency with advisories comes in.
-func days() ([]Shape, error) {
-	java, err := javaDays()
-	if err != nil {
-		return nil, err
-	}
+func days() []Shape {
+	java := javaDays()
 	var shapes []Shape
 	for _, team := range []struct {
 		name string
@@ -58,7 +55,7 @@ func days() ([]Shape, error) {
 		bad.Image = build()
 		shapes = append(shapes, bad)
 	}
-	return shapes, nil
+	return shapes
 }
 
 func both(a, b func(*v1.ConfigFile)) func(*v1.ConfigFile) {
@@ -188,15 +185,9 @@ func alpineDays() []day {
 	}
 }
 
-func javaDays() ([]day, error) {
-	library, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.25.4")
-	if err != nil {
-		return nil, err
-	}
-	boot, err := bootJar("2.25.4")
-	if err != nil {
-		return nil, err
-	}
+func javaDays() []day {
+	library := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.25.4")
+	boot := bootJar("2.25.4")
 	jre := imagetest.Files(imagetest.Program("opt/java/openjdk/bin/java", rootfs.ELF()), imagetest.Text("opt/java/openjdk/release", "IMPLEMENTOR=\"Eclipse Adoptium\"\nJAVA_VERSION=\"21.0.9\"\n"), imagetest.Text("opt/java/openjdk/lib/modules", "\xca\xfe\xda\xda"),
 		imagetest.File{Path: "opt/java/openjdk/lib/ct.sym", Body: archiveOf(entry{"879/java.base/A.sig", []byte("x")})})
 	agent := archiveOf(entry{"META-INF/MANIFEST.MF", []byte("Manifest-Version: 1.0\r\nPremain-Class: io.opentelemetry.javaagent.OpenTelemetryAgent\r\n\r\n")}, entry{"inst/A.classdata", []byte("x")})
@@ -212,5 +203,5 @@ func javaDays() ([]day, error) {
 			imagetest.Text("etc/ssl/certs/java/cacerts", "\xfe\xed\xfe\xed"))}},
 		{change: "a user and a health check", layers: []imagetest.Layer{cleaned(), addUser()}, config: health},
 		{change: "a newer base image", base: &newer},
-	}, nil
+	}
 }

@@ -16,7 +16,7 @@ func configured(edit func(*v1.ConfigFile), layers ...imagetest.Layer) v1.Image {
 }
 
 // inputs are documents and sizes that were seen in the wild (row 10).
-func inputs() ([]Shape, error) {
+func inputs() []Shape {
 	longer := ordinary("history-longer", "the history is a comment, the layers are all there", debian())
 	longer.Image = configured(func(c *v1.ConfigFile) {
 		c.History = append(c.History, v1.History{CreatedBy: "RUN b"}, v1.History{CreatedBy: "RUN c"})
@@ -40,12 +40,12 @@ func inputs() ([]Shape, error) {
 		ordinary("history-same-layer-twice", "a layer may be there twice", debian(), same, same, imagetest.Files()),
 		longer, shorter, none, missing,
 		ordinary("lastlog-high-uid", "a sparse log is zeros and no bomb", debian(), imagetest.Files(sparse)),
-	}, nil
+	}
 }
 
 // secrets are texts that look like secrets (row 11): what may be published
 // does not refuse an image.
-func secrets() ([]Shape, error) {
+func secrets() []Shape {
 	on := func(path, text string) imagetest.Layer { return with(debian(), imagetest.Text(path, text)) }
 	key := attack("secret-attack-token", "everyone who can pull the image has the token", Fail, on("app/env", "GITHUB_TOKEN=ghp_"+strings.Repeat("aB3", 12)+"\n"))
 	private := attack("secret-attack-private-key", "everyone who can pull the image has the key", Fail,
@@ -56,19 +56,16 @@ func secrets() ([]Shape, error) {
 		ordinary("secret-facebook-app", why, on("srv/app/main.js", `facebook_app = "0123456789abcdef0123456789abcdef"`)),
 		ordinary("secret-asana-client", why, on("srv/app/main.js", `asana_client = "1234567890123456"`)),
 		key, private,
-	}, nil
+	}
 }
 
 // messages are images that are refused or judged for the right reason (row 12).
-func messages() ([]Shape, error) {
+func messages() []Shape {
 	elf := rootfs.ELF()
 	twice := func(a, b []byte) imagetest.Layer {
 		return with(debian(), imagetest.Program("app/run", a), imagetest.Program("app/run", b))
 	}
-	jar, err := bootJar("2.14.1")
-	if err != nil {
-		return nil, err
-	}
+	jar := bootJar("2.14.1")
 	windows := refused("message-windows", "Windows is not supported", NoVerdict)
 	windows.Image = imagetest.Spec{Layers: []imagetest.Layer{imagetest.Files(imagetest.Text("Files/x", "1"))}, User: "ContainerUser", Platform: v1.Platform{OS: "windows", Architecture: "amd64"}}.Image()
 	return []Shape{
@@ -80,5 +77,5 @@ func messages() ([]Shape, error) {
 		attack("message-attack-jar-cut", "what is left of the jar can be run", Fail, with(debian(), imagetest.File{Path: "app/x.jar", Body: jar[:len(jar)-30]})).naming("app/x.jar"),
 		refused("message-version", "a version that cannot be compared matches nothing", NoVerdict, with(debian(), npmPackage("app/node_modules/tar", "tar", "v4.4.1"))).naming("tar"),
 		windows.naming("indows"),
-	}, nil
+	}
 }

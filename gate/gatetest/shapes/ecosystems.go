@@ -10,7 +10,7 @@ import (
 const testKey = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAMIIEowIBAAKCAQEAMIIEowIBAAKCAQEAMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n"
 
 // forms are metadata files in a form that their owner reads and Trivy does not.
-func forms() ([]Shape, error) {
+func forms() []Shape {
 	const installed, deps = "app/vendor/composer/installed.json", "app/shop.deps.json"
 	composer1 := func(version string) imagetest.Layer {
 		return with(debian(), imagetest.Text(installed, fmt.Sprintf(`[{"name":"twig/twig","version":"v%s","version_normalized":"%s.0","type":"library"}]`, version, version)))
@@ -27,11 +27,11 @@ func forms() ([]Shape, error) {
 		attack("form-attack-composer-1", "the list has a package with advisories", Fail, composer1("2.4.3")),
 		attack("form-attack-composer-torn", "a list that ends early hides packages", NoVerdict, with(debian(), imagetest.Text(installed, `[{"name":"twig/twig",`))).naming(installed),
 		attack("form-attack-dotnet-byte-order-mark", "the package behind the mark has advisories", Fail, dotnet("12.0.1")),
-	}, nil
+	}
 }
 
 // examples are texts that look like secrets and are public.
-func examples() ([]Shape, error) {
+func examples() []Shape {
 	on := func(path, text string) imagetest.Layer { return with(debian(), imagetest.Text(path, text)) }
 	settings := func(password string) imagetest.Layer {
 		return on("etc/maven/settings.xml", "<settings>\n<!-- <server><password>"+password+"</password></server> -->\n"+
@@ -51,5 +51,5 @@ func examples() ([]Shape, error) {
 			on("app/key.pem", strings.Replace(testKey, "\n", "\n"+strings.Repeat("x", 64)+"\n", 1))),
 		attack("example-attack-key-beside-snakeoil", "another key in the same directory", Fail, on("etc/ssl/private/shop.key", testKey)),
 		attack("example-attack-key-in-tests", "the tests of an application are its own", Fail, on("app/test/certdata/keycert.pem", testKey)),
-	}, nil
+	}
 }

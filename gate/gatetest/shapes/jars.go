@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imagegate/imagegate/gate/gatetest"
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 )
 
@@ -31,17 +32,9 @@ func packed(inner uint16, entries []entry) []byte {
 		if bytes.HasPrefix(e.body, []byte("PK\x03\x04")) {
 			method = inner
 		}
-		f, err := w.CreateHeader(&zip.FileHeader{Name: e.name, Method: method})
-		if err == nil {
-			_, err = f.Write(e.body)
-		}
-		if err != nil {
-			panic("shapes: " + err.Error())
-		}
+		gatetest.Must(gatetest.Must(w.CreateHeader(&zip.FileHeader{Name: e.name, Method: method})).Write(e.body))
 	}
-	if err := w.Close(); err != nil {
-		panic("shapes: " + err.Error())
-	}
+	gatetest.Must(0, w.Close())
 	return b.Bytes()
 }
 
@@ -68,7 +61,7 @@ func log4j(version string) []byte {
 
 // jars are Java archives whose metadata Trivy reads otherwise than Java, and archives
 // that Trivy does not open.
-func jars() ([]Shape, error) {
+func jars() []Shape {
 	on := func(path string, body []byte) imagetest.Layer {
 		return with(debian(), imagetest.File{Path: path, Body: body})
 	}
@@ -130,5 +123,5 @@ func jars() ([]Shape, error) {
 			on("app/app.war", archiveOf(entry{"WEB-INF/lib/x.JAR", []byte(strings.Repeat("PK", 40))}))).naming("app/app.war/WEB-INF/lib/x.JAR"),
 		attack("jar-attack-pom-without-properties", "the pom.xml says what it is", Fail, on(library, archiveOf(entry{"META-INF/maven/a/b/pom.xml",
 			[]byte("<project><parent><groupId>org.apache.logging.log4j</groupId><version>2.14.1</version></parent><artifactId>log4j-core</artifactId></project>")}))).naming("log4j-core"),
-	), nil
+	)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // languages are layouts of language packages that their tools leave.
-func languages() ([]Shape, error) {
+func languages() []Shape {
 	on := func(files ...imagetest.File) imagetest.Layer { return with(debian(), files...) }
 	const modules = "app/node_modules/"
 	const dotnet = `{"runtimeTarget":{"name":".NETCoreApp,Version=v9.0/linux-x64"},"targets":{".NETCoreApp,Version=v9.0/linux-x64":{"shop/1.0.0":{"dependencies":{"Newtonsoft.Json":"13.0.3"},"runtime":{"shop.dll":{}}},` +
@@ -48,5 +48,5 @@ func languages() ([]Shape, error) {
 		attack("language-attack-java-runtime", "a jar beside the runtime is a jar", Fail, on(imagetest.File{Path: "opt/java/lib/ext/x.zip", Body: archiveOf(entry{"META-INF/MANIFEST.MF", []byte("Manifest-Version: 1.0\r\n")}, entry{pomAt, []byte("groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n")})})),
 		attack("language-attack-dotnet", "the package has advisories", Fail, on(imagetest.Text("app/shop.deps.json", replaceAll(dotnet, "13.0.3", "12.0.1")))),
 		attack("language-attack-php", "the package has advisories", Fail, on(imagetest.Text("app/vendor/composer/installed.json", replaceAll(composer, "TWIG", "2.4.3")))),
-	}, nil
+	}
 }

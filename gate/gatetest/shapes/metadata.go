@@ -5,7 +5,7 @@ import (
 )
 
 // metadata are files that describe a package and that two readers read differently.
-func metadata() ([]Shape, error) {
+func metadata() []Shape {
 	const wheel, gem = "app/lib/python3/site-packages/Flask-2.2.3.dist-info/METADATA", "app/lib/ruby/gems/3.3.0/specifications/rake-12.3.2.gemspec"
 	const head = "# -*- encoding: utf-8 -*-\n# stub: rake 12.3.2 ruby lib\n\nGem::Specification.new do |s|\n"
 	on := func(path, text string) imagetest.Layer { return with(debian(), imagetest.Text(path, text)) }
@@ -23,5 +23,5 @@ func metadata() ([]Shape, error) {
 		attack("metadata-attack-gem-stub", "RubyGems reads the stub first", Fail, on(gem, head+"  s.name = \"harmless\"\n  s.version = \"1\"\nend\n")),
 		attack("metadata-attack-gem-twice", doubt, NoVerdict, on(gem, head+"  s.name = \"rake\"\n  s.version = \"99\"\n  s.license = \"MIT\"\n  s.version = \"12.3.2\"\nend\n")).naming(gem),
 		attack("metadata-attack-gem-sum", doubt, NoVerdict, on(gem, head+"  s.name = \"ra\"+\"ke\"\n  s.version = \"12.3.2\"\nend\n")).naming(gem),
-	}, nil
+	}
 }

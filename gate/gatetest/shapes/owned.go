@@ -21,30 +21,21 @@ func urllib() rootfs.Pkg {
 
 // distroOwned are language packages that the distribution installed and fixes
 // (row 1). Upstream's advisories do not take its fixes into account.
-func distroOwned() ([]Shape, error) {
+func distroOwned() []Shape {
 	python := debian(urllib())
 	node := debian(rootfs.Pkg{Name: "node-lodash", Version: "4.17.21+dfsg+~cs8.31.198.20210220-9",
 		Files: []imagetest.File{npmPackage("usr/share/nodejs/lodash", "lodash", "4.17.20")}})
 	ruby := debian(rootfs.Pkg{Name: "rake", Version: "13.0.6-3", Files: []imagetest.File{
 		imagetest.Text("usr/share/rubygems-integration/all/specifications/rake-12.3.2.gemspec", rootfs.GemSpec("rake", "12.3.2"))}})
-	jar, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
-	if err != nil {
-		return nil, err
-	}
+	jar := rootfs.Jar("org.apache.logging.log4j", "log4j-core", "2.14.1")
 	jar.Files[0].Path = "usr/share/java/log4j-core-2.14.1.jar"
 	java := debian(rootfs.Pkg{Name: "liblog4j2-java", Version: "2.19.0-2", Source: "apache-log4j2", Files: jar.Files})
 	site := pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")
 	rpm := rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.5-6.el9_7.1", Source: "python-urllib3", Files: []imagetest.File{site}}
-	rocky, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", rpm)
-	if err != nil {
-		return nil, err
-	}
+	rocky := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", rpm)
 	foreign := rpm
 	foreign.Maintainer, foreign.Source = "ACME", "acme-billing"
-	rockyForeign, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", foreign)
-	if err != nil {
-		return nil, err
-	}
+	rockyForeign := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", foreign)
 	apk := rootfs.Alpine("3.23.2", rootfs.Pkg{Name: "py3-urllib3", Version: "1.26.20-r0",
 		Files: []imagetest.File{pythonPackage("usr/lib/python3.12/site-packages/urllib3-1.26.12.dist-info/METADATA", "urllib3", "1.26.12")}})
 	const mended = "the distribution installed it, lists its hash and mends it under its own version"
@@ -57,20 +48,17 @@ func distroOwned() ([]Shape, error) {
 		ordinary("owned-alpine-python", mended, apk),
 		ordinary("owned-other-layer-above", mended+"; a layer above changes other files", python, imagetest.Files(imagetest.Text("app/config", "x"))),
 	}
-	more, err := ownedElsewhere(mended)
-	if err != nil {
-		return nil, err
-	}
+	more := ownedElsewhere(mended)
 	shapes = append(shapes, more...)
 	for i := range shapes {
 		shapes[i].Names = []string{"distro-owned"} // upstream's finding is there, in this class
 	}
-	return append(shapes, disowned(python, rockyForeign)...), nil
+	return append(shapes, disowned(python, rockyForeign)...)
 }
 
 // ownedElsewhere are the same with other layouts of directories, lists and
 // layers.
-func ownedElsewhere(why string) ([]Shape, error) {
+func ownedElsewhere(why string) []Shape {
 	info := func(name, version string) []imagetest.File {
 		return []imagetest.File{pythonPackage(dist+"urllib3-"+version+".dist-info/METADATA", "urllib3", version)}
 	}
@@ -86,28 +74,16 @@ func ownedElsewhere(why string) ([]Shape, error) {
 		}
 	}
 	npm := rootfs.Pkg{Name: "npm", Version: "11.6.3-r0", Files: []imagetest.File{npmPackage("usr/lib/node_modules/npm/node_modules/lodash", "lodash", "4.17.20")}}
-	rpmNPM, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "npm", Version: "10.8.2-1.20.19.5.1.el9", Source: "nodejs",
+	rpmNPM := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "npm", Version: "10.8.2-1.20.19.5.1.el9", Source: "nodejs",
 		Files: []imagetest.File{npmPackage("usr/lib/node_modules/npm/node_modules/lodash", "lodash", "4.17.20")}})
-	if err != nil {
-		return nil, err
-	}
-	two, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(),
+	two := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(),
 		rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.5-6.el9_7.1", Source: "python-urllib3", Files: []imagetest.File{
 			pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")}})
-	if err != nil {
-		return nil, err
-	}
-	again, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "less", Version: "590-6.el9"},
+	again := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "less", Version: "590-6.el9"},
 		rootfs.Pkg{Name: "python3-urllib3", Version: "1.26.5-6.el9_7.1", Source: "python-urllib3", Files: []imagetest.File{
 			pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")}})
-	if err != nil {
-		return nil, err
-	}
-	gems, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "rubygem-rake", Version: "13.0.6-165.el9", Source: "ruby",
+	gems := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "rubygem-rake", Version: "13.0.6-165.el9", Source: "ruby",
 		Files: []imagetest.File{imagetest.Text("usr/share/gems/specifications/rake-12.3.2.gemspec", rootfs.GemSpec("rake", "12.3.2"))}})
-	if err != nil {
-		return nil, err
-	}
 	goTool := imagetest.Program("usr/bin/docker", rootfs.GoBinary("go1.26.8", "github.com/docker/cli", rootfs.Module{Path: "golang.org/x/text", Version: "v0.3.5"}))
 	return []Shape{
 		ordinary("owned-debian-13", why, rootfs.Debian("13", rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u2"},
@@ -120,7 +96,7 @@ func ownedElsewhere(why string) ([]Shape, error) {
 		ordinary("owned-rocky-ruby", why+"; Fedora's rules keep the directory for packages", gems),
 		ordinary("owned-rocky-database-anew", why+"; a later layer installs another package, and rpm writes its database anew", two,
 			imagetest.Files(fileOf(again, "var/lib/rpm/rpmdb.sqlite"))),
-	}, nil
+	}
 }
 
 // disowned are the attacks: each breaks one condition of ownership.

@@ -18,20 +18,11 @@ func key(version string) rootfs.Pkg { return rootfs.Pkg{Name: "gpg-pubkey", Vers
 
 // controls are images without anything special, and those that are rightly
 // refused and shall stay so.
-func controls() ([]Shape, error) {
+func controls() []Shape {
 	elf := rootfs.ELF()
-	fedora, err := rootfs.RPMSystem("NAME=\"Fedora Linux\"\nID=fedora\nVERSION_ID=43\n", "Fedora Project", rootfs.Pkg{Name: "bash", Version: "5.3.0-2.fc43"})
-	if err != nil {
-		return nil, err
-	}
-	stream, err := rootfs.RPMSystem("NAME=\"CentOS Stream\"\nID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"9\"\n", "CentOS", bash())
-	if err != nil {
-		return nil, err
-	}
-	ubi, err := rootfs.RPMSystem("NAME=\"Red Hat Enterprise Linux\"\nID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"9.6\"\n", "Red Hat, Inc.", bash(), key("fd431d51-4ae0493b"))
-	if err != nil {
-		return nil, err
-	}
+	fedora := rootfs.RPMSystem("NAME=\"Fedora Linux\"\nID=fedora\nVERSION_ID=43\n", "Fedora Project", rootfs.Pkg{Name: "bash", Version: "5.3.0-2.fc43"})
+	stream := rootfs.RPMSystem("NAME=\"CentOS Stream\"\nID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"9\"\n", "CentOS", bash())
+	ubi := rootfs.RPMSystem("NAME=\"Red Hat Enterprise Linux\"\nID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"9.6\"\n", "Red Hat, Inc.", bash(), key("fd431d51-4ae0493b"))
 	ubi = with(ubi, imagetest.Text("etc/redhat-release", "Red Hat Enterprise Linux release 9.6 (Plow)\n"))
 	release := func(id, like string) string {
 		return "NAME=x\nID=" + id + "\nID_LIKE=" + like + "\nVERSION_ID=\"12\"\n"
@@ -50,43 +41,34 @@ func controls() ([]Shape, error) {
 		refused("refused-centos-stream", "the database has no advisories for it", NoVerdict, stream).naming("no advisories for packages of centos-stream"),
 		refused("refused-ubi", "this database has no advisories of Red Hat", NoVerdict, ubi).naming("no advisories for redhat 9.6"),
 		refused("refused-scratch-elf", "nothing accounts for the program", NoVerdict, imagetest.Files(imagetest.Program("app/run", elf))),
-	}, nil
+	}
 }
 
 // keys are signing keys in an RPM database (row 2).
-func keys() ([]Shape, error) {
+func keys() []Shape {
 	var shapes []Shape
 	for _, d := range []struct{ name, release, vendor string }{
 		{"rocky", rockyOS, "Rocky Enterprise Software Foundation"}, {"alma", almaOS, "AlmaLinux"}, {"oracle", oracleOS, "Oracle America"}, {"amazon", amazonOS, "Amazon Linux"},
 	} {
-		l, err := rootfs.RPMSystem(d.release, d.vendor, bash(), key("350d275d-6279464b"), key("8d3d8ba4-5ff1e2a8"))
-		if err != nil {
-			return nil, err
-		}
+		l := rootfs.RPMSystem(d.release, d.vendor, bash(), key("350d275d-6279464b"), key("8d3d8ba4-5ff1e2a8"))
 		if d.name == "amazon" {
 			l = with(l, imagetest.Text("etc/system-release", "Amazon Linux release 2023.9.20251117 (Amazon Linux)\n"))
 		}
 		shapes = append(shapes, ordinary("key-"+d.name, "a signing key is no software", l))
 	}
 	old := rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9"}
-	likeKey, err := rootfs.RPMDatabase(rootfs.RPM{Name: "expat", Version: "2.5.0", Release: "5.el9", Key: true})
-	if err != nil {
-		return nil, err
-	}
-	base, err := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), key("8d3d8ba4-5ff1e2a8"))
-	if err != nil {
-		return nil, err
-	}
-	beside, err := rootfs.RPMSystem(almaOS, "AlmaLinux", old, key("8d3d8ba4-5ff1e2a8"))
+	likeKey := rootfs.RPMDatabase(rootfs.RPM{Name: "expat", Version: "2.5.0", Release: "5.el9", Key: true})
+	base := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), key("8d3d8ba4-5ff1e2a8"))
+	beside := rootfs.RPMSystem(almaOS, "AlmaLinux", old, key("8d3d8ba4-5ff1e2a8"))
 	return append(shapes,
 		attack("key-attack-package-like-a-key", "a package whose entry looks like a key's is a package", Fail,
 			replaced(base, "var/lib/rpm/rpmdb.sqlite", string(likeKey))),
 		attack("key-attack-beside", "the key does not hide a package", Fail, beside),
-	), err
+	)
 }
 
 // packageJSON are files called package.json that describe no package (row 3).
-func packageJSON() ([]Shape, error) {
+func packageJSON() []Shape {
 	const modules = "app/node_modules/"
 	on := func(files ...imagetest.File) imagetest.Layer { return with(debian(), files...) }
 	rxjs := npmPackage(modules+"rxjs", "rxjs", "7.8.1")
@@ -107,12 +89,12 @@ func packageJSON() ([]Shape, error) {
 		attack("npm-attack-scoped-malformed", "where a package must be, a file that cannot be read hides it", NoVerdict,
 			on(imagetest.Text(modules+"@acme/lodash/package.json", "{\"name\":\n"))).naming("node_modules/@acme/lodash/package.json"),
 		attack("npm-attack-below-sub-path", "a package inside the package is a package", Fail, on(rxjs, ajax, npmPackage(modules+"rxjs/ajax/node_modules/lodash", "lodash", "4.17.20"))),
-	}, nil
+	}
 }
 
 // thirdParty are packages of other vendors (row 4). All are judged alike, so
 // that a vendor's name gives no advantage.
-func thirdParty() ([]Shape, error) {
+func thirdParty() []Shape {
 	deb := func(name, version, maintainer string) imagetest.Layer {
 		return debian(rootfs.Pkg{Name: name, Version: version, Maintainer: maintainer, Files: []imagetest.File{imagetest.Program("usr/bin/"+name, rootfs.ELF())}})
 	}
@@ -127,39 +109,30 @@ func thirdParty() ([]Shape, error) {
 	} {
 		shapes = append(shapes, ordinary("vendor-"+p[0], why, deb(p[0], p[1], p[2])).naming(p[0]))
 	}
-	fs, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "filesystem", Version: "3.16-5.el9", Dirs: []string{"home", "opt", "srv", "usr/local", "usr/local/bin"}})
-	if err != nil {
-		return nil, err
-	}
-	local, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "acme-tools", Version: "3.16-5", Files: []imagetest.File{imagetest.Text("usr/local/etc/acme.conf", "x\n")}})
-	if err != nil {
-		return nil, err
-	}
+	fs := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "filesystem", Version: "3.16-5.el9", Dirs: []string{"home", "opt", "srv", "usr/local", "usr/local/bin"}})
+	local := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "acme-tools", Version: "3.16-5", Files: []imagetest.File{imagetest.Text("usr/local/etc/acme.conf", "x\n")}})
 	shapes = append(shapes, ordinary("vendor-rocky-filesystem", "directories for everyone are of the distribution", fs).omitting("filesystem 3.16"),
 		ordinary("vendor-rocky-usr-local", "no distribution installs a file there", local).naming("acme-tools"))
 	for _, p := range []rootfs.Pkg{{Name: "htop", Version: "3.3.0-1.el9", Maintainer: "Fedora Project"}, {Name: "acme-billing", Version: "1.4.2-1", Maintainer: "ACME"}} {
-		l, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), p)
-		if err != nil {
-			return nil, err
-		}
+		l := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), p)
 		shapes = append(shapes, ordinary("vendor-rocky-"+p.Name, why, l).naming(p.Name))
 	}
 	forged := func(maintainer string) imagetest.Layer {
 		return rootfs.Debian("13", rootfs.Pkg{Name: "libssl3t64", Version: "3.5.6-1~deb13u1", Source: "openssl", Maintainer: maintainer})
 	}
-	alma, err := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9", Maintainer: "Docker"})
+	alma := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9", Maintainer: "Docker"})
 	const matched = "the distribution's advisories for the source match, and the vendor's name does not change that"
 	return append(shapes,
 		attack("vendor-attack-nginx", matched, Fail, forged("NGINX Packaging <nginx-packaging@f5.com>")),
 		attack("vendor-attack-microsoft", matched, Fail, forged("Somebody <somebody@microsoft.com>")),
 		attack("vendor-attack-own", matched, Fail, forged(acme)),
 		attack("vendor-attack-rpm", matched, Fail, alma),
-	), err
+	)
 }
 
 // alpineRepositories are lines of etc/apk/repositories (row 5): os-release says
 // which release it is.
-func alpineRepositories() ([]Shape, error) {
+func alpineRepositories() []Shape {
 	const repositories = "etc/apk/repositories"
 	const stable = "https://dl-cdn.alpinelinux.org/alpine/v3.23/main\nhttps://dl-cdn.alpinelinux.org/alpine/v3.23/community\n"
 	const testing = "https://dl-cdn.alpinelinux.org/alpine/edge/testing\n"
@@ -180,5 +153,5 @@ func alpineRepositories() ([]Shape, error) {
 		attack("apk-attack-other-branch", "a line about another branch chooses no other advisories", Fail, replaced(old, repositories, "https://dl-cdn.alpinelinux.org/alpine/v3.22/main\n")),
 		attack("apk-attack-edge", "edge is no release: what is fixed there is not known", NoVerdict,
 			replaced(replaced(clean, "etc/os-release", edge), "etc/alpine-release", "3.24.0_alpha20260805\n")),
-	}, nil
+	}
 }

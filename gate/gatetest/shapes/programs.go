@@ -14,7 +14,7 @@ func goProgram(path string) imagetest.File {
 
 // scratch are images without an operating system (row 6): they are judged when
 // every program accounts for itself.
-func scratch() ([]Shape, error) {
+func scratch() []Shape {
 	app, elf := goProgram("app/run"), rootfs.ELF()
 	rust := imagetest.Program("app/tool", rootfs.RustBinary("tool", rootfs.Crate{Name: "regex", Version: "1.12.2"}))
 	oldGo := imagetest.Program("app/run", rootfs.GoBinary("go1.26.8", "example.org/app", rootfs.Module{Path: "golang.org/x/text", Version: "v0.3.5"}))
@@ -45,12 +45,12 @@ func scratch() ([]Shape, error) {
 			files(imagetest.Program("app/run", elf), imagetest.Text("app/run.spdx.json", spdx("pkg:golang/golang.org/x/text@v0.39.0", rootfs.Pkg{Name: "golang.org/x/text", Version: "v0.39.0"})))),
 		attack("scratch-attack-lock-file", "a list beside an unknown program accounts for nothing", NoVerdict,
 			files(imagetest.Program("app/run", elf), imagetest.Text("app/package-lock.json", `{"name":"app","lockfileVersion":3,"packages":{}}`))),
-	}, nil
+	}
 }
 
 // conda are environments of conda (row 7): no advisories exist for its
 // packages, wherever they are.
-func conda() ([]Shape, error) {
+func conda() []Shape {
 	const text = `{"name":"openssl","version":"1.1.1k","build":"h7f98852_0","license":"OpenSSL","files":[]}`
 	const why = "there are no advisories for this type of package"
 	in := func(prefix string) imagetest.Layer {
@@ -62,11 +62,11 @@ func conda() ([]Shape, error) {
 		attack("conda-attack-base", why+", in the base environment too", NoVerdict, in("opt/conda/")),
 		attack("conda-attack-usr", why+", in any prefix", NoVerdict, in("usr/local/")),
 		ordinary("conda-without-packages", "an empty environment holds nothing", with(debian(), imagetest.Text("opt/conda/conda-meta/history", "==> 2026-01-01 <==\n"))),
-	}, nil
+	}
 }
 
 // hardLinks are files with two names (row 8): both are the file.
-func hardLinks() ([]Shape, error) {
+func hardLinks() []Shape {
 	const store, app = "home/node/.local/share/pnpm/store/v3/files/ab/cd12", "usr/src/app/node_modules/.pnpm/lodash@4/node_modules/lodash/package.json"
 	pnpm := func(version string) imagetest.Layer {
 		return with(debian(), imagetest.Text(store, `{"name":"lodash","version":"`+version+`"}`), imagetest.Hardlink(app, store))
@@ -87,11 +87,11 @@ func hardLinks() ([]Shape, error) {
 		attack("hardlink-attack-pnpm", "the vulnerable package has a second name", Fail, pnpm("4.17.20")),
 		attack("hardlink-attack-uv", "the vulnerable package has a second name", Fail, uv("2.2.3")),
 		attack("hardlink-attack-store-deleted", "the second name stays", Fail, pnpm("4.17.20"), imagetest.Files(imagetest.Whiteout("home/node/.local"))),
-	}, nil
+	}
 }
 
 // chainguard are bills of materials with the purls of Wolfi (row 9).
-func chainguard() ([]Shape, error) {
+func chainguard() []Shape {
 	const apkDatabase, sbom = "usr/lib/apk/db/installed", "var/lib/db/sbom/"
 	root := func(release string, packages ...rootfs.Pkg) imagetest.Layer {
 		return imagetest.Files(imagetest.Text("etc/os-release", release), imagetest.Text(apkDatabase, rootfs.APKInstalled(packages...)))
@@ -112,7 +112,7 @@ func chainguard() ([]Shape, error) {
 		attack("chainguard-attack-bitnami", "Bitnami's bill names a version with advisories", Fail, bitnami("16.0.0")),
 		attack("chainguard-attack-unknown-package", "the bill names a package that the database lacks", NoVerdict,
 			with(root(chain, glibc), bill("wolfi", rootfs.Pkg{Name: "openssl", Version: "3.0.0-r0"}))),
-	}, nil
+	}
 }
 
 // bitnami is Debian with a program of Bitnami and its bill of materials.

@@ -27,17 +27,11 @@ func pro(status string) imagetest.File {
 }
 
 // releases are distributions beside Debian and Alpine, as their vendors publish them.
-func releases() ([]Shape, error) {
+func releases() []Shape {
 	fixed := rootfs.Pkg{Name: "bash", Version: "5.2.21-2ubuntu4"}
 	old := rootfs.Pkg{Name: "curl", Version: "7.81.0-1"}
-	suse, err := rootfs.RPMSystem(suseOS, "SUSE LLC <https://www.suse.com/>", rootfs.Pkg{Name: "bash", Version: "4.4-150400.25.22"}, key("39db7c82-66c5d91a"))
-	if err != nil {
-		return nil, err
-	}
-	photon, err := rootfs.RPMSystem(photonOS, "VMware, Inc.", rootfs.Pkg{Name: "bash", Version: "5.2-1.ph5"})
-	if err != nil {
-		return nil, err
-	}
+	suse := rootfs.RPMSystem(suseOS, "SUSE LLC <https://www.suse.com/>", rootfs.Pkg{Name: "bash", Version: "4.4-150400.25.22"}, key("39db7c82-66c5d91a"))
+	photon := rootfs.RPMSystem(photonOS, "VMware, Inc.", rootfs.Pkg{Name: "bash", Version: "5.2-1.ph5"})
 	const own, attached = "nothing is wrong with it", "the file of Ubuntu Pro takes no advisories away"
 	expired := func(s Shape) Shape {
 		s.BuiltIn, s.Team = Fail, Pass
@@ -55,11 +49,11 @@ func releases() ([]Shape, error) {
 		extended.naming("CVE-2020-0002"),
 		attack("release-attack-ubuntu-pro", attached, Fail, with(ubuntu("22.04", old), pro("enabled"))).naming("CVE-2023-38545"),
 		attack("release-attack-debian-with-pro", "the file of another distribution", NoVerdict, with(rootfs.Debian("13", rootfs.Pkg{Name: "libssl3t64", Version: "3.5.6-1~deb13u1", Source: "openssl"}), pro("enabled"))),
-	}, nil
+	}
 }
 
 // managers are package databases in states that are ordinary and rare.
-func managers() ([]Shape, error) {
+func managers() []Shape {
 	entry := func(status, more string) imagetest.Layer {
 		return replaced(debian(), "var/lib/dpkg/status", rootfs.DpkgStatus(rootfs.Pkg{Name: "base-files", Version: "12.4+deb12u12"})+
 			"Package: libssl3\nStatus: "+status+"\nPriority: optional\nSection: libs\nMaintainer: Debian OpenSSL Team <pkg-openssl-devel@alioth-lists.debian.net>\nArchitecture: amd64\nSource: openssl\n"+more+"Description: library\n long text\n .\n more\n\n")
@@ -76,14 +70,8 @@ func managers() ([]Shape, error) {
 		db.Path = "usr/lib/apk/db/installed"
 		return with(without(l, "lib/apk/db/installed"), db, imagetest.Symlink("lib", "usr/lib"))
 	}
-	rocky, err := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), key("350d275d-6279464b"))
-	if err != nil {
-		return nil, err
-	}
-	alma, err := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9"})
-	if err != nil {
-		return nil, err
-	}
+	rocky := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), key("350d275d-6279464b"))
+	alma := rootfs.RPMSystem(almaOS, "AlmaLinux", bash(), rootfs.Pkg{Name: "expat", Version: "2.5.0-5.el9"})
 	inSysimage := func(l imagetest.Layer) imagetest.Layer {
 		db := fileOf(l, "var/lib/rpm/rpmdb.sqlite")
 		db.Path = "usr/lib/sysimage/rpm/rpmdb.sqlite"
@@ -111,5 +99,5 @@ func managers() ([]Shape, error) {
 		attack("manager-attack-apk-merged-usr", "the database has moved, the package has advisories", Fail, moved(rootfs.Pkg{Name: "zlib", Version: "1.3.1-r2"})),
 		attack("manager-attack-rpm-journal", "what the journal holds is not in the database", NoVerdict, with(rocky, imagetest.Text("var/lib/rpm/rpmdb.sqlite-wal", "\x37\x7f\x06\x82"+strings.Repeat("\x00", 4124)))).naming("rpmdb.sqlite-wal"),
 		attack("manager-attack-rpm-sysimage", "the database has moved, the package has advisories", Fail, inSysimage(alma)),
-	}, nil
+	}
 }

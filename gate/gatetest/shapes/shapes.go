@@ -52,18 +52,14 @@ coverage:
 `
 
 // All returns every shape.
-func All() ([]Shape, error) {
+func All() []Shape {
 	var all []Shape
-	for _, family := range []func() ([]Shape, error){
+	for _, family := range []func() []Shape{
 		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week, zipped, compilers, releases, managers, days, languages, builders, deleted, fixtures, ship, twists,
 	} {
-		list, err := family()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, list...)
+		all = append(all, family()...)
 	}
-	return all, nil
+	return all
 }
 
 // Advisories adds to the database of the tests what the shapes need: advisories of

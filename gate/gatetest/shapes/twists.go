@@ -11,7 +11,7 @@ import (
 )
 
 // twists are archives, metadata and configs that two readers read differently.
-func twists() ([]Shape, error) {
+func twists() []Shape {
 	const at, store = "app/node_modules/lodash/package.json", "a/store/x"
 	const good, bad = `{"name":"lodash","version":"4.18.0"}`, `{"name":"lodash","version":"4.17.20"}`
 	text, link := imagetest.Text, imagetest.Hardlink
@@ -68,5 +68,5 @@ func twists() ([]Shape, error) {
 		}),
 		configured("history-comment", func(c *v1.ConfigFile) { c.History[0].Comment = token }),
 		configured("author", func(c *v1.ConfigFile) { c.Author = token }),
-	}, nil
+	}
 }

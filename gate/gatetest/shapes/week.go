@@ -1,9 +1,6 @@
 package shapes
 
 import (
-	"archive/zip"
-	"bytes"
-
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
@@ -11,7 +8,7 @@ import (
 // week are what an ordinary team builds in a week: the well-known base images
 // in small, with an application on top. Each has a twin whose application holds
 // a library with advisories.
-func week() ([]Shape, error) {
+func week() []Shape {
 	elf := rootfs.ELF()
 	var shapes []Shape
 	twins := func(name string, base imagetest.Layer, app func(lodash, flask, rake string, old bool) imagetest.Layer) {
@@ -48,17 +45,12 @@ func week() ([]Shape, error) {
 		return imagetest.Files(imagetest.Text("usr/local/bundle/specifications/rake-"+rake+".gemspec", rootfs.GemSpec("rake", rake)))
 	})
 	java := with(debian(), imagetest.Program("opt/java/openjdk/bin/java", elf), imagetest.Text("opt/java/openjdk/release", "IMPLEMENTOR=\"Eclipse Adoptium\"\nJAVA_VERSION=\"21.0.9\"\n"))
-	var failed error
 	twins("java", java, func(_, _, _ string, old bool) imagetest.Layer {
 		version := "2.25.4"
 		if old {
 			version = "2.14.1"
 		}
-		body, err := bootJar(version)
-		if err != nil {
-			failed = err
-		}
-		return imagetest.Files(imagetest.File{Path: "app/app.jar", Body: body})
+		return imagetest.Files(imagetest.File{Path: "app/app.jar", Body: bootJar(version)})
 	})
 	static := rootfs.Distroless("12", rootfs.Pkg{Name: "base-files", Version: "12.4+deb12u12"}, rootfs.Pkg{Name: "tzdata", Version: "2025b-0+deb12u2"})
 	twins("go-distroless", static, func(_, _, _ string, old bool) imagetest.Layer {
@@ -78,32 +70,15 @@ func week() ([]Shape, error) {
 			debian(urllib()), imagetest.Layer{Files: append(rootfs.DpkgFiles(rootfs.Pkg{Name: "curl", Files: []imagetest.File{imagetest.Program("usr/bin/curl", elf)}}),
 				imagetest.Text("var/lib/dpkg/status", rootfs.DpkgStatus(rootfs.Pkg{Name: "base-files", Version: "12.4+deb12u12"}, urllib(), rootfs.Pkg{Name: "curl", Version: "7.88.1-10+deb12u14"})))}),
 	)
-	return shapes, failed
+	return shapes
 }
 
 // bootJar is a jar with jars inside, as Spring Boot builds it.
-func bootJar(log4j string) ([]byte, error) {
-	inner, err := rootfs.Jar("org.apache.logging.log4j", "log4j-core", log4j)
-	if err != nil {
-		return nil, err
-	}
-	var buf bytes.Buffer
-	w := zip.NewWriter(&buf)
-	for name, body := range map[string][]byte{
-		"META-INF/MANIFEST.MF":                       []byte("Manifest-Version: 1.0\r\nStart-Class: example.App\r\nImplementation-Title: shop\r\nImplementation-Version: 1.0\r\n"),
-		"META-INF/maven/example/shop/pom.properties": []byte("groupId=example\nartifactId=shop\nversion=1.0\n"),
-		"BOOT-INF/lib/log4j-core-" + log4j + ".jar":  inner.Files[0].Body,
-	} {
-		e, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
-		if err != nil {
-			return nil, err
-		}
-		if _, err := e.Write(body); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
+func bootJar(log4j string) []byte {
+	inner := rootfs.Jar("org.apache.logging.log4j", "log4j-core", log4j)
+	return archiveOf(
+		entry{"META-INF/MANIFEST.MF", []byte("Manifest-Version: 1.0\r\nStart-Class: example.App\r\nImplementation-Title: shop\r\nImplementation-Version: 1.0\r\n")},
+		entry{"META-INF/maven/example/shop/pom.properties", []byte("groupId=example\nartifactId=shop\nversion=1.0\n")},
+		entry{"BOOT-INF/lib/log4j-core-" + log4j + ".jar", inner.Files[0].Body},
+	)
 }

@@ -8,23 +8,15 @@ import (
 )
 
 // zipped are applications in one archive that nothing unpacks.
-func zipped() ([]Shape, error) {
+func zipped() []Shape {
 	const python = "#!/usr/bin/env python3\n"
 	const starter = "#!/bin/bash\n# .   ____          _            __ _ _\njarfile=$0\nexec java -jar \"$jarfile\" \"$@\"\n"
-	var failed error
 	program := func(path, before string, archive []byte) imagetest.Layer {
 		return with(debian(), imagetest.Program(path, append([]byte(before), archive...)))
 	}
 	application := func(dir, version string) []byte {
 		return archiveOf(entry{"__main__.py", []byte("import app\n")},
 			entry{dir + "flask-" + version + ".dist-info/METADATA", []byte("Metadata-Version: 2.1\nName: Flask\nVersion: " + version + "\n\n")})
-	}
-	boot := func(version string) []byte {
-		b, err := bootJar(version)
-		if err != nil {
-			failed = err
-		}
-		return b
 	}
 	const why, hidden = "the program loads its packages from the archive", "a package in the archive has advisories"
 	var shapes []Shape
@@ -52,20 +44,20 @@ func zipped() ([]Shape, error) {
 			ordinary("zipped-link-"+name, "a file that was written through a link is a file", base, imagetest.Files(through("3.1.3", "2.25.4", "4.18.0")[i])))
 	}
 	return append(shapes,
-		ordinary("zipped-spring-boot", "Spring Boot puts a start script before a jar", program("app/shop", starter, boot("2.25.4"))),
+		ordinary("zipped-spring-boot", "Spring Boot puts a start script before a jar", program("app/shop", starter, bootJar("2.25.4"))),
 		ordinary("zipped-script-of-a-shell", "a script without an archive is a script", program("app/start.sh", "#!/bin/sh\nexec /app/run\n", nil)),
 		ordinary("zipped-script-that-names-the-format", "these letters alone are no archive", program("app/unzip.py", python+"MAGIC = b'PK\\x03\\x04'\n", nil)),
-		attack("zipped-attack-spring-boot", hidden, Fail, program("app/shop", starter, boot("2.14.1"))).naming("log4j-core", "app/shop"),
+		attack("zipped-attack-spring-boot", hidden, Fail, program("app/shop", starter, bootJar("2.14.1"))).naming("log4j-core", "app/shop"),
 		attack("zipped-attack-cut-off", "an archive that cannot be read hides what is in it", NoVerdict, program("app/app.pyz", python, cut[:len(cut)-30])).naming("app/app.pyz"),
 		attack("zipped-attack-broken-metadata", "a package that cannot be read is hidden", NoVerdict,
 			program("app/app.pyz", python, archiveOf(entry{"flask-2.2.3.dist-info/METADATA", []byte("Metadata-Version: 2.1\nName: harmless\nName: Flask\nVersion: 2.2.3\n")}))).naming("flask-2.2.3.dist-info/METADATA"),
 		attack("zipped-attack-second-name", "a hard link is the file", Fail, with(debian(),
 			imagetest.Program("a/store", append([]byte(python), application("", "2.2.3")...)), imagetest.Hardlink("app/app.pyz", "a/store")), imagetest.Files(imagetest.Whiteout("a/store"))),
-	), failed
+	)
 }
 
 // compilers are versions of Go that vendors build, under names of their own.
-func compilers() ([]Shape, error) {
+func compilers() []Shape {
 	built := func(compiler string) imagetest.Layer {
 		return imagetest.Files(imagetest.Program("app/run", rootfs.GoBinary(compiler, "example.org/app", rootfs.Module{Path: "golang.org/x/text", Version: "v0.39.0"})))
 	}
@@ -77,5 +69,5 @@ func compilers() ([]Shape, error) {
 		attack("compiler-attack-red-hat", old, Fail, built("go1.17.1 (Red Hat 1.17.1-1.el9)")).naming("stdlib"),
 		attack("compiler-attack-microsoft", old, Fail, built("go1.17.4-1")).naming("stdlib"),
 		attack("compiler-attack-unknown", "which release it is cannot be known", NoVerdict, built("devel go1.27-0a1b2c3 Thu Nov 5 2026")).naming("stdlib", "app/run"),
-	}, nil
+	}
 }

@@ -43,16 +43,6 @@ func TrivyTestImage(ctx context.Context, name string) (v1.Image, error) {
 	return tarball.Image(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(saved)), nil }, nil)
 }
 
-// RPMTestData returns a real RPM database from go-rpmdb's module, such as
-// "centos7-plain/Packages".
-func RPMTestData(ctx context.Context, name string) ([]byte, error) {
-	dir, err := moduleDir(ctx, "github.com/knqyf263/go-rpmdb")
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(dir, "pkg/testdata", filepath.FromSlash(name)))
-}
-
 // moduleDir asks the go command for the directory of a module.
 func moduleDir(ctx context.Context, module string) (string, error) {
 	var stderr bytes.Buffer
