@@ -22,7 +22,7 @@ policy is applied again, as of now. The decision names the evidence by its hash,
 that a reader can tell it from one that was made right after the scan. Give it the
 --baseline and --history that check had: without them more findings block.`,
 		Flags:  slices.Concat(policyFlags(), givenFlags(), attachFlags(), signFlags(), []cli.Flag{timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags(), networkFlags()),
-		Action: p.action(runAttest),
+		Action: p.judging(materialSaved, runAttest),
 	}
 }
 

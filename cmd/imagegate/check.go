@@ -45,7 +45,7 @@ func checkCommand(p *program) *cli.Command {
 The policy is the file of --policy, otherwise of the variable IMAGEGATE_POLICY,
 otherwise ./imagegate.yaml, otherwise the built-in policy (imagegate policy init prints it).`,
 		Flags:  flags,
-		Action: p.action(runCheck),
+		Action: p.judging(materialImages, runCheck),
 	}
 }
 

@@ -50,6 +50,9 @@ func runDiff(p *program, c *cli.Context) error {
 	if !ok {
 		return usagef("flag --format: %q is no format", c.String("format")).WithHint("write text, json, markdown or html")
 	}
+	if !slices.ContainsFunc(args, func(arg string) bool { saved, err := isEvidence(arg); return err != nil || !saved }) {
+		p.judges = materialSaved
+	}
 	run, err := prepare(p, c, args...)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ seal of a trusted signer says that the file is what a check collected.
 With --at the images are judged as if it were another day. Every report says that
 this is hypothetical, and nothing is published to the CI system.`,
 		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), givenFlags(), []cli.Flag{shardFlag(), timeoutFlag()}, sealedFlags(), trustFlags(), reportFlags()),
-		Action: p.action(runEval),
+		Action: p.judging(materialSaved, runEval),
 	}
 }
 

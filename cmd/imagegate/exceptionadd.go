@@ -54,7 +54,7 @@ it has no mistake afterwards.`,
 			&cli.StringFlag{Name: "workload", Usage: "limit a rule about workloads to a `WORKLOAD`"},
 			dryRunFlag(),
 		},
-		Action: p.action(exceptionAdd),
+		Action: p.judging(materialSaved, exceptionAdd),
 	}
 }
 

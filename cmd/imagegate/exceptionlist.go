@@ -42,7 +42,7 @@ policies are for.`,
 				trustedRootFlag(),
 				&cli.StringSliceFlag{Name: "evidence", Usage: "judge the images in `FILE` to tell which exceptions are used"},
 			},
-			Action: p.action(exceptionList),
+			Action: p.judging(materialSaved, exceptionList),
 		}},
 	}
 }

@@ -27,7 +27,7 @@ refused; with --from, a JSON report or saved evidence, also by severity.`,
 			&cli.IntFlag{Name: "days", Usage: "let it end in `N` days, instead of --expires"},
 			dryRunFlag(),
 		},
-		Action: p.action(exceptionRenew),
+		Action: p.judging(materialSaved, exceptionRenew),
 	}
 }
 
@@ -105,7 +105,7 @@ that the policy is for. A report must have been made with this very policy.`,
 			&cli.StringFlag{Name: "from", Usage: "also remove what is unused in `FILE`, a JSON report or saved evidence"},
 			dryRunFlag(),
 		},
-		Action: p.action(exceptionPrune),
+		Action: p.judging(materialSaved, exceptionPrune),
 	}
 }
 

@@ -24,7 +24,7 @@ which findings it blocks. Without ID and RULE it lists all findings and rules, a
 those about the documents and workloads of the evidence. The exit code is 0, whatever
 the verdict, and 3 for an ID or RULE that is not there.`,
 		Flags:  slices.Concat(policyFlags(), momentFlags(), exploitedFlags(), cacheFlags(), givenFlags(), []cli.Flag{trustedRootFlag(), formatFlag(), timeoutFlag()}),
-		Action: p.action(runExplain),
+		Action: p.judging(materialSaved, runExplain),
 	}
 }
 

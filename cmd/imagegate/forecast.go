@@ -32,7 +32,7 @@ known. The exit code is 0 when every image could be judged, whatever the verdict
 		Flags: slices.Concat(policyFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "days", Value: forecastDays, Usage: "look `N` days ahead (default: 90)"}, trustedRootFlag(), formatFlag(), timeoutFlag(),
 		}, givenFlags(), exploitedFlags(), cacheFlags()),
-		Action: p.action(runForecast),
+		Action: p.judging(materialSaved, runForecast),
 	}
 }
 

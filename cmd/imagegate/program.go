@@ -28,7 +28,21 @@ type program struct {
 	// [supervise] can bound how long the program takes to end.
 	ending   chan struct{}
 	lifetime lifetime
+	judges   material // of the command that runs
 }
+
+// material is what a command judges.
+type material int
+
+const (
+	// materialOther is nothing, or what only the arguments of the command say.
+	materialOther material = iota
+	// materialSaved is saved evidence, or a policy alone. The documents that a policy
+	// names need not be there.
+	materialSaved
+	// materialImages are images and what is attached to them.
+	materialImages
+)
 
 func newProgram(environ []string, stdin io.Reader, stdout, stderr io.Writer) *program {
 	return &program{
@@ -83,6 +97,14 @@ func (p *program) action(command func(*program, *cli.Context) error) cli.ActionF
 		c.Context = ctx
 		return command(p, c)
 	}
+}
+
+// judging is action for a command that judges always the same.
+func (p *program) judging(what material, command func(*program, *cli.Context) error) cli.ActionFunc {
+	return p.action(func(p *program, c *cli.Context) error {
+		p.judges = what
+		return command(p, c)
+	})
 }
 
 // deadline returns the context of a command.

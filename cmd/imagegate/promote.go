@@ -42,7 +42,7 @@ are set last. A promotion that was cut off can be run again.
   1  the policy denies the image, or what is to be done with it; no tag was set
   2  there is no verdict, or the promotion did not finish; the report says which`,
 		Flags:  flags,
-		Action: p.action(runPromote),
+		Action: p.judging(materialImages, runPromote),
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // judges saved evidence does not need the file: it may be there.
 func readVEX(p *program, c *cli.Context, path string, ask *policy.VEXRequest) ([]byte, error) {
 	src, err := input.ReadFile(c.Context, path, vex.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) && judgesSaved(c) {
+	if errors.Is(err, fs.ErrNotExist) && p.judges == materialSaved {
 		return nil, &policy.UnreadError{Err: err}
 	}
 	if err != nil || len(ask.Signers) == 0 {
@@ -50,20 +50,6 @@ func readVEX(p *program, c *cli.Context, path string, ask *policy.VEXRequest) ([
 	return src, nil
 }
 
-// judgesSaved reports whether a command judges saved evidence alone, or nothing.
-func judgesSaved(c *cli.Context) bool {
-	switch c.Command.Name {
-	case "eval", "explain", "forecast", "attest", "list", "add", "renew", "prune":
-		return true
-	case "diff":
-		return !slices.ContainsFunc(c.Args().Slice(), func(arg string) bool {
-			saved, err := isEvidence(arg)
-			return err != nil || !saved
-		})
-	}
-	return false
-}
-
 // vexRoots returns what confirms the identities among signers, none if they are keys.
 // The root of the public Sigstore is fetched where the command would fetch it for the
 // signatures of images.
@@ -72,7 +58,7 @@ func vexRoots(p *program, c *cli.Context, signers []policy.Signer) ([]*prove.Roo
 		return nil, nil
 	}
 	roots, err := rootsOf(c)
-	if err != nil || len(roots) > 0 || c.Bool("offline") || !slices.Contains([]string{"check", "promote"}, c.Command.Name) {
+	if err != nil || len(roots) > 0 || c.Bool("offline") || p.judges != materialImages {
 		return roots, err
 	}
 	conn, err := connect(p, c, progress.New(io.Discard, true, p.env.get))
