@@ -243,8 +243,7 @@ func stopped(ctx context.Context, err error) error {
 
 // fault gives err the phase it happened in, unless the adapter has done so.
 func fault(ctx context.Context, phase Phase, err error) error {
-	var f *Fault
-	if errors.As(err, &f) && ctx.Err() == nil {
+	if _, ok := errors.AsType[*Fault](err); ok && ctx.Err() == nil {
 		return err
 	}
 	return &Fault{Phase: phase, Err: err}

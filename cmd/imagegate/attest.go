@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -343,10 +344,7 @@ func (a *attester) keep(s *setup, run *gate.Run) string {
 	if a.input != nil {
 		return "run imagegate attest again"
 	}
-	path := s.evidence
-	if path == "" {
-		path = keptEvidence
-	}
+	path := cmp.Or(s.evidence, keptEvidence)
 	if err := writeFile(path, func(w io.Writer) error { return saved.WriteRun(w, run) }); err != nil {
 		return "the evidence could not be kept either (" + err.Error() + "): check the image again"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -147,10 +148,7 @@ func databases(e *evidence.Image) []prove.Resource {
 		if d == nil {
 			continue
 		}
-		digest := d.Digest
-		if digest == "" {
-			digest = d.FileSHA256
-		}
+		digest := cmp.Or(d.Digest, d.FileSHA256)
 		if hash, ok := strings.CutPrefix(digest, "sha256:"); ok {
 			out = append(out, prove.Resource{Name: name, URI: d.Source, Digest: map[string]string{"sha256": hash}})
 		}
@@ -172,10 +170,7 @@ func vexDocuments(e *evidence.Image) []prove.Resource {
 func comparedWith(e *evidence.Image) []prove.Resource {
 	var out []prove.Resource
 	if b := e.Baseline; b != nil {
-		hash := b.SHA256
-		if hash == "" {
-			hash = strings.TrimPrefix(b.Image.Digest, "sha256:")
-		}
+		hash := cmp.Or(b.SHA256, strings.TrimPrefix(b.Image.Digest, "sha256:"))
 		out = append(out, prove.Resource{Name: "baseline", URI: b.Source, Digest: map[string]string{"sha256": hash}})
 	}
 	for i := range e.Earlier {

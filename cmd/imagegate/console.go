@@ -45,15 +45,13 @@ func (c *console) complain(err error) {
 	if err == nil || errors.As(err, &outcome) || errors.As(err, &told) {
 		return
 	}
-	var diagnostics *policy.Error
-	if errors.As(err, &diagnostics) {
+	if diagnostics, ok := errors.AsType[*policy.Error](err); ok {
 		c.complainOfPolicy(diagnostics)
 	} else {
 		fmt.Fprintf(c.stderr, "imagegate: %s\n", terminal(err.Error()))
 	}
 	hint := gate.HintOf(err)
-	var usage *cmdline.Error
-	if errors.As(err, &usage) && usage.Hint != "" {
+	if usage, ok := errors.AsType[*cmdline.Error](err); ok && usage.Hint != "" {
 		hint = usage.Hint
 	}
 	if hint != "" {

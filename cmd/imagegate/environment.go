@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // environment is the list of environment variables that the program was given,
 // as [os.Environ] returns it.
@@ -25,10 +28,8 @@ func (e environment) lookup(name string) (string, bool) {
 
 // forcesColor reports whether colours are wanted where no terminal shows them.
 func (e environment) forcesColor() bool {
-	for _, name := range []string{"FORCE_COLOR", "CLICOLOR_FORCE"} {
-		if value := e.get(name); value != "" && value != "0" && value != "false" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"FORCE_COLOR", "CLICOLOR_FORCE"}, func(name string) bool {
+		value := e.get(name)
+		return value != "" && value != "0" && value != "false"
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -72,10 +73,7 @@ func readPolicy(p *program, c *cli.Context, path string) (*policy.Policy, error)
 func loadBase(p *program, c *cli.Context) policy.Loader {
 	return func(from string, b policy.Base) (string, []byte, error) {
 		if b.OCI != "" {
-			dir := c.String("cache-dir")
-			if dir == "" {
-				dir = database.DefaultCacheDir(p.env.get)
-			}
+			dir := cmp.Or(c.String("cache-dir"), database.DefaultCacheDir(p.env.get))
 			src, err := policies.Read(c.Context, func() (policies.Registry, error) {
 				conn, err := connect(p, c, progress.New(io.Discard, true, p.env.get))
 				if err != nil {

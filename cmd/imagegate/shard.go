@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -38,9 +39,7 @@ func parseShard(s string) (shard, error) {
 		return shard{}, usagef("flag --shard: %q is not a share of a list", s).
 			WithHint("write --shard I/N with I from 1 to N and N at most %d: --shard 3/8 is the third of eight shares", maxShards)
 	}
-	if index == 0 {
-		index = count
-	}
+	index = cmp.Or(index, count)
 	return shard{index, count}, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -75,9 +76,7 @@ func readVersions() versions {
 			v.Commit = s.Value
 		}
 	}
-	if v.Imagegate == "" {
-		v.Imagegate = info.Main.Version
-	}
+	v.Imagegate = cmp.Or(v.Imagegate, info.Main.Version)
 	if v.Imagegate == "" || v.Imagegate == "(devel)" {
 		v.Imagegate = "0.0.0-dev"
 	}

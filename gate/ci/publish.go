@@ -2,6 +2,7 @@ package ci
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -39,9 +40,7 @@ func (e Environment) Publish(run *gate.Run, o Options) error {
 	if e.System != GitHub {
 		return nil
 	}
-	if o.Report.PolicyDir == "" {
-		o.Report.PolicyDir = e.Workspace
-	}
+	o.Report.PolicyDir = cmp.Or(o.Report.PolicyDir, e.Workspace)
 	return errors.Join(e.writeOutputs(run, o), e.writeSummary(run, o.Report), annotate(run, o))
 }
 

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,9 +129,7 @@ func (d *Document) checkAgreement(claims []string) error {
 		if t == "" {
 			continue
 		}
-		if first == "" {
-			first = t
-		}
+		first = cmp.Or(first, t)
 		if t != first {
 			return fmt.Errorf("its media type is %s in one place and %s in another", first, t)
 		}

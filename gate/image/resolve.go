@@ -171,8 +171,7 @@ func (n *resolution) saved(root *Root) (*gate.Resolution, error) {
 // fault is an error about one document of the image.
 func (n *resolution) fault(what string, err error) error {
 	f := &gate.Fault{Phase: gate.PhaseResolve, Err: fmt.Errorf("%s of %s: %w", what, n.name, err)}
-	var limit *LimitError
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*LimitError](err); ok {
 		f.Hint = limit.Hint()
 	}
 	return f

@@ -313,7 +313,7 @@ func (p *Promotion) setTags(ctx context.Context) error {
 			return err
 		}
 		if now != t.Before && now != t.After {
-			return fmt.Errorf("tag %s in %s changed while it was promoted: it named %s and names %s now", t.Name, p.target.Name(), orNone(t.Before), orNone(now))
+			return fmt.Errorf("tag %s in %s changed while it was promoted: it named %s and names %s now", t.Name, p.target.Name(), cmp.Or(t.Before, "nothing"), cmp.Or(now, "nothing"))
 		}
 		// An immutable tag refuses even the digest that it has
 		// (https://github.com/aws/containers-roadmap/issues/2179).
@@ -342,19 +342,12 @@ func (p *Promotion) readBack(ctx context.Context, t TagSet) error {
 		case now != t.Before && now != "":
 			return fmt.Errorf("tag %s in %s names %s: another job set it at the same time", t.Name, p.target.Name(), now)
 		case try == attempts:
-			return fmt.Errorf("tag %s in %s was set and still names %s", t.Name, p.target.Name(), orNone(now))
+			return fmt.Errorf("tag %s in %s was set and still names %s", t.Name, p.target.Name(), cmp.Or(now, "nothing"))
 		}
 		if err := p.wait(ctx, time.Duration(try+1)*250*time.Millisecond); err != nil {
 			return err
 		}
 	}
-}
-
-func orNone(digest string) string {
-	if digest == "" {
-		return "nothing"
-	}
-	return digest
 }
 
 func (p *Promotion) observe(e Event) {

@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +28,7 @@ type Mirror struct {
 // FetchRoots fetches the trusted root. Nothing is kept: a cache that other programs
 // can write to could hold back a newer root.
 func FetchRoots(ctx context.Context, m Mirror) ([]*Root, error) {
-	if m.URL == "" {
-		m.URL = tuf.DefaultMirror
-	}
+	m.URL = cmp.Or(m.URL, tuf.DefaultMirror)
 	if m.Root == nil {
 		m.Root = tuf.DefaultRoot()
 	}

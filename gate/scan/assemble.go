@@ -237,10 +237,7 @@ func sortGaps(gaps []evidence.Gap) []evidence.Gap {
 }
 
 func gapKey(g evidence.Gap) string {
-	subject := g.Subject
-	if subject == "" {
-		subject = "\xff" // gaps without a place come last
-	}
+	subject := cmp.Or(g.Subject, "\xff") // gaps without a place come last
 	return strings.Join([]string{string(g.Kind), subject, g.Detail, g.Layer}, "\x00")
 }
 

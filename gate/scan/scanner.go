@@ -8,6 +8,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -96,9 +97,7 @@ type Scanner struct {
 
 // New returns a scanner. Nothing is fetched or started before the first Scan.
 func New(o Options) *Scanner {
-	if o.LayerMemory == 0 {
-		o.LayerMemory = defaultLayerMemory
-	}
+	o.LayerMemory = cmp.Or(o.LayerMemory, defaultLayerMemory)
 	dir := filepath.Join(o.TempDir, "databases")
 	s := &Scanner{opt: o}
 	s.databases = databases{opt: &s.opt, dir: dir}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/imagegate/imagegate/gate/layer"
@@ -160,10 +161,7 @@ func (p *peeked) Read(b []byte) (int, error) {
 
 // isBinary reports whether a file begins like an ELF, PE or Mach-O file.
 func isBinary(start []byte) bool {
-	for _, magic := range []string{"\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe"} {
-		if len(start) >= 4 && strings.HasPrefix(string(start), magic) {
-			return true
-		}
-	}
-	return false
+	return len(start) >= 4 && slices.ContainsFunc([]string{"\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe"}, func(magic string) bool {
+		return strings.HasPrefix(string(start), magic)
+	})
 }

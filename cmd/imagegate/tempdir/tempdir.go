@@ -3,6 +3,7 @@
 package tempdir
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,9 +72,7 @@ type root struct {
 // The root gets its final name only when its lock is held: another run would
 // delete a root without a lock.
 func newRoot(parent string) (*root, error) {
-	if parent == "" {
-		parent = os.TempDir()
-	}
+	parent = cmp.Or(parent, os.TempDir())
 	sweep(parent)
 	fresh, err := os.MkdirTemp(parent, newPrefix) // mode 0700
 	if err != nil {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -50,9 +51,7 @@ func dockerEndpoint(getenv func(string) string) (*endpoint, error) {
 		certificates := ""
 		if getenv("DOCKER_TLS_VERIFY") != "" {
 			certificates = getenv("DOCKER_CERT_PATH")
-			if certificates == "" {
-				certificates = dockerDir(getenv)
-			}
+			certificates = cmp.Or(certificates, dockerDir(getenv))
 		}
 		return parseEndpoint("DOCKER_HOST", host, certificates, change)
 	}

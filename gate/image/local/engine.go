@@ -48,13 +48,11 @@ func openEngine(ctx context.Context, ref evidence.Reference, o *Options, where f
 	if err == nil {
 		return root, nil
 	}
-	var fault *gate.Fault
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*gate.Fault](err); ok {
 		return nil, err
 	}
 	f := &gate.Fault{Phase: gate.PhaseResolve, Err: fmt.Errorf("%s in the engine at %s: %w", ref.Asked, at.name, err), Hint: hintOf(err)}
-	var limit *image.LimitError
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*image.LimitError](err); ok {
 		f.Hint = limit.Hint()
 	}
 	return nil, f
@@ -144,8 +142,7 @@ func (e *engine) get(ctx context.Context, path string) (*http.Response, error) {
 	}
 	resp, err := e.client.Do(q)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
 		return nil, &hinted{err: err, hint: "check that the engine runs and that this user may use its socket; " + e.endpoint.change}
@@ -194,8 +191,7 @@ func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
 func hintOf(err error) string {
-	var h *hinted
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[*hinted](err); ok {
 		return h.hint
 	}
 	return ""

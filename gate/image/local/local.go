@@ -64,8 +64,7 @@ func (s source) Open(ctx context.Context, ref evidence.Reference) (*image.Root, 
 // fault is an error about one document of an image.
 func fault(name, what string, err error) error {
 	f := &gate.Fault{Phase: gate.PhaseResolve, Err: fmt.Errorf("%s of %s: %w", what, name, err)}
-	var limit *image.LimitError
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*image.LimitError](err); ok {
 		f.Hint = limit.Hint()
 	}
 	return f

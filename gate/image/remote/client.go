@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,9 +80,7 @@ func NewClient(o Options) (*Client, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	if o.UserAgent == "" {
-		o.UserAgent = "imagegate"
-	}
+	o.UserAgent = cmp.Or(o.UserAgent, "imagegate")
 	c := &Client{
 		limits: o.Limits.Filled(), userAgent: o.UserAgent, warn: o.Warn, pause: pause,
 		keys: newKeychain(o), hosts: map[string]*host{},
@@ -174,12 +174,9 @@ func hostList(what string, list []string) ([]string, error) {
 // listed reports whether list names the host of u, with its port or for all
 // ports.
 func listed(list []string, u *url.URL) bool {
-	for _, h := range list {
-		if strings.EqualFold(h, u.Host) || strings.EqualFold(strings.Trim(h, "[]"), u.Hostname()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(h string) bool {
+		return strings.EqualFold(h, u.Host) || strings.EqualFold(strings.Trim(h, "[]"), u.Hostname())
+	})
 }
 
 // isLoopback reports whether u names this machine by itself, without any

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -43,10 +44,7 @@ func (s githubSource) find(_ context.Context, host, _ string) (*credential, erro
 	if host != "ghcr.io" || token == "" {
 		return nil, nil
 	}
-	user := s.getenv("GITHUB_ACTOR")
-	if user == "" {
-		user = "imagegate" // GitHub looks at the token only
-	}
+	user := cmp.Or(s.getenv("GITHUB_ACTOR"), "imagegate") // GitHub looks at the token only
 	return &credential{config: authn.AuthConfig{Username: user, Password: token}, source: "variable GITHUB_TOKEN"}, nil
 }
 

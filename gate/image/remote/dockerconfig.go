@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -205,10 +206,7 @@ func (s *fileSource) files() []string {
 	if s.file != "" {
 		return []string{s.file}
 	}
-	home := s.getenv("HOME")
-	if home == "" {
-		home = s.getenv("USERPROFILE") // Windows
-	}
+	home := cmp.Or(s.getenv("HOME"), s.getenv("USERPROFILE")) // Windows
 	var files []string
 	add := func(dir string, parts ...string) {
 		file := filepath.Join(append([]string{dir}, parts...)...)

@@ -26,8 +26,7 @@ var errTruncated = errors.New("the answer was cut off")
 // fail makes the error of a job: what was asked of whom, with which
 // credentials, how often, and what a person can do.
 func (c *Client) fail(ctx context.Context, j *job, err error) error {
-	var fault *gate.Fault
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*gate.Fault](err); ok {
 		return err
 	}
 	what, hint := c.describe(ctx, j, err)
@@ -112,8 +111,7 @@ func (c *Client) describe(ctx context.Context, j *job, err error) (what, hint st
 
 // describeNetwork describes what went wrong below HTTP.
 func (c *Client) describeNetwork(who string, err error) (what, hint string) {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "proxyconnect" || strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)) {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" || strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)) {
 		return fmt.Sprintf("the proxy did not connect us to %s: %s", who, image.Printable(innermost(err).Error())),
 			"check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and the name and password in them"
 	}

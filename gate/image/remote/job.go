@@ -120,8 +120,7 @@ const firstPause = 250 * time.Millisecond
 func (c *Client) waitFor(ctx context.Context, tries int64, err error) (time.Duration, bool) {
 	wait := firstPause << min(tries-1, 6)
 	wait += time.Duration(rand.Int64N(int64(wait) / 2))
-	var status *statusError
-	if errors.As(err, &status) && status.after > 0 {
+	if status, ok := errors.AsType[*statusError](err); ok && status.after > 0 {
 		wait = status.after
 	}
 	if wait > c.limits.RetryAfter {
@@ -133,12 +132,10 @@ func (c *Client) waitFor(ctx context.Context, tries int64, err error) (time.Dura
 
 // mayHeal reports whether err may be gone at the next try.
 func mayHeal(err error) bool {
-	var fault *gate.Fault
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*gate.Fault](err); ok {
 		return false // of a step before this one, which had its own tries
 	}
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		switch status.status {
 		case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -146,8 +143,7 @@ func mayHeal(err error) bool {
 		}
 		return false
 	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.IsTemporary && !dns.IsTimeout
 	}
 	var protocol textproto.ProtocolError // headers that were cut off, for one

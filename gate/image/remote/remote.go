@@ -49,11 +49,7 @@ func (r *remote) root(ctx context.Context, tag, digest string) (*image.Content, 
 		name, separator = digest, "@"
 	}
 	j := r.job(image.KindManifest, r.phase, "manifest of "+r.repo.name+separator+name)
-	got, err := r.document(ctx, j, "manifests/"+name, r.client.limits.ManifestSize, "manifest-size", digest, 0)
-	if err != nil {
-		return nil, err
-	}
-	return got, nil
+	return r.document(ctx, j, "manifests/"+name, r.client.limits.ManifestSize, "manifest-size", digest, 0)
 }
 
 // Document reads a document that a descriptor names.

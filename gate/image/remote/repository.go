@@ -80,8 +80,7 @@ func mediaTypeOf(c *image.Content) string {
 
 // orNotFound is err, or [promote.ErrNotFound] for a 404.
 func orNotFound(err error) error {
-	var status *statusError
-	if errors.As(err, &status) && status.status == http.StatusNotFound {
+	if status, ok := errors.AsType[*statusError](err); ok && status.status == http.StatusNotFound {
 		return fmt.Errorf("%w: %w", promote.ErrNotFound, err)
 	}
 	return err

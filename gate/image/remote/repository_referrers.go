@@ -63,8 +63,7 @@ func (r *Repository) referrers(ctx context.Context, digest string) (list []promo
 	for range maxPages {
 		seen[path] = true
 		page, next, err := r.page(ctx, path, digest)
-		var status *statusError
-		if errors.As(err, &status) && !listed {
+		if status, ok := errors.AsType[*statusError](err); ok && !listed {
 			switch status.status {
 			case http.StatusNotFound, http.StatusBadRequest, http.StatusNotAcceptable, http.StatusMethodNotAllowed:
 				return nil, false, nil

@@ -292,8 +292,7 @@ var errNoToken = image.Refuse("the answer of the token server holds no token")
 // tokenProblem is err without the text of the answer, which go-containerregistry
 // quotes: it may hold a refresh token.
 func tokenProblem(err error) error {
-	var answer *transport.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		e := &statusError{status: answer.StatusCode}
 		if len(answer.Errors) > 0 {
 			e.text = diagnosed(string(answer.Errors[0].Code), answer.Errors[0].Message)

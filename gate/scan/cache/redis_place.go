@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -40,9 +41,7 @@ func parseServer(place string) (server, error) {
 		return server{}, errors.New("the place of the layer cache names a user without a password: " +
 			"write redis://:PASSWORD@HOST for a password without a user")
 	}
-	if s.port == "" {
-		s.port = "6379"
-	}
+	s.port = cmp.Or(s.port, "6379")
 	if n, err := strconv.ParseUint(s.port, 10, 16); err != nil || n == 0 {
 		return server{}, errServerForm
 	}

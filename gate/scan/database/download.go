@@ -147,7 +147,7 @@ func (b *blob) Read(buf []byte) (int, error) {
 // finish reads the blob to its end and tells why unpacking failed: a blob that
 // is not the one that was named explains everything that came after.
 func (b *blob) finish(unpackErr error) error {
-	if local := (*localError)(nil); errors.As(unpackErr, &local) {
+	if _, ok := errors.AsType[*localError](unpackErr); ok {
 		return unpackErr
 	}
 	if _, err := copyContext(b.ctx, io.Discard, b); err != nil {

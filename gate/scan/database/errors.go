@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -41,13 +42,10 @@ func (e *localError) Unwrap() error { return e.err }
 // fault puts err into the database phase, with the cure that fits it when the
 // caller knows none.
 func fault(err error, hint string) error {
-	var f *gate.Fault
-	if errors.As(err, &f) {
+	if _, ok := errors.AsType[*gate.Fault](err); ok {
 		return err
 	}
-	if hint == "" {
-		hint = cure(err)
-	}
+	hint = cmp.Or(hint, cure(err))
 	return &gate.Fault{Phase: gate.PhaseDatabase, Err: err, Hint: hint}
 }
 

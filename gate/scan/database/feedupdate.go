@@ -65,12 +65,12 @@ func (s *Store) fetchFeed(ctx context.Context, p place, f Feed) (*evidence.Feed,
 			return nil, feedFault(fmt.Errorf("download the %s from %s: %w", f, address, context.Cause(ctx)), "")
 		}
 		failed = append(failed, fmt.Errorf("%s: %w", address, err))
-		if local := (*localError)(nil); errors.As(err, &local) {
+		if _, ok := errors.AsType[*localError](err); ok {
 			break // every other address would end in the same way
 		}
 	}
 	err := fmt.Errorf("the %s could not be updated: %w", f, failed)
-	if local := (*localError)(nil); errors.As(failed, &local) || errors.Is(failed, ErrRollback) || errors.Is(failed, ErrShorter) {
+	if _, ok := errors.AsType[*localError](failed); ok || errors.Is(failed, ErrRollback) || errors.Is(failed, ErrShorter) {
 		return nil, feedFault(err, "")
 	}
 	// The source may know a better cure, which is shown then.

@@ -48,7 +48,7 @@ func (s *Store) update(ctx context.Context, p place, satisfied func(*installed) 
 				return nil, fmt.Errorf("download the %s from %s: %w", p.name, ref, context.Cause(ctx))
 			}
 			failed = append(failed, fmt.Errorf("%s: %w", ref, err))
-			if local := (*localError)(nil); errors.As(err, &local) {
+			if _, ok := errors.AsType[*localError](err); ok {
 				break // every other repository would end in the same way
 			}
 		}

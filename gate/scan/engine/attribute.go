@@ -4,6 +4,7 @@ package engine
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
@@ -64,10 +65,5 @@ func packageDir(t ftypes.LangType, file string) string {
 }
 
 func within(name string, dirs []string) bool {
-	for _, dir := range dirs {
-		if strings.HasPrefix(name, dir+"/") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
 }

@@ -138,9 +138,7 @@ func toFinding(r *types.Result, v *types.DetectedVulnerability, p *ftypes.Packag
 		f.Package = evidence.Package{Name: v.PkgName, Type: string(r.Type), Class: evidence.Class(r.Class), Path: packagePath(r, v.PkgPath)}
 	}
 	f.Package.Version = v.InstalledVersion // as matched, which can differ from the package's own form
-	if f.Package.Layer == "" {
-		f.Package.Layer = v.Layer.DiffID
-	}
+	f.Package.Layer = cmp.Or(f.Package.Layer, v.Layer.DiffID)
 	return f
 }
 

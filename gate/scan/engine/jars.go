@@ -4,6 +4,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,10 +82,7 @@ func (l *layer) identifyJars(r *analyzer.AnalysisResult) {
 	for i := range r.Applications {
 		app := &r.Applications[i]
 		for _, p := range app.Packages {
-			at := p.FilePath
-			if at == "" {
-				at = app.FilePath
-			}
+			at := cmp.Or(p.FilePath, app.FilePath)
 			known[at] = append(known[at], p)
 		}
 	}

@@ -201,9 +201,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	r.Attrs(write)
 	l.Attrs = strings.TrimSpace(b.String())
-	if l.File == "" {
-		l.File = fileIn(l.Cause)
-	}
+	l.File = cmp.Or(l.File, fileIn(l.Cause))
 	l.Cause = withoutFile(l.Cause, l.File)
 	h.logs.add(l)
 	return nil
@@ -278,12 +276,19 @@ const innerJar = "Failed to parse"
 // aboutNoArchive reports whether a file in a jar is no archive, which jarWalk
 // reports with the whole path of the file.
 func aboutNoArchive(r slog.Record) bool {
-	about := false
-	r.Attrs(func(a slog.Attr) bool {
-		about = about || a.Key == "err" && strings.Contains(a.Value.String(), ": zip error: zip error: zip: ")
-		return true
+	return anyAttr(r, func(a slog.Attr) bool {
+		return a.Key == "err" && strings.Contains(a.Value.String(), ": zip error: zip error: zip: ")
 	})
-	return about
+}
+
+// anyAttr reports whether one of the attributes of a message is one that is looked for.
+func anyAttr(r slog.Record, is func(slog.Attr) bool) bool {
+	found := false
+	r.Attrs(func(a slog.Attr) bool {
+		found = is(a)
+		return !found
+	})
+	return found
 }
 
 // debugThatMatters are messages that Trivy logs at debug level although they
@@ -326,12 +331,9 @@ const analysisError = "Analysis error"
 // because not all of them are of one distribution. They decide nothing: the OS is
 // the one that os-release names.
 func aboutRepositories(r slog.Record) bool {
-	about := false
-	r.Attrs(func(a slog.Attr) bool {
-		about = about || a.Key == "err" && strings.HasPrefix(a.Value.String(), "mixing different distributions in etc/apk/repositories:")
-		return true
+	return anyAttr(r, func(a slog.Attr) bool {
+		return a.Key == "err" && strings.HasPrefix(a.Value.String(), "mixing different distributions in etc/apk/repositories:")
 	})
-	return about
 }
 
 // versionMismatch is logged when a package could not be compared with an
@@ -342,15 +344,12 @@ func aboutRepositories(r slog.Record) bool {
 const versionMismatch = "Version matching error"
 
 func aboutAdvisory(r slog.Record) bool {
-	about := false
-	r.Attrs(func(a slog.Attr) bool {
+	return anyAttr(r, func(a slog.Attr) bool {
 		// "npm constraint error (<1.9b1): ..."; behind the parenthesis the text may
 		// be the image's own.
 		head, _, _ := strings.Cut(a.Value.String(), "(")
-		about = about || strings.HasSuffix(strings.TrimSpace(head), "constraint error")
-		return true
+		return strings.HasSuffix(strings.TrimSpace(head), "constraint error")
 	})
-	return about
 }
 
 // walkError is logged for a file that a post-analyzer could not read
@@ -360,12 +359,7 @@ const walkError = "Walk error"
 // aboutChecksums reports whether the file is dpkg's list of checksums, which
 // Trivy reads for SBOMs only.
 func aboutChecksums(r slog.Record) bool {
-	about := false
-	r.Attrs(func(a slog.Attr) bool {
-		about = about || a.Key == "file_path" && strings.HasSuffix(a.Value.String(), ".md5sums")
-		return true
-	})
-	return about
+	return anyAttr(r, func(a slog.Attr) bool { return a.Key == "file_path" && strings.HasSuffix(a.Value.String(), ".md5sums") })
 }
 
 // matters reports whether a message may mean that the scan has missed something. It

@@ -126,9 +126,7 @@ func (o *owners) addSums() {
 			name, _ := pkgdb.SumsOf(file)
 			name, _, _ = strings.Cut(name, ":")
 			for _, p := range byName[name] {
-				if p.Sign == "" {
-					p.Sign = sums.Sign
-				}
+				p.Sign = cmp.Or(p.Sign, sums.Sign)
 				for _, f := range sums.Files {
 					o.claim(p, f, first[claimKey(file, f)])
 				}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
@@ -178,12 +179,7 @@ func hasBuildInfo(c content) (bool, error) {
 }
 
 func containsAny(b []byte, marks [][]byte) bool {
-	for _, mark := range marks {
-		if bytes.Contains(b, mark) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(b, mark) })
 }
 
 // keepUsed forgets the hashes of files in which Trivy found nothing.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -63,10 +64,7 @@ func incomparable(l wire.Log) (string, bool) {
 }
 
 func versionGap(app *ftypes.Application, p *ftypes.Package) evidence.Gap {
-	file := p.FilePath
-	if file == "" {
-		file = app.FilePath
-	}
+	file := cmp.Or(p.FilePath, app.FilePath)
 	name, cure := p.Name+" "+p.Version, "install a released version of "+p.Name
 	if app.Type == ftypes.GoBinary && p.Name == stdlib {
 		cure = "build the program with a released version of Go"

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -55,9 +56,7 @@ func ReadPom(r io.Reader) (Coordinates, error) {
 		return Coordinates{}, err
 	}
 	c := Coordinates{strings.TrimSpace(pom.Group), strings.TrimSpace(pom.Name), strings.TrimSpace(pom.Version)}
-	if c.Group == "" {
-		c.Group = strings.TrimSpace(pom.Parent.Group)
-	}
+	c.Group = cmp.Or(c.Group, strings.TrimSpace(pom.Parent.Group))
 	if c.Version == "" {
 		c.Version = strings.TrimSpace(pom.Parent.Version)
 	}

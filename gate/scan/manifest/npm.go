@@ -89,7 +89,7 @@ func text(value jsontext.Value) string {
 
 // problem says where the JSON is malformed, without the bytes of the image.
 func problem(err error) error {
-	if s := (*jsontext.SyntacticError)(nil); errors.As(err, &s) {
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return fmt.Errorf("it is no JSON: %s at byte %d", strings.TrimPrefix(fmt.Sprint(s.Err), "jsontext: "), s.ByteOffset)
 	}
 	return fmt.Errorf("it is no JSON: %w", err)

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -33,22 +34,14 @@ func isPythonArchive(name string, head []byte) bool {
 		return bytes.HasPrefix(head, []byte(zipMagic))
 	}
 	first := zipName(head)
-	for _, start := range []string{"__main__.py", "PEX-INFO", ".bootstrap/", ".deps/", "__pex__/", "_bootstrap/", "site-packages/"} {
-		if strings.HasPrefix(first, start) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"__main__.py", "PEX-INFO", ".bootstrap/", ".deps/", "__pex__/", "_bootstrap/", "site-packages/"}, func(start string) bool {
+		return strings.HasPrefix(first, start)
+	})
 }
 
 // InJar reports whether a file in an archive is where only Java archives have files.
 func InJar(name string) bool {
-	for _, dir := range []string{"META-INF/", "BOOT-INF/", "WEB-INF/"} {
-		if strings.HasPrefix(name, dir) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"META-INF/", "BOOT-INF/", "WEB-INF/"}, func(dir string) bool { return strings.HasPrefix(name, dir) })
 }
 
 // zipMagic is how a file in a zip archive begins, and nameAt where its name is.

@@ -1,6 +1,7 @@
 package pkgdb
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"io"
@@ -73,8 +74,6 @@ func (a *apkReader) end() {
 	if p.Name == "" {
 		return
 	}
-	if p.Source == "" {
-		p.Source = p.Name
-	}
+	p.Source = cmp.Or(p.Source, p.Name)
 	a.packages = append(a.packages, p)
 }

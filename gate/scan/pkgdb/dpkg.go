@@ -3,6 +3,7 @@ package pkgdb
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -93,9 +94,7 @@ func (d *dpkgReader) end() {
 	if p.Name == "" || gone {
 		return
 	}
-	if p.Source == "" {
-		p.Source = p.Name
-	}
+	p.Source = cmp.Or(p.Source, p.Name)
 	if p.Sign == "" {
 		p.Sign = versionSign(p.Version)
 	}

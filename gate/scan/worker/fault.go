@@ -19,8 +19,7 @@ import (
 // DatabaseFault marks err as a failure to get a usable advisory database, unless
 // it already says where it comes from.
 func DatabaseFault(err error) error {
-	var fault *gate.Fault
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*gate.Fault](err); ok {
 		return err
 	}
 	return &gate.Fault{Phase: gate.PhaseDatabase, Err: err,

@@ -90,8 +90,7 @@ type variableCheck struct {
 
 func (v *variableCheck) substitute(text string, lookup template.Mapping) (string, error) {
 	replaced, unset, err := substitute(text, lookup)
-	var required *template.MissingRequiredError
-	if errors.As(err, &required) {
+	if required, ok := errors.AsType[*template.MissingRequiredError](err); ok {
 		unset, err = []string{required.Variable}, nil
 	}
 	if len(unset) > 0 && !slices.Contains(v.texts, text) {

@@ -259,8 +259,7 @@ func (p *project) readFile(name string) ([]byte, error) {
 
 // plain leaves out the names of operations from an error.
 func plain(err error) string {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err.Error()
 	}
 	return err.Error()

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -104,7 +105,7 @@ func (c *strictness) check(n *yaml.Node, field string) {
 // key refuses keys that are written twice, and keys that are no text.
 func (c *strictness) key(key *yaml.Node, seen map[string]*yaml.Node, field string) {
 	if key.Kind != yaml.ScalarNode {
-		c.problems = append(c.problems, c.file.problem(key, field, "write the key as text", "a key of %s is no text", orRoot(field)))
+		c.problems = append(c.problems, c.file.problem(key, field, "write the key as text", "a key of %s is no text", cmp.Or(field, "the file")))
 		return
 	}
 	if first := seen[key.Value]; first != nil {
@@ -136,11 +137,4 @@ func join(field, key string) string {
 		return key
 	}
 	return field + "." + key
-}
-
-func orRoot(field string) string {
-	if field == "" {
-		return "the file"
-	}
-	return field
 }

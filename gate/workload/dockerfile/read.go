@@ -137,8 +137,7 @@ var errorLine = regexp.MustCompile(`^dockerfile parse error on line \d+: `)
 // syntax reports an error of the parser.
 func (r *reader) syntax(err error) {
 	at := evidence.Place{File: r.file, Line: 1, Column: 1}
-	var located *parser.LocationError
-	if errors.As(err, &located) && len(located.Locations) > 0 {
+	if located, ok := errors.AsType[*parser.LocationError](err); ok && len(located.Locations) > 0 {
 		at = r.place(located.Locations[0], "")
 	}
 	text := errorLine.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -131,9 +132,7 @@ func (r *reader) expose(stage *evidence.Stage, scope *variables, text string, at
 	}
 	for _, one := range strings.Fields(replaced) {
 		numbers, protocol, _ := strings.Cut(one, "/")
-		if protocol == "" {
-			protocol = "tcp"
-		}
+		protocol = cmp.Or(protocol, "tcp")
 		from, to, ranged := strings.Cut(numbers, "-")
 		port := evidence.Port{Protocol: strings.ToLower(protocol), At: at}
 		var err error

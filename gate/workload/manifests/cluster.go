@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,7 +43,7 @@ func (r *reader) persistentVolume(o *object, d *corev1.PersistentVolume) {
 		pv.HostPath = d.Spec.Local.Path
 	}
 	if d.Spec.ClaimRef != nil {
-		pv.Claim = orText(d.Spec.ClaimRef.Namespace, r.options.Namespace) + "/" + d.Spec.ClaimRef.Name
+		pv.Claim = cmp.Or(d.Spec.ClaimRef.Namespace, r.options.Namespace) + "/" + d.Spec.ClaimRef.Name
 	}
 	r.release.PersistentVolumes = append(r.release.PersistentVolumes, pv)
 }

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -97,9 +98,7 @@ func (r *reader) identify(v *value, path string) (*object, bool) {
 	o.group = gv.WithKind(o.Kind)
 	meta := v.field("metadata")
 	o.Name, o.Namespace = meta.field("name").text(), meta.field("namespace").text()
-	if o.Name == "" {
-		o.Name = meta.field("generateName").text()
-	}
+	o.Name = cmp.Or(o.Name, meta.field("generateName").text())
 	return o, true
 }
 
@@ -209,7 +208,7 @@ func (r *reader) read(o *object) {
 		return
 	}
 	if r.namespaced(o) {
-		o.Namespace = orText(o.Namespace, r.options.Namespace)
+		o.Namespace = cmp.Or(o.Namespace, r.options.Namespace)
 	}
 	r.cluster(o, decoded)
 	r.workloads(o, decoded)

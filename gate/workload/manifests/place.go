@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -9,13 +10,6 @@ import (
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-func orText(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
 
 var (
 	unknownField = regexp.MustCompile(`^unknown field "(.*)"$`)
@@ -40,7 +34,7 @@ func (r *reader) badField(o *object, v *value, message string) {
 		if at != nil {
 			line, column = at.line, at.column
 		}
-		r.problem(line, column, o.shown(path), "write "+typeText(m[3]), "%s must be %s, and it is %s", orText(lastOf(path), "the value"), typeText(m[3]), jsonText(m[1]))
+		r.problem(line, column, o.shown(path), "write "+typeText(m[3]), "%s must be %s, and it is %s", cmp.Or(lastOf(path), "the value"), typeText(m[3]), jsonText(m[1]))
 		return
 	}
 	r.problem(o.At.Line, o.At.Column, strings.TrimSuffix(o.path, "."), "correct the "+o.Kind, "%s", clip(atByte.ReplaceAllString(message, "")))

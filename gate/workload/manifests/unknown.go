@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,11 +26,11 @@ func (r *reader) unknown(o *object) {
 		return
 	case isForeignPolicy(o):
 		n := evidence.NetworkPolicy{Object: o.Object, Foreign: true}
-		n.Namespace = orText(n.Namespace, r.options.Namespace)
+		n.Namespace = cmp.Or(n.Namespace, r.options.Namespace)
 		r.release.NetworkPolicies = append(r.release.NetworkPolicies, n)
 		return
 	}
-	o.Namespace = orText(o.Namespace, r.options.Namespace)
+	o.Namespace = cmp.Or(o.Namespace, r.options.Namespace)
 	known := ""
 	if path, ok := r.options.Templates[name]; ok {
 		if !r.customTemplate(o, path) {

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -246,7 +247,7 @@ func (b *builder) container(kind evidence.ContainerKind, c *corev1.Container, v 
 	b.places(out.Places, v.field("securityContext"), "securityContext.")
 	for i, m := range c.VolumeMounts {
 		out.Mounts = append(out.Mounts, evidence.Mount{
-			Volume: m.Name, Path: m.MountPath, SubPath: orText(m.SubPath, m.SubPathExpr), ReadOnly: m.ReadOnly, At: b.of(v.field("volumeMounts").item(i)),
+			Volume: m.Name, Path: m.MountPath, SubPath: cmp.Or(m.SubPath, m.SubPathExpr), ReadOnly: m.ReadOnly, At: b.of(v.field("volumeMounts").item(i)),
 		})
 	}
 	for _, d := range c.VolumeDevices {
@@ -260,7 +261,7 @@ func (b *builder) container(kind evidence.ContainerKind, c *corev1.Container, v 
 	return out
 }
 
-func protocol(p corev1.Protocol) string { return strings.ToLower(orText(string(p), "TCP")) }
+func protocol(p corev1.Protocol) string { return strings.ToLower(cmp.Or(string(p), "TCP")) }
 
 // image reads the name of an image.
 func (b *builder) image(name, pull string, v *value, key, pullKey string) evidence.ImageName {
@@ -366,7 +367,7 @@ func platforms(spec *corev1.PodSpec) []string {
 	var archs []string
 	system := "linux"
 	for _, label := range osLabels {
-		system = orText(spec.NodeSelector[label], system)
+		system = cmp.Or(spec.NodeSelector[label], system)
 	}
 	for _, label := range archLabels {
 		if a := spec.NodeSelector[label]; a != "" {

@@ -2,6 +2,7 @@ package pinned
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -142,9 +143,7 @@ func offsetOf(data []byte, line, column int) (int, bool) {
 		}
 		offset += i + 1
 	}
-	if offset == 0 {
-		offset = len(data) - len(bytes.TrimPrefix(data, []byte("\ufeff")))
-	}
+	offset = cmp.Or(offset, len(data)-len(bytes.TrimPrefix(data, []byte("\ufeff"))))
 	for ; column > 1; column-- {
 		_, size := utf8.DecodeRune(data[offset:])
 		if size == 0 {
