@@ -32,6 +32,7 @@ func scratch() []Shape {
 		refused("scratch-go-vulnerable", "a dependency has advisories", Fail, files(oldGo)),
 		refused("scratch-without-programs", "nothing in it says what it is", NoVerdict, files(data...)),
 		attack("scratch-attack-program-beside", "one program says nothing", NoVerdict, files(app, imagetest.Program("app/tool", elf))).naming("app/tool"),
+		attack("scratch-attack-without-modules", "Bazel and GOPATH leave no list of modules", NoVerdict, files(app, imagetest.Program("app/tool", rootfs.GoBinary("go1.26.8", "")))).naming("app/tool"),
 		attack("scratch-attack-script-beside", "a script is a program", NoVerdict, files(app, imagetest.Program("app/start.sh", []byte("#!/app/sh\nexec /app/run\n")))).naming("app/start.sh"),
 		attack("scratch-attack-not-executable", "a program that another one starts needs no permission", NoVerdict, files(app, imagetest.File{Path: "app/tool", Body: elf})),
 		attack("scratch-attack-library", "a library is a program", NoVerdict, files(app, imagetest.File{Path: "lib/libc.so.6", Body: elf})),
@@ -110,6 +111,7 @@ func chainguard() []Shape {
 		ordinary("chainguard-without-sbom", "the package database lists every package", root(chain, glibc)),
 		ordinary("chainguard-bitnami", "Bitnami's bill has advisories of its own feed", bitnami("17.7.0")).naming("bundled-sboms"),
 		attack("chainguard-attack-bitnami", "Bitnami's bill names a version with advisories", Fail, bitnami("16.0.0")),
+		attack("chainguard-attack-bitnami-cut", "only the bill says what Bitnami has installed", NoVerdict, replaced(bitnami("16.0.0"), "opt/bitnami/postgresql/.spdx-postgresql.spdx", `{"spdxVersion":"SPDX-2.3",`)),
 		attack("chainguard-attack-unknown-package", "the bill names a package that the database lacks", NoVerdict,
 			with(root(chain, glibc), bill("wolfi", rootfs.Pkg{Name: "openssl", Version: "3.0.0-r0"}))),
 	}

@@ -61,6 +61,21 @@ func twists() []Shape {
 		attack("twist-attack-jar-twice", "which of two files counts depends on who reads them", Fail, on(imagetest.File{Path: "app/x.jar", Body: archiveOf(entry{pomAt, []byte("groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n")}, entry{pomAt, []byte("groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.25.4\n")})})),
 		attack("twist-attack-jar-encrypted", "what is encrypted cannot be judged", NoVerdict, on(imagetest.File{Path: "app/app.war", Body: encrypted})).naming("app/app.war"),
 		attack("twist-attack-egg-twice", "which of two files counts depends on who reads them", Fail, on(imagetest.File{Path: "usr/lib/python3/dist-packages/Flask-2.2.3-py3.egg", Body: archiveOf(entry{"EGG-INFO/PKG-INFO", []byte("Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n")}, entry{"EGG-INFO/PKG-INFO", []byte("Metadata-Version: 2.1\nName: harmless\nVersion: 1\n")})})),
+		ordinary("twist-token-of-the-documents", "the vendor publishes these as examples", on(text("app/README.md", "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"))),
+		ordinary("twist-key-without-a-body", "the marks alone are no key", on(text("app/pem.py", "if text.startswith('-----BEGIN RSA PRIVATE KEY-----') and text.endswith('-----END RSA PRIVATE KEY-----'):\n    pass\n"))),
+		ordinary("twist-npmrc-with-a-variable", "a variable is no token", on(text("app/.npmrc", "//registry.npmjs.org/:_authToken=${NPM_TOKEN}\n"))),
+		ordinary("twist-jwt-of-the-documents", "it is the example of jwt.io", on(text("app/README.md", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c\n"))),
+		ordinary("twist-webhook-of-the-documents", "it is an example", on(text("app/README.md", "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX\n"))),
+		ordinary("twist-pom-placeholder", "an archetype has no version", on(imagetest.File{Path: "app/x.jar", Body: pom("groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=${project.version}\n")})),
+		ordinary("twist-empty-jar", "there is nothing in it", on(imagetest.File{Path: "app/lib/x.jar"})),
+		ordinary("twist-index-of-foxpro", "this ending is one of indexes and drawings, too", on(text("srv/data/cities.cdx", "\x00\x0c\x00\x00\xff"), text("srv/data/benzene.cdx", "VjCD0100\x04\x03\x02\x01"))),
+		ordinary("twist-own-annotations", "labels are for people", debian()).withConfig(func(c *v1.ConfigFile) {
+			c.Config.Labels = map[string]string{"a": strings.Repeat("x", 5000), "": "empty"}
+		}),
+		ordinary("twist-odd-config", "a runtime takes it", debian()).withConfig(func(c *v1.ConfigFile) {
+			c.Config.Volumes, c.Config.ExposedPorts, c.Config.StopSignal, c.Config.Shell = map[string]struct{}{"/data": {}}, map[string]struct{}{"8080/tcp": {}, "53/udp": {}}, "SIGRTMIN+3", []string{"/bin/bash", "-c"}
+		}),
+		ordinary("twist-sbom-3", "a bill of a version that nobody reads yet adds nothing", on(text("app/bom.spdx.json", `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[]}`))),
 		configured("label", func(c *v1.ConfigFile) { c.Config.Labels = map[string]string{"x": token} }),
 		configured("command", func(c *v1.ConfigFile) { c.Config.Cmd = []string{"--token=" + token} }),
 		configured("healthcheck", func(c *v1.ConfigFile) {

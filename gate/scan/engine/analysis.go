@@ -93,12 +93,25 @@ func (e *engine) analyse(ctx context.Context, payload []byte) error {
 // no package has to be is no more than a note.
 func (a *analysis) addLogs(logs []wire.Log) {
 	for _, l := range logs {
+		if isNoBill(l) {
+			continue
+		}
 		if manifest.NeedsNoPackage(l.Of) && !transient(l) {
 			a.Skipped = append(a.Skipped, l.Of)
 			continue
 		}
 		a.Logs = append(a.Logs, l)
 	}
+}
+
+// noBill is the error for a file that is called like a bill of materials and has no form
+// that Trivy knows. Databases and drawings have such names (.cdx). A bill adds packages
+// and never hides one, and the rule bundled-sboms counts the file. Bitnami's bills are
+// an exception: nothing else says what Bitnami has installed.
+const noBill = "SBOM decode error: unknown scanning is not yet supported"
+
+func isNoBill(l wire.Log) bool {
+	return l.Message == analysisError && l.Cause == noBill && l.Of != "" && !strings.HasPrefix(l.Of, "opt/bitnami/")
 }
 
 // transient reports whether a message may be the fault of the machine and not of

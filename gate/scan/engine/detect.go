@@ -93,7 +93,7 @@ func (s *session) builtFrom(detail *ftypes.ArtifactDetail) []string {
 	var programs []string
 	for i := range detail.Applications {
 		app := &detail.Applications[i]
-		if app.Type != ftypes.GoBinary && app.Type != ftypes.RustBinary || len(app.Packages) == 0 {
+		if app.Type != ftypes.GoBinary && app.Type != ftypes.RustBinary || len(app.Packages) == 0 || withoutModules(app) {
 			continue
 		}
 		if d, ok := library.NewDriver(app.Type); ok && s.engine.advisories.hasEcosystem(d.Type()) {
@@ -102,6 +102,12 @@ func (s *session) builtFrom(detail *ftypes.ArtifactDetail) []string {
 	}
 	slices.Sort(programs)
 	return slices.Compact(programs)
+}
+
+// withoutModules reports whether a Go program names its compiler and no modules.
+// Programs that Bazel or GOPATH built are such, whatever was linked into them.
+func withoutModules(app *ftypes.Application) bool {
+	return app.Type == ftypes.GoBinary && !slices.ContainsFunc(app.Packages, func(p ftypes.Package) bool { return p.Name != stdlib })
 }
 
 // settleOS handles a missing OS as scan/local does. Packages without an OS belong

@@ -134,17 +134,15 @@ func (l *layer) gap(file string, g evidence.Gap) {
 
 // unreadJar adds a gap for a jar that cannot be read. Tests have such jars on purpose,
 // and .par is the ending of tables of parameters, too. There it is none if Java cannot
-// open the file either.
+// open the file either. An empty file is none anywhere.
 func (l *layer) unreadJar(j jarFile, err error) error {
-	if manifest.InTestsOfJava(j.name) || strings.EqualFold(path.Ext(j.name), ".par") {
-		isArchive, err := hasArchiveEnd(j.copied)
-		if err != nil {
-			return err
-		}
-		if !isArchive {
-			l.skipped = append(l.skipped, j.name)
-			return nil
-		}
+	isArchive, isEmpty, machine := hasArchiveEnd(j.copied)
+	switch mayBeNone := manifest.InTestsOfJava(j.name) || strings.EqualFold(path.Ext(j.name), ".par"); {
+	case machine != nil:
+		return machine
+	case isEmpty || mayBeNone && !isArchive:
+		l.skipped = append(l.skipped, j.name)
+		return nil
 	}
 	l.jarError(j.name, j.name, err)
 	return nil
@@ -152,20 +150,20 @@ func (l *layer) unreadJar(j jarFile, err error) error {
 
 // hasArchiveEnd reports whether a file has the mark with which every zip archive ends.
 // Java looks for it anywhere in the last 64 KiB.
-func hasArchiveEnd(name string) (bool, error) {
+func hasArchiveEnd(name string) (ok, isEmpty bool, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	const longest = 64<<10 + 22
 	from := max(0, info.Size()-longest)
 	data, err := io.ReadAll(io.NewSectionReader(f, from, longest))
-	return bytes.Contains(data, []byte("PK\x05\x06")), err
+	return bytes.Contains(data, []byte("PK\x05\x06")), info.Size() == 0, err
 }
 
 // jarError adds a gap for an archive, or for a file in one, that cannot be read. file is
