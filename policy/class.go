@@ -165,7 +165,7 @@ func (j *judge) isIgnoredType(f *Judged) bool {
 // for the package that they made of it. The advisories for the version alone
 // know nothing of that.
 func (j *judge) isDistroOwned(f *Judged) bool {
-	if distroOwnedKey.value(j.s) == levelFail || !j.distroOwned(&f.Package) {
+	if distroOwnedKey.value(j.s) == levelFail || !j.distroOwned(f.Package) {
 		return false
 	}
 	f.Reason = fmt.Sprintf("installed by the distribution's package %s, whose advisories count instead", f.Package.OwnedBy)

@@ -144,7 +144,7 @@ func (j *judge) restsOnDecision(r *Rule) bool {
 // judgeRules classifies the findings and asks every rule.
 func (j *judge) judgeRules() []RuleResult {
 	j.classify()
-	var out []RuleResult
+	out := make([]RuleResult, 0, len(j.policy.rules))
 	for _, r := range j.policy.rules {
 		if !r.Setting && !r.ofRelease() {
 			out = append(out, j.apply(r))

@@ -219,7 +219,7 @@ func (e *exception) identity() string {
 func (e *exception) inScope(image string, f *evidence.Finding) bool {
 	return (len(e.Images) == 0 || matchesAny(e.Images, image, matchImage)) &&
 		(len(e.Paths) == 0 || matchesAny(e.Paths, f.Package.Path, matchPath)) &&
-		e.pkg.matches(&f.Package)
+		e.pkg.matches(f.Package)
 }
 
 // daysLeft returns the whole days until the exception ends: 0 on its last

@@ -20,7 +20,7 @@ func TestExceptionMatches(t *testing.T) {
 	plain := finding("CVE-2026-0001", "high")
 	alias := edit(finding("GHSA-aaaa-bbbb-cccc", "high"), func(f *evidence.Finding) { f.Aliases = []string{"cve-2026-0001"} })
 	deb := edit(plain, func(f *evidence.Finding) {
-		f.Package = evidence.Package{Name: "zlib1g", Version: "1:1.2.13.dfsg-1", Type: "debian", Class: evidence.ClassOS,
+		f.Package = &evidence.Package{Name: "zlib1g", Version: "1:1.2.13.dfsg-1", Type: "debian", Class: evidence.ClassOS,
 			PURL: "pkg:deb/debian/zlib1g@1.2.13.dfsg-1?arch=amd64&distro=debian-12.5&epoch=1"}
 	})
 	noPURL := edit(plain, func(f *evidence.Finding) { f.Package.PURL = "" })

@@ -160,7 +160,7 @@ func (j *judge) notDistroOwned(f *Judged) string {
 		return "it is not about a language package"
 	case f.Package.OwnedBy == "":
 		return "no package of the distribution is proven to have installed it"
-	case !j.distroOwned(&f.Package):
+	case !j.distroOwned(f.Package):
 		return fmt.Sprintf("%s is said to have installed it, but is no package of this image", f.Package.OwnedBy)
 	}
 	return ruleDistroOwned + " is " + distroOwnedKey.value(j.s)

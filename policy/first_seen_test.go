@@ -42,11 +42,11 @@ func TestFirstSeen(t *testing.T) {
 	}
 	one := published(40)
 	other := high("CVE-2026-0002", "a", "1")
-	undated := one
+	undated := clone(one)
 	undated.Published = nil
-	newer := one
+	newer := clone(one)
 	newer.Package.Version, newer.Package.PURL = "2", "pkg:npm/a@2"
-	alias := one
+	alias := clone(one)
 	alias.ID, alias.Aliases = "GHSA-aaaa-bbbb-cccc", nil
 	change := func(e evidence.Earlier, do func(*evidence.Earlier)) evidence.Earlier {
 		do(&e)

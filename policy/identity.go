@@ -53,7 +53,7 @@ func (g *grouper) add(f *evidence.Finding) int {
 	key := string(f.Package.Class) + " " + f.Package.Type + " " + f.Package.Name + " " + f.Package.PURL
 	name, known := g.names[key]
 	if !known {
-		name = PackageIdentity(&f.Package)
+		name = PackageIdentity(f.Package)
 		g.names[key] = name
 	}
 	own := g.of(name, f.ID)

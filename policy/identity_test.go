@@ -34,7 +34,7 @@ func TestPackageIdentity(t *testing.T) {
 
 func TestGroupFindings(t *testing.T) {
 	f := func(pkg, id string, aliases ...string) evidence.Finding {
-		return evidence.Finding{ID: id, Aliases: aliases, Package: evidence.Package{Name: pkg, Type: "npm", Class: evidence.ClassLanguage}}
+		return evidence.Finding{Advisory: &evidence.Advisory{ID: id, Aliases: aliases}, Package: &evidence.Package{Name: pkg, Type: "npm", Class: evidence.ClassLanguage}}
 	}
 	old := []evidence.Finding{f("a", "CVE-1", "GHSA-x"), f("b", "CVE-1"), f("a", "CVE-3")}
 	now := []evidence.Finding{f("a", "ghsa-x"), f("a", "CVE-2"), f("a", "DSA-1", "CVE-3", "CVE-2"), f("b", "GHSA-x")}

@@ -58,8 +58,13 @@ func goodImage() *evidence.Image {
 // finding is a fixed high finding in a library.
 func finding(id string, sev evidence.Severity) evidence.Finding {
 	return evidence.Finding{
-		ID: id, Severity: sev, FixedVersion: "4.17.21", Published: ptr(noon().AddDate(0, -2, 0)),
-		Package: evidence.Package{
+		Advisory: &evidence.Advisory{
+			ID:        id,
+			Severity:  sev,
+			Published: ptr(noon().AddDate(0, -2, 0)),
+		},
+		FixedVersion: "4.17.21",
+		Package: &evidence.Package{
 			Name: "lodash", Version: "4.17.15", Type: "node-pkg", Class: evidence.ClassLanguage,
 			PURL: "pkg:npm/lodash@4.17.15", Path: "app/node_modules/lodash/package.json",
 		},

@@ -31,7 +31,7 @@ func sorted(findings []Judged) []Judged {
 		if c := strings.Compare(a.id, b.id); c != 0 {
 			return c
 		}
-		if c := comparePackages(&findings[a.at].Package, &findings[b.at].Package); c != 0 {
+		if c := comparePackages(findings[a.at].Package, findings[b.at].Package); c != 0 {
 			return c
 		}
 		return cmp.Compare(a.at, b.at)

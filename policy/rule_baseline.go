@@ -210,16 +210,16 @@ func (j *judge) laterFindings(b *evidence.Scan) []evidence.Finding {
 	listed := map[one]int{}
 	for i := range b.Findings {
 		f := &b.Findings[i]
-		listed[one{of(&f.Package), strings.ToUpper(f.ID)}]++
+		listed[one{of(f.Package), strings.ToUpper(f.ID)}]++
 		for _, a := range f.Aliases {
-			listed[one{of(&f.Package), strings.ToUpper(a)}]++
+			listed[one{of(f.Package), strings.ToUpper(a)}]++
 		}
 	}
 	var out []evidence.Finding
 	added := map[one]bool{}
 	for i := range j.img.Scan.Findings {
 		f := &j.img.Scan.Findings[i]
-		at := of(&f.Package)
+		at := of(f.Package)
 		have := 0
 		for _, id := range append([]string{f.ID}, f.Aliases...) {
 			have = max(have, listed[one{at, strings.ToUpper(id)}])

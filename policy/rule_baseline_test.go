@@ -22,7 +22,7 @@ func based(old, now []evidence.Finding) func(*evidence.Image) {
 		b := goodImage()
 		b.Scan.Findings, img.Scan.Findings = old, now
 		for _, f := range old {
-			b.Scan.Packages = append(b.Scan.Packages, f.Package)
+			b.Scan.Packages = append(b.Scan.Packages, *f.Package)
 		}
 		img.Baseline = &evidence.Baseline{Source: "released.json", SHA256: baselineHash, Image: b}
 	}
@@ -53,12 +53,12 @@ func these(findings ...evidence.Finding) []evidence.Finding { return findings }
 func TestBaselineTable(t *testing.T) {
 	p := baselinePolicy("{high: 5}", "")
 	one := high("CVE-2026-0001", "a", "1", "GHSA-aaaa-bbbb-cccc")
-	critical := one
+	critical := clone(one)
 	critical.Severity = evidence.SeverityCritical
 	two := high("CVE-2026-0002", "a", "1")
-	medium := one
+	medium := clone(one)
 	medium.Severity = evidence.SeverityMedium
-	unrated := one
+	unrated := clone(one)
 	unrated.Severity = evidence.SeverityUnknown
 	with := func(change func(*evidence.Image), old, now []evidence.Finding) func(*evidence.Image) {
 		return func(img *evidence.Image) {
@@ -198,7 +198,7 @@ func TestBaselineNeverCoversMore(t *testing.T) {
 			if f.Class == ClassBaseline {
 				covered++
 				count[f.Severity]++
-				exact[PackageIdentity(&f.Package)+f.ID]++
+				exact[PackageIdentity(f.Package)+f.ID]++
 				if f.KEV != nil {
 					t.Fatalf("seed %d: an exploited finding is covered", seed)
 				}
@@ -206,7 +206,7 @@ func TestBaselineNeverCoversMore(t *testing.T) {
 		}
 		for _, f := range img.Baseline.Image.Scan.Findings {
 			have[f.Severity]++
-			had[PackageIdentity(&f.Package)]++
+			had[PackageIdentity(f.Package)]++
 		}
 		for sev, n := range count {
 			if limit := map[evidence.Severity]int{"critical": 1, "high": 3, "medium": 2, "low": 9}[sev]; n > limit {

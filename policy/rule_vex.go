@@ -147,7 +147,7 @@ func (j *judge) notAffectedBy(f *Judged) (st *vex.Statement, by *vexFile, why st
 		return nil, nil, v.problem
 	}
 	nearest := vex.OtherVulnerability
-	pkg := sync.OnceValue(func() *vex.Package { return vex.PackageOf(&f.Finding.Package) })
+	pkg := sync.OnceValue(func() *vex.Package { return vex.PackageOf(f.Finding.Package) })
 	for i, file := range v.files {
 		said, near := j.saidBy(v.docs[i], f.Finding, pkg)
 		nearest = max(nearest, near)

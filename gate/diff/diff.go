@@ -228,7 +228,7 @@ func findingOf(f *policy.Judged) Finding {
 // causeOf says why the other image does not have the finding, and the version of the
 // package there.
 func causeOf(f *policy.Judged, other map[string][]string) (Cause, string) {
-	versions := other[policy.PackageIdentity(&f.Package)]
+	versions := other[policy.PackageIdentity(f.Package)]
 	switch {
 	case len(versions) == 0:
 		return CausePackage, ""

@@ -49,7 +49,7 @@ func pkg(name, version string) evidence.Package {
 }
 
 func finding(id string, p evidence.Package, aliases ...string) evidence.Finding {
-	return evidence.Finding{ID: id, Aliases: aliases, Severity: "high", Package: p, FixedVersion: "9"}
+	return evidence.Finding{Advisory: &evidence.Advisory{ID: id, Aliases: aliases, Severity: "high"}, Package: &p, FixedVersion: "9"}
 }
 
 func TestImages(t *testing.T) {

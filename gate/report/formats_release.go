@@ -129,7 +129,7 @@ func (s *junitSuite) releaseCases(workload string, rules []policy.RuleResult) {
 		for k := range all {
 			lines = append(lines, all[k].text(), labelled("at", all[k].at()), labelled("to pass", all[k].cure()))
 		}
-		s.addRule(strings.TrimSpace(rule.Rule+" "+workload), *rule, append(lines, labelled("policy", place(rule.Position))))
+		s.addRule(strings.TrimSpace(rule.Rule+" "+workload), rule, append(lines, labelled("policy", place(rule.Position))))
 	}
 }
 

@@ -128,7 +128,7 @@ func annotationOf(rule string, r policy.Result) annotation {
 }
 
 // ruleAnnotation points at the line of the policy that was not met.
-func ruleAnnotation(r *gate.Result, rule policy.RuleResult, o Options) annotation {
+func ruleAnnotation(r *gate.Result, rule *policy.RuleResult, o Options) annotation {
 	a := annotationOf(rule.Rule, rule.Result)
 	a.file, a.line = positionOf(rule.Position, o)
 	lines := []string{rule.Message, labelled("allowed", rule.Allowed), labelled("to pass", rule.Cure)}

@@ -184,7 +184,7 @@ func (t *pageTable) add(image int, f *policy.Judged) {
 		published = f.Published.UTC().Format(time.DateOnly)
 	}
 	t.data.Findings = append(t.data.Findings, [10]any{
-		image, f.ID, string(severity(f.Severity)), string(f.Class), t.pkg(image, &f.Package), f.FixedVersion,
+		image, f.ID, string(severity(f.Severity)), string(f.Class), t.pkg(image, f.Package), f.FixedVersion,
 		clip(reasonOf(f), 2*cellRunes), clip(f.Title, cellRunes), clip(f.URL, 2*cellRunes), published,
 	})
 }

@@ -46,7 +46,7 @@ func pageImage(run *gate.Run, i int, o Options) page.Image {
 	return out
 }
 
-func pageRule(r policy.RuleResult, o Options) page.Rule {
+func pageRule(r *policy.RuleResult, o Options) page.Rule {
 	class := "none"
 	if r.Result == policy.ResultFail {
 		class = "fail"

@@ -226,7 +226,7 @@ func countsOf(v *policy.Verdict) Counts {
 // findingInfo returns a finding without its advisory.
 func findingInfo(r *gate.Result, f *policy.Judged) FindingInfo {
 	return FindingInfo{
-		ID: f.ID, Package: packageInfo(r, &f.Package),
+		ID: f.ID, Package: packageInfo(r, f.Package),
 		FixedVersion: f.FixedVersion, Status: f.Status,
 		Severity: string(severity(f.Severity)),
 		Class:    string(f.Class), Rule: f.Rule, Reason: f.Reason,

@@ -5,7 +5,6 @@ import (
 	"encoding/json/jsontext"
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -28,7 +27,7 @@ type advisoryTexts struct {
 
 // advisoryText is the JSON of an [AdvisoryInfo] as the last members of a finding.
 type advisoryText struct {
-	of   *evidence.Finding
+	of   *evidence.Advisory
 	json []byte
 }
 
@@ -67,7 +66,7 @@ func (t *advisoryTexts) text(f *evidence.Finding) ([]byte, error) {
 	t.mu.Lock()
 	known := t.texts[f.ID]
 	t.mu.Unlock()
-	if known.of != nil && sameAdvisory(known.of, f) {
+	if known.of != nil && sameAdvisory(known.of, f.Advisory) {
 		return known.json, nil
 	}
 	b, err := strictjson.Marshal(advisoryInfo(f), jsontext.WithIndentPrefix("        "), jsontext.WithIndent("  "))
@@ -82,23 +81,18 @@ func (t *advisoryTexts) text(f *evidence.Finding) ([]byte, error) {
 	if t.size += len(b) - len(known.json); t.size > keptAdvisories || t.texts == nil {
 		t.texts, t.size = map[string]advisoryText{}, len(b)
 	}
-	t.texts[f.ID] = advisoryText{f, b}
+	t.texts[f.ID] = advisoryText{f.Advisory, b}
 	return b, nil
 }
 
-// sameAdvisory reports whether two findings with one id have equal advisories:
-// feeds can describe one id differently.
-func sameAdvisory(a, b *evidence.Finding) bool {
-	return a.Severity == b.Severity && a.SeveritySource == b.SeveritySource && a.DataSource == b.DataSource &&
+// sameAdvisory reports whether two advisories with one id are equal: feeds can describe
+// one id differently. Findings that were read from a file share theirs.
+func sameAdvisory(a, b *evidence.Advisory) bool {
+	return a == b || a.Severity == b.Severity && a.SeveritySource == b.SeveritySource && a.DataSource == b.DataSource &&
 		a.Title == b.Title && a.Description == b.Description && a.URL == b.URL &&
 		slices.Equal(a.Aliases, b.Aliases) && slices.Equal(a.References, b.References) && slices.Equal(a.CWEs, b.CWEs) &&
-		sameMap(a.VendorSeverity, b.VendorSeverity) && sameMap(a.CVSS, b.CVSS) &&
+		maps.Equal(a.VendorSeverity, b.VendorSeverity) && maps.Equal(a.CVSS, b.CVSS) &&
 		sameTime(a.Published, b.Published) && sameTime(a.Modified, b.Modified)
-}
-
-func sameMap[V comparable](a, b map[string]V) bool {
-	// Findings that were read from a file share their maps.
-	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer() || maps.Equal(a, b)
 }
 
 func sameTime(a, b *time.Time) bool {

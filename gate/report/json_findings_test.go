@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -23,9 +22,9 @@ func TestFindingsAreMadeOfPieces(t *testing.T) {
 	s.Findings[0].Title = "\n      \"findings\": ["
 	s.Findings[1].Description = "::error::\x1b[31m\u2028 ##[group] }\n        },"
 	s.OS.Release = "\n      \"findings\": ["
-	s.Findings[2] = evidence.Finding{ID: "CVE-2", Severity: evidence.SeverityHigh}
-	s.Findings[3] = evidence.Finding{ID: "CVE-2", Severity: evidence.SeverityHigh, Title: "of another feed"}
-	s.Findings[4] = evidence.Finding{ID: "CVE-2", Severity: evidence.SeverityHigh}
+	s.Findings[2] = evidence.Finding{Advisory: &evidence.Advisory{ID: "CVE-2", Severity: evidence.SeverityHigh}}
+	s.Findings[3] = evidence.Finding{Advisory: &evidence.Advisory{ID: "CVE-2", Severity: evidence.SeverityHigh, Title: "of another feed"}}
+	s.Findings[4] = evidence.Finding{Advisory: &evidence.Advisory{ID: "CVE-2", Severity: evidence.SeverityHigh}}
 	images[4].Scan.Findings = nil
 	results := benchmarkGate(t).Judge(t.Context(), images)
 	results = append(results, gate.Result{Ref: "gone:1"}, results[3])
@@ -53,17 +52,17 @@ func TestFindingsAreMadeOfPieces(t *testing.T) {
 
 // A difference in any field of an advisory makes it another one.
 func TestSameAdvisoryLooksAtEveryField(t *testing.T) {
-	plain := &evidence.Finding{}
-	if !sameAdvisory(plain, &evidence.Finding{}) {
-		t.Error("equal findings are not the same")
+	plain := &evidence.Advisory{}
+	if !sameAdvisory(plain, &evidence.Advisory{}) {
+		t.Error("equal advisories are not the same")
 	}
-	typ := reflect.TypeFor[evidence.Finding]()
+	typ := reflect.TypeFor[evidence.Advisory]()
 	for i := range typ.NumField() {
 		name := typ.Field(i).Name
-		if slices.Contains([]string{"ID", "Package", "FixedVersion", "Status"}, name) {
-			continue // the key of the texts, and what is not in an AdvisoryInfo
+		if name == "ID" {
+			continue // the key of the texts
 		}
-		other := &evidence.Finding{}
+		other := &evidence.Advisory{}
 		switch field := reflect.ValueOf(other).Elem().Field(i); field.Kind() {
 		case reflect.String:
 			field.SetString("x")
@@ -86,7 +85,7 @@ func TestSameAdvisoryLooksAtEveryField(t *testing.T) {
 // What is kept for other images is limited.
 func TestAdvisoryTextsAreLimited(t *testing.T) {
 	texts := &advisoryTexts{size: keptAdvisories - 1, texts: map[string]advisoryText{"CVE-0": {}}}
-	if _, err := texts.text(&evidence.Finding{ID: "CVE-1"}); err != nil {
+	if _, err := texts.text(&evidence.Finding{Advisory: &evidence.Advisory{ID: "CVE-1"}}); err != nil {
 		t.Fatal(err)
 	}
 	if len(texts.texts) != 1 || texts.size > 1000 {

@@ -154,7 +154,7 @@ func (s *junitSuite) addRules(r *gate.Result) {
 }
 
 // addRule adds the case of a rule. lines tell about one that is not met.
-func (s *junitSuite) addRule(name string, rule policy.RuleResult, lines []string) {
+func (s *junitSuite) addRule(name string, rule *policy.RuleResult, lines []string) {
 	c := junitCase{Class: rulesClass, Name: token(name), Time: "0"}
 	switch rule.Result {
 	case policy.ResultFail:
@@ -168,7 +168,7 @@ func (s *junitSuite) addRule(name string, rule policy.RuleResult, lines []string
 	s.Cases = append(s.Cases, c)
 }
 
-func ruleText(r policy.RuleResult) []string {
+func ruleText(r *policy.RuleResult) []string {
 	lines := append([]string{r.Message, labelled("allowed", r.Allowed)}, r.Details...)
 	return append(lines, labelled("to pass", r.Cure), labelled("policy", place(r.Position)))
 }
@@ -218,7 +218,7 @@ func fixText(f *policy.Judged) string {
 }
 
 func findingDetail(r *gate.Result, f *policy.Judged) []string {
-	lines := []string{f.Title, reasonOf(f), f.URL, labelled("layer", origin(r, &f.Package))}
+	lines := []string{f.Title, reasonOf(f), f.URL, labelled("layer", origin(r, f.Package))}
 	if rule := ruleOf(r, f.Rule); rule != nil {
 		lines = append(lines, labelled("policy", place(rule.Position)))
 	}

@@ -84,7 +84,7 @@ func stepFor(r *gate.Result, f *policy.Judged) *plan.Step {
 	}
 	for i := range fixes.Steps {
 		s := &fixes.Steps[i]
-		if slices.Contains(s.Clears, f.ID) && slices.ContainsFunc(s.Packages, func(p evidence.Package) bool { return p == f.Package }) {
+		if slices.Contains(s.Clears, f.ID) && slices.ContainsFunc(s.Packages, func(p evidence.Package) bool { return p == *f.Package }) {
 			return s
 		}
 	}

@@ -122,12 +122,21 @@ func finding(id string, s evidence.Severity, pkg, version, fixed string, c polic
 	published := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	j := policy.Judged{
 		Finding: &evidence.Finding{
-			ID: id, Severity: s, SeveritySource: "debian", FixedVersion: fixed, Status: "fixed",
-			Package: evidence.Package{Name: pkg, Version: version, Type: "debian", Class: evidence.ClassOS, PURL: "pkg:deb/debian/" + pkg + "@" + version, Layer: diffBase},
-			Title:   "a flaw in " + pkg, Description: "A flaw in " + pkg + " lets an attacker read memory.", URL: "https://avd.aquasec.com/nvd/" + id,
-			CVSS:       map[string]evidence.CVSS{"nvd": {V3Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", V3Score: 9.8}, "ghsa": {V40Vector: "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", V40Score: 9.3}},
-			References: []string{"https://example.org/advisory/" + id, "not a link"}, Published: &published,
-			VendorSeverity: map[string]evidence.Severity{"nvd": s, "debian": s},
+			Advisory: &evidence.Advisory{
+				ID:             id,
+				Severity:       s,
+				SeveritySource: "debian",
+				Title:          "a flaw in " + pkg,
+				Description:    "A flaw in " + pkg + " lets an attacker read memory.",
+				URL:            "https://avd.aquasec.com/nvd/" + id,
+				CVSS:           map[string]evidence.CVSS{"nvd": {V3Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", V3Score: 9.8}, "ghsa": {V40Vector: "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", V40Score: 9.3}},
+				References:     []string{"https://example.org/advisory/" + id, "not a link"},
+				Published:      &published,
+				VendorSeverity: map[string]evidence.Severity{"nvd": s, "debian": s},
+			},
+			FixedVersion: fixed,
+			Status:       "fixed",
+			Package:      &evidence.Package{Name: pkg, Version: version, Type: "debian", Class: evidence.ClassOS, PURL: "pkg:deb/debian/" + pkg + "@" + version, Layer: diffBase},
 		},
 		Severity: s, Class: c,
 	}
@@ -370,7 +379,7 @@ func hostileFinding(text string, c policy.Class) policy.Judged {
 	j.Title, j.Description, j.URL, j.References, j.CWEs = text, text, text, []string{text}, []string{text}
 	j.VendorSeverity = map[string]evidence.Severity{text: evidence.Severity(text)}
 	j.CVSS = map[string]evidence.CVSS{text: {V3Vector: text}}
-	j.Package = evidence.Package{Name: text, Version: text, Type: text, Class: evidence.Class(text), PURL: text, Path: text, Layer: text, SourceName: text}
+	j.Package = &evidence.Package{Name: text, Version: text, Type: text, Class: evidence.Class(text), PURL: text, Path: text, Layer: text, SourceName: text}
 	j.Rule, j.Reason = text, text
 	return j
 }

@@ -16,7 +16,7 @@ import (
 
 // addRule adds a result for a rule that did not pass. A rule that only counts
 // findings which have results of their own adds none.
-func (s *sarifRun) addRule(r policy.RuleResult) {
+func (s *sarifRun) addRule(r *policy.RuleResult) {
 	blocks := func(f policy.Judged) bool { return f.Class == policy.ClassBlocking && f.Rule == r.Rule }
 	if r.Result == policy.ResultFail && slices.ContainsFunc(s.r.Verdict.Findings, blocks) {
 		return

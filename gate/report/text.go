@@ -236,7 +236,7 @@ const maxDetails = 10
 
 // rule writes a rule that did not pass: what was found, what is allowed, what
 // would make it pass, and where the policy says so.
-func (t *textReport) rule(r policy.RuleResult) {
+func (t *textReport) rule(r *policy.RuleResult) {
 	t.entry(2, r.Result.String(), resultTint(r.Result), r.Rule+": "+r.Message)
 	if r.Allowed != "" {
 		t.entry(4, "allowed", dim, r.Allowed)

@@ -158,7 +158,7 @@ func (t *textReport) oneByOne(r *gate.Result, findings []*policy.Judged) {
 		tab.head = append(tab.head, "EPSS")
 	}
 	for _, f := range findings {
-		row := []string{f.ID, string(severity(f.Severity)), f.Package.Name, f.Package.Version + " -> " + fixed(f), origin(r, &f.Package)}
+		row := []string{f.ID, string(severity(f.Severity)), f.Package.Name, f.Package.Version + " -> " + fixed(f), origin(r, f.Package)}
 		if scores {
 			row = append(row, scoreText(f))
 		}
@@ -311,7 +311,7 @@ func (t *textReport) byPackage(r *gate.Result, findings []*policy.Judged, limit 
 			continue
 		}
 		tab.add(severityTint(worst), f.Package.Name, f.Package.Version+" -> "+b.fixes(),
-			b.count(), origin(r, &f.Package))
+			b.count(), origin(r, f.Package))
 	}
 	tab.print(t.textWriter, 4)
 	if morePackages > 0 {

@@ -29,7 +29,7 @@ func textOf(t *testing.T, run *gate.Run, o report.Options) string {
 func accepted(ref string) gate.Result {
 	finding := func(id string, class policy.Class, severity evidence.Severity) policy.Judged {
 		return policy.Judged{
-			Finding:  &evidence.Finding{ID: id, Severity: severity, Package: evidence.Package{Name: "openssl", Version: "3.0"}},
+			Finding:  &evidence.Finding{Advisory: &evidence.Advisory{ID: id, Severity: severity}, Package: &evidence.Package{Name: "openssl", Version: "3.0"}},
 			Severity: severity, Class: class,
 		}
 	}

@@ -101,14 +101,15 @@ func (f *failure) line() string { return strings.Join(safe.Lines(f.message), " "
 // rulesOf returns the rules of a result that have an answer worth showing. A
 // result without a verdict has none: rules that were evaluated before the run
 // was cut short must not look like an answer.
-func rulesOf(r *gate.Result, want ...policy.Result) []policy.RuleResult {
-	var rules []policy.RuleResult
+func rulesOf(r *gate.Result, want ...policy.Result) []*policy.RuleResult {
 	if r.Err != nil {
 		return nil
 	}
-	for _, rule := range r.Judged().Rules {
-		if slices.Contains(want, rule.Result) {
-			rules = append(rules, rule)
+	var rules []*policy.RuleResult
+	all := r.Judged().Rules
+	for i := range all {
+		if slices.Contains(want, all[i].Result) {
+			rules = append(rules, &all[i])
 		}
 	}
 	return rules
@@ -118,8 +119,8 @@ func rulesOf(r *gate.Result, want ...policy.Result) []policy.RuleResult {
 var notPassed = [...]policy.Result{policy.ResultFail, policy.ResultUndecided, policy.ResultWarn}
 
 // stopping returns the rules that keep an image from passing, then the warnings.
-func stopping(r *gate.Result) []policy.RuleResult {
-	var rules []policy.RuleResult
+func stopping(r *gate.Result) []*policy.RuleResult {
+	var rules []*policy.RuleResult
 	for _, result := range notPassed {
 		rules = append(rules, rulesOf(r, result)...)
 	}

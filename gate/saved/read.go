@@ -21,12 +21,12 @@ type Reader struct {
 	// nil: then the images are read as if they had been named by themselves.
 	OnRelease func(*Release) error
 
-	known map[string]*evidence.Finding // by the JSON of the advisory
+	known map[string]*evidence.Advisory // by the JSON of the advisory
 	kept  int
 }
 
 // NewReader returns a reader.
-func NewReader() *Reader { return &Reader{known: map[string]*evidence.Finding{}} }
+func NewReader() *Reader { return &Reader{known: map[string]*evidence.Advisory{}} }
 
 // Read reads one file from src. It calls visit for each image, as soon as it has
 // read the image, and returns the images that are missing. What a newer imagegate
@@ -56,7 +56,7 @@ type file struct {
 	json       *strictjson.Decoder
 	visit      func(*evidence.Image) error
 	version    int
-	advisories []*evidence.Finding
+	advisories []*evidence.Advisory
 	images     int
 	missing    []Missing
 	release    *Release
@@ -124,8 +124,8 @@ func (f *file) readAdvisory() error {
 	return nil
 }
 
-func (f *file) decodeAdvisory(value jsontext.Value) (*evidence.Finding, error) {
-	var a advisory
+func (f *file) decodeAdvisory(value jsontext.Value) (*evidence.Advisory, error) {
+	var a evidence.Advisory
 	if value.Kind() != '{' {
 		return nil, f.json.Errorf("an advisory must be an object")
 	}
@@ -137,8 +137,8 @@ func (f *file) decodeAdvisory(value jsontext.Value) (*evidence.Finding, error) {
 		clear(r.known)
 		r.kept = len(value)
 	}
-	r.known[string(value)] = &a.Finding
-	return &a.Finding, nil
+	r.known[string(value)] = &a
+	return &a, nil
 }
 
 // readImage reads an image.
@@ -220,7 +220,6 @@ func (f *file) resolve(to *evidence.Finding, from *finding, packages []evidence.
 	case at != nil:
 		from.Package = &packages[*at]
 	}
-	*to = *f.advisories[*from.Advisory]
-	to.Package, to.FixedVersion, to.Status = *from.Package, from.FixedVersion, from.Status
+	*to = evidence.Finding{Advisory: f.advisories[*from.Advisory], Package: from.Package, FixedVersion: from.FixedVersion, Status: from.Status}
 	return ""
 }

@@ -9,8 +9,6 @@
 package saved
 
 import (
-	"encoding/json/jsontext"
-	"errors"
 	"fmt"
 
 	"github.com/imagegate/imagegate/gate"
@@ -52,14 +50,8 @@ func missing(r *gate.Result) Missing {
 // The types below are what a file holds. Their own fields hide those of the
 // embedded type with the same key.
 type (
-	// advisory is a finding without what is about the package.
-	advisory struct {
-		evidence.Finding
-		Package      absent `json:"package,omitzero"`
-		FixedVersion absent `json:"fixedVersion,omitzero"`
-		Status       absent `json:"status,omitzero"`
-	}
-	// finding is the rest of a finding. It has either PackageAt or Package.
+	// finding is a finding with the place of its advisory. It has either PackageAt or
+	// Package.
 	finding struct {
 		Advisory     *int              `json:"advisory"`
 		PackageAt    *int              `json:"packageAt,omitempty"`
@@ -77,10 +69,3 @@ type (
 		Findings []finding `json:"findings,omitzero"`
 	}
 )
-
-// absent is the value of a key that may not be there.
-type absent struct{}
-
-func (*absent) UnmarshalJSONFrom(*jsontext.Decoder) error {
-	return errors.New("an advisory does not have this key")
-}

@@ -32,9 +32,14 @@ func fullImage() evidence.Image {
 			OS:   &evidence.OS{Family: "alpine", Release: "3.10", EndOfLife: &day},
 			User: &evidence.User{Spec: "1000", UID: &uid, Numeric: true},
 			Findings: []evidence.Finding{{
-				ID: "CVE-2020-1", Severity: evidence.SeverityHigh, Published: &day,
-				VendorSeverity: map[string]evidence.Severity{"nvd": "high"},
-				CVSS:           map[string]evidence.CVSS{"nvd": {V3Score: 7.5, V3Vector: "CVSS:3.1/AV:N"}},
+				Advisory: &evidence.Advisory{
+					ID:             "CVE-2020-1",
+					Severity:       evidence.SeverityHigh,
+					Published:      &day,
+					VendorSeverity: map[string]evidence.Severity{"nvd": "high"},
+					CVSS:           map[string]evidence.CVSS{"nvd": {V3Score: 7.5, V3Vector: "CVSS:3.1/AV:N"}},
+				},
+				Package: &evidence.Package{Name: "zlib"},
 			}},
 			Coverage: evidence.Coverage{Gaps: []evidence.Gap{{Kind: evidence.GapUnknownOS, Detail: "\x1b[31m"}}},
 		},
@@ -202,8 +207,8 @@ func TestFindingsPointAtTheAdvisories(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []evidence.Finding{
-		{ID: "CVE-2", Severity: "low", Status: "fixed", FixedVersion: "2", Package: evidence.Package{Name: "q", Version: "1", Type: "t", Class: "c"}},
-		{ID: "CVE-1", Severity: "high", Package: evidence.Package{Name: "r"}},
+		{Advisory: &evidence.Advisory{ID: "CVE-2", Severity: "low"}, Status: "fixed", FixedVersion: "2", Package: &evidence.Package{Name: "q", Version: "1", Type: "t", Class: "c"}},
+		{Advisory: &evidence.Advisory{ID: "CVE-1", Severity: "high"}, Package: &evidence.Package{Name: "r"}},
 	}
 	if diff := cmp.Diff(want, images[0].Scan.Findings); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

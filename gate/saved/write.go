@@ -110,10 +110,10 @@ func (t *table) image(img *evidence.Image) (image, error) {
 			return image{}, err
 		}
 		s.Findings[i] = finding{Advisory: &place, FixedVersion: f.FixedVersion, Status: f.Status}
-		if at, ok := packages[f.Package]; ok {
+		if at, ok := packages[*f.Package]; ok {
 			s.Findings[i].PackageAt = &at
 		} else {
-			s.Findings[i].Package = &f.Package
+			s.Findings[i].Package = f.Package
 		}
 	}
 	return image{Image: *img, Scan: s, VEXAt: documents}, nil
@@ -138,7 +138,7 @@ func (t *table) documents(img *evidence.Image) []int {
 
 // place returns the place of the advisory of f, which it adds when it is new.
 func (t *table) place(f *evidence.Finding) (int, error) {
-	b, err := strictjson.Marshal(advisory{Finding: *f})
+	b, err := strictjson.Marshal(f.Advisory)
 	if err != nil {
 		return 0, err
 	}

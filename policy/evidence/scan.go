@@ -89,12 +89,18 @@ func Severities() []Severity {
 
 // Finding is one vulnerability of one package.
 type Finding struct {
+	*Advisory
+
+	Package      *Package `json:"package"`
+	FixedVersion string   `json:"fixedVersion,omitempty"` // "" when there is no fix
+	Status       string   `json:"status,omitempty"`       // fixed, affected, will_not_fix, ...
+}
+
+// Advisory is what a feed says of a vulnerability, in whatever package it was found.
+// Many findings share one: it must not be changed.
+type Advisory struct {
 	ID      string   `json:"id"`
 	Aliases []string `json:"aliases,omitempty"` // every other id it is known by, sorted
-	Package Package  `json:"package"`
-
-	FixedVersion string `json:"fixedVersion,omitempty"` // "" when there is no fix
-	Status       string `json:"status,omitempty"`       // fixed, affected, will_not_fix, ...
 
 	Severity       Severity `json:"severity"`
 	SeveritySource string   `json:"severitySource,omitempty"`

@@ -30,7 +30,7 @@ func sample() *evidence.Image {
 			OS:       &evidence.OS{Family: "debian", Release: "12.5"},
 			User:     &evidence.User{UID: &uid, Numeric: true},
 			Packages: []evidence.Package{{Name: "zlib1g", Version: "1:1.2.13", Type: "debian", Class: evidence.ClassOS}, lodash},
-			Findings: []evidence.Finding{{ID: "CVE-2026-1", Package: lodash, Severity: evidence.SeverityHigh, Published: &published, FixedVersion: "4.17.21", CVSS: map[string]evidence.CVSS{"nvd": {V3Score: 7.5}}}},
+			Findings: []evidence.Finding{{Advisory: &evidence.Advisory{ID: "CVE-2026-1", Severity: evidence.SeverityHigh, Published: &published, CVSS: map[string]evidence.CVSS{"nvd": {V3Score: 7.5}}}, Package: &lodash, FixedVersion: "4.17.21"}},
 			Files:    &evidence.Files{SetID: evidence.FileList{Count: 1, Files: []evidence.File{{Path: "usr/bin/su", Setuid: true}}}},
 			Exploited: &evidence.Exploited{
 				KEV: &evidence.Feed{Date: moon()}, EPSS: &evidence.Feed{Date: moon()},
@@ -240,7 +240,7 @@ func TestBombs(t *testing.T) {
 		img.Scan.Packages = append(img.Scan.Packages, evidence.Package{Name: strings.Repeat("a", 100) + fmt.Sprint(i)})
 	}
 	for i := range 20_000 {
-		img.Scan.Findings = append(img.Scan.Findings, evidence.Finding{ID: fmt.Sprint(i), Package: img.Scan.Packages[i]})
+		img.Scan.Findings = append(img.Scan.Findings, evidence.Finding{Advisory: &evidence.Advisory{ID: fmt.Sprint(i)}, Package: &img.Scan.Packages[i]})
 	}
 	for _, source := range bombs() {
 		x, err := Compile(source)

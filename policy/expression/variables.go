@@ -265,7 +265,7 @@ func findingFields() []field {
 	return []field{
 		always("id", cel.StringType, "its id", func(f *finding) string { return f.ID }),
 		always("aliases", textList, "its other ids", func(f *finding) []string { return f.Aliases }),
-		always("package", packageType, "the package that it is in", func(f *finding) item { return item{packageType, &f.Package} }),
+		always("package", packageType, "the package that it is in", func(f *finding) item { return item{packageType, f.Package} }),
 		always("severity", cel.StringType, "critical, high, medium, low or unknown, as Trivy chose it", func(f *finding) string { return string(f.Severity) }),
 		always("vendor_severity", cel.MapType(cel.StringType, cel.StringType), "the severity by source: nvd, ghsa, debian and so on", func(f *finding) map[string]string {
 			out := map[string]string{}

@@ -61,8 +61,13 @@ func randomImage(r *rand.Rand) *evidence.Image {
 	}
 	for range r.IntN(8) {
 		f := evidence.Finding{
-			ID: fmt.Sprintf("CVE-2026-%04d", r.IntN(5)), Severity: evidence.Severity(pick("critical", "high", "medium", "low")),
-			Package: img.Scan.Packages[0], FixedVersion: "2", Status: "fixed",
+			Advisory: &evidence.Advisory{
+				ID:       fmt.Sprintf("CVE-2026-%04d", r.IntN(5)),
+				Severity: evidence.Severity(pick("critical", "high", "medium", "low")),
+			},
+			Package:      &img.Scan.Packages[0],
+			FixedVersion: "2",
+			Status:       "fixed",
 		}
 		if r.IntN(4) > 0 {
 			f.Published = at(-r.IntN(30))
@@ -260,8 +265,8 @@ exceptions: [{id: CVE-2026-0001, reason: a, expires: 2026-06-20}]
 	pkg := img.Scan.Packages[0]
 	img.Scan.OS.EndOfLife = nil
 	img.Scan.Findings = []evidence.Finding{
-		{ID: "CVE-2026-0001", Severity: "critical", Package: pkg, FixedVersion: "2"},
-		{ID: "CVE-2026-0009", Severity: "high", Package: pkg, FixedVersion: "2", Published: &published},
+		{Advisory: &evidence.Advisory{ID: "CVE-2026-0001", Severity: "critical"}, Package: &pkg, FixedVersion: "2"},
+		{Advisory: &evidence.Advisory{ID: "CVE-2026-0009", Severity: "high", Published: &published}, Package: &pkg, FixedVersion: "2"},
 	}
 	first, changes := forecast.Of(p, img, noon(), 30)
 	if first.Decision != policy.Passed || len(changes) != 2 {

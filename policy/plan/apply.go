@@ -29,14 +29,17 @@ func Apply(img *evidence.Image, steps []Step) *evidence.Image {
 	scan.Findings = make([]evidence.Finding, 0, len(img.Scan.Findings)-cleared(steps))
 	for i := range img.Scan.Findings {
 		f := &img.Scan.Findings[i]
-		to, upgraded := upgrades[placeOf(&f.Package)]
-		if upgraded && clearedBy(ecosystem(&f.Package), f.FixedVersion, to) {
+		to, upgraded := upgrades[placeOf(f.Package)]
+		if upgraded && clearedBy(ecosystem(f.Package), f.FixedVersion, to) {
 			continue
 		}
-		scan.Findings = append(scan.Findings, *f)
+		kept := *f
 		if upgraded {
-			upgrade(&scan.Findings[len(scan.Findings)-1].Package, upgrades)
+			p := *f.Package
+			upgrade(&p, upgrades)
+			kept.Package = &p
 		}
+		scan.Findings = append(scan.Findings, kept)
 	}
 	return &out
 }

@@ -36,7 +36,7 @@ func groups(findings []policy.Judged) []*group {
 		}
 		g := found[k]
 		if g == nil {
-			g = &group{ecosystem: ecosystem(&f.Package)}
+			g = &group{ecosystem: ecosystem(f.Package)}
 			found[k] = g
 			order = append(order, g)
 		}
@@ -47,9 +47,9 @@ func groups(findings []policy.Judged) []*group {
 
 func (g *group) add(f *policy.Judged) {
 	g.findings = append(g.findings, f)
-	at, has := slices.BinarySearchFunc(g.packages, f.Package, comparePackages)
+	at, has := slices.BinarySearchFunc(g.packages, *f.Package, comparePackages)
 	if !has {
-		g.packages = slices.Insert(g.packages, at, f.Package)
+		g.packages = slices.Insert(g.packages, at, *f.Package)
 	}
 }
 

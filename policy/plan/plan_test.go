@@ -39,7 +39,7 @@ func pkg(kind, purl, name, version string) evidence.Package {
 }
 
 func finding(id string, p evidence.Package, fixed string) evidence.Finding {
-	return evidence.Finding{ID: id, Package: p, FixedVersion: fixed, Severity: evidence.SeverityHigh}
+	return evidence.Finding{Advisory: &evidence.Advisory{ID: id, Severity: evidence.SeverityHigh}, Package: &p, FixedVersion: fixed}
 }
 
 // image is an image with these findings. It meets every other rule of the
@@ -60,8 +60,8 @@ func image(findings ...evidence.Finding) *evidence.Image {
 		},
 	}
 	for _, f := range findings {
-		if !slices.Contains(img.Scan.Packages, f.Package) {
-			img.Scan.Packages = append(img.Scan.Packages, f.Package)
+		if !slices.Contains(img.Scan.Packages, *f.Package) {
+			img.Scan.Packages = append(img.Scan.Packages, *f.Package)
 		}
 	}
 	return img

@@ -85,7 +85,7 @@ func addFindings(img *evidence.Image, findings []Finding) error {
 			return fmt.Errorf("finding %d: %w", i+1, err)
 		}
 		img.Scan.Findings = append(img.Scan.Findings, *out)
-		img.Scan.Packages = append(img.Scan.Packages, out.Package)
+		img.Scan.Packages = append(img.Scan.Packages, *out.Package)
 	}
 	return nil
 }
@@ -100,8 +100,14 @@ func (f *Finding) full() (*evidence.Finding, error) {
 		return nil, fmt.Errorf("package is %q: write a purl with its version, such as pkg:npm/lodash@4.17.15", f.Package)
 	}
 	out := &evidence.Finding{
-		ID: f.ID, Aliases: f.Aliases, Severity: evidence.Severity(f.Severity), FixedVersion: f.Fixed, Status: f.Status,
-		Package: evidence.Package{
+		Advisory: &evidence.Advisory{
+			ID:       f.ID,
+			Aliases:  f.Aliases,
+			Severity: evidence.Severity(f.Severity),
+		},
+		FixedVersion: f.Fixed,
+		Status:       f.Status,
+		Package: &evidence.Package{
 			Name: nameOf(&purl), Version: purl.Version, Type: typeOf(&purl), Class: classOf(&purl), PURL: f.Package, Path: f.Path, OwnedBy: f.OwnedBy,
 		},
 	}

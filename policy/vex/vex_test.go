@@ -149,7 +149,7 @@ func checkParsed(t *testing.T, src []byte) {
 		if st.Match(&evidence.Image{}, vex.PackageOf(&evidence.Package{})) == vex.Matches && st.Status == vex.NotAffected {
 			t.Errorf("it covers a package without a purl: %+v", st)
 		}
-		if at := d.About(&evidence.Finding{ID: strings.ToLower(st.IDs[0])}); len(at) == 0 && strings.ToUpper(strings.ToLower(st.IDs[0])) == st.IDs[0] {
+		if at := d.About(&evidence.Finding{Advisory: &evidence.Advisory{ID: strings.ToLower(st.IDs[0])}}); len(at) == 0 && strings.ToUpper(strings.ToLower(st.IDs[0])) == st.IDs[0] {
 			t.Errorf("%q is not found", st.IDs[0])
 		}
 	}

@@ -68,11 +68,20 @@ func (m *evidenceMaker) finding(i int, title, description string) evidence.Findi
 	published := time.Date(2015+i%12, time.Month(1+i%12), 1+i%28, 10, 15, 0, 5e6*(i%7), time.UTC)
 	modified := published.Add(400 * 24 * time.Hour)
 	f := evidence.Finding{
-		ID: id, Title: title, Description: description, URL: "https://avd.aquasec.com/nvd/" + strings.ToLower(id),
-		Severity: evidence.Severities()[i%5], SeveritySource: "debian", DataSource: "debian",
-		VendorSeverity: map[string]evidence.Severity{"nvd": "high", "debian": "low", "redhat": "medium", "ubuntu": "low"},
-		CVSS:           map[string]evidence.CVSS{"nvd": {V2Score: 5, V2Vector: "AV:N/AC:L/Au:N/C:N/I:N/A:P", V3Score: 7.5, V3Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}},
-		CWEs:           []string{fmt.Sprintf("CWE-%d", 20+i%700)}, Published: &published, Modified: &modified,
+		Advisory: &evidence.Advisory{
+			ID:             id,
+			Title:          title,
+			Description:    description,
+			URL:            "https://avd.aquasec.com/nvd/" + strings.ToLower(id),
+			Severity:       evidence.Severities()[i%5],
+			SeveritySource: "debian",
+			DataSource:     "debian",
+			VendorSeverity: map[string]evidence.Severity{"nvd": "high", "debian": "low", "redhat": "medium", "ubuntu": "low"},
+			CVSS:           map[string]evidence.CVSS{"nvd": {V2Score: 5, V2Vector: "AV:N/AC:L/Au:N/C:N/I:N/A:P", V3Score: 7.5, V3Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}},
+			CWEs:           []string{fmt.Sprintf("CWE-%d", 20+i%700)},
+			Published:      &published,
+			Modified:       &modified,
+		},
 	}
 	if i%2 == 0 {
 		f.CVSS["redhat"] = evidence.CVSS{V3Score: 5.3, V3Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:L"}
@@ -132,7 +141,7 @@ func (m *evidenceMaker) scan(layers []evidence.Layer, uid *int64) *evidence.Scan
 	s.Coverage.Counts[0].Expected, s.Coverage.Counts[0].Got = len(s.Packages), len(s.Packages)
 	for range findingsPerImage {
 		f := m.pool[m.rand.IntN(len(m.pool))]
-		f.Package = s.Packages[m.rand.IntN(len(s.Packages))]
+		f.Package = &s.Packages[m.rand.IntN(len(s.Packages))]
 		if f.Status = "affected"; m.rand.IntN(3) > 0 {
 			f.Status, f.FixedVersion = "fixed", f.Package.Version+"~fixed"
 		}

@@ -37,7 +37,7 @@ func addResults(report *wire.Report, results types.Results) {
 	slices.SortFunc(report.Packages, comparePackages)
 	report.Packages = slices.Compact(report.Packages)
 	slices.SortFunc(report.Findings, func(a, b evidence.Finding) int {
-		order := cmp.Or(strings.Compare(a.ID, b.ID), comparePackages(a.Package, b.Package), strings.Compare(a.FixedVersion, b.FixedVersion))
+		order := cmp.Or(strings.Compare(a.ID, b.ID), comparePackages(*a.Package, *b.Package), strings.Compare(a.FixedVersion, b.FixedVersion))
 		if order == 0 {
 			order = compareText(a, b)
 		}
@@ -103,19 +103,21 @@ var aggregatedTargets = map[string]bool{
 
 func toFinding(r *types.Result, v *types.DetectedVulnerability, p *ftypes.Package) evidence.Finding {
 	f := evidence.Finding{
-		ID:             v.VulnerabilityID,
-		Aliases:        aliases(v),
-		FixedVersion:   v.FixedVersion,
-		Status:         v.Status.String(),
-		Severity:       severity(v.Severity), //lint:ignore SA1019 FillInfo sets no other field to the severity that it selects
-		SeveritySource: string(v.SeveritySource),
-		Title:          v.Title,
-		Description:    v.Description,
-		URL:            v.PrimaryURL,
-		References:     v.References,
-		CWEs:           v.CweIDs,
-		Published:      v.PublishedDate,
-		Modified:       v.LastModifiedDate,
+		Advisory: &evidence.Advisory{
+			ID:             v.VulnerabilityID,
+			Aliases:        aliases(v),
+			Severity:       severity(v.Severity), //lint:ignore SA1019 FillInfo sets no other field to the severity that it selects
+			SeveritySource: string(v.SeveritySource),
+			Title:          v.Title,
+			Description:    v.Description,
+			URL:            v.PrimaryURL,
+			References:     v.References,
+			CWEs:           v.CweIDs,
+			Published:      v.PublishedDate,
+			Modified:       v.LastModifiedDate,
+		},
+		FixedVersion: v.FixedVersion,
+		Status:       v.Status.String(),
 	}
 	if v.DataSource != nil {
 		f.DataSource = string(v.DataSource.ID)
@@ -133,9 +135,10 @@ func toFinding(r *types.Result, v *types.DetectedVulnerability, p *ftypes.Packag
 		f.CVSS[string(source)] = toCVSS(c)
 	}
 	if p != nil {
-		f.Package = toPackage(r, p)
+		found := toPackage(r, p)
+		f.Package = &found
 	} else {
-		f.Package = evidence.Package{Name: v.PkgName, Type: string(r.Type), Class: evidence.Class(r.Class), Path: packagePath(r, v.PkgPath)}
+		f.Package = &evidence.Package{Name: v.PkgName, Type: string(r.Type), Class: evidence.Class(r.Class), Path: packagePath(r, v.PkgPath)}
 	}
 	f.Package.Version = v.InstalledVersion // as matched, which can differ from the package's own form
 	f.Package.Layer = cmp.Or(f.Package.Layer, v.Layer.DiffID)

@@ -219,7 +219,7 @@ func (o *owners) attribute(report *wire.Report) {
 		o.note(&report.Packages[i])
 	}
 	for i := range report.Findings {
-		o.note(&report.Findings[i].Package)
+		o.note(report.Findings[i].Package)
 	}
 }
 

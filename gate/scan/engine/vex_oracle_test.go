@@ -167,7 +167,7 @@ func coveredByUs(t *testing.T, name, doc string) bool {
 	img := &evidence.Image{
 		SchemaVersion: evidence.SchemaVersion, Digest: oracleDigest, Platform: "linux/amd64",
 		Reference: evidence.Reference{Asked: oracleImage, Source: evidence.SourceRegistry, Name: oracleImage},
-		Scan:      &evidence.Scan{Findings: []evidence.Finding{{ID: oracleCVE, Severity: evidence.SeverityHigh, Package: pkg}}},
+		Scan:      &evidence.Scan{Findings: []evidence.Finding{{Advisory: &evidence.Advisory{ID: oracleCVE, Severity: evidence.SeverityHigh}, Package: &pkg}}},
 	}
 	v := p.Evaluate(img, time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC))
 	return len(v.Findings) == 1 && v.Findings[0].Class == policy.ClassNotAffected

@@ -205,6 +205,11 @@ func (w *Worker) report(programs []string) (*wire.Report, error) {
 	if err := strictjson.Unmarshal(b, r); err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Advisory == nil || f.Package == nil {
+			return nil, fmt.Errorf("report: finding %d has no advisory or no package", i)
+		}
+	}
 	return r, nil
 }
 
