@@ -134,9 +134,9 @@ func (f Feed) parse(source string, file []byte) (*feedContent, error) {
 	var err error
 	switch f {
 	case KEV:
-		c.kev, err = exploited.ReadKEV(source, file)
+		c.kev, err = exploited.ReadKEV(source, bytes.NewReader(file))
 	case EPSS:
-		c.epss, err = exploited.ReadEPSS(source, file)
+		c.epss, err = exploited.ReadEPSS(source, bytes.NewReader(file))
 	default:
 		err = fmt.Errorf("there is no %s", f)
 	}
