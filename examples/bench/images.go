@@ -45,6 +45,8 @@ func benchImages() []image {
 		fatImage(),
 		manyLayers("layers-60", 60),
 		single("files-100k", gz("few-packages", debian(debianPackages(20), "amd64", 2*mib)), gz("files-100k", smallFiles("srv/data", 100_000, 500))),
+		single("files-300k", gz("few-packages", debian(debianPackages(20), "amd64", 2*mib)), gz("files-300k", smallFiles("srv/data", 300_000, 100))),
+		single("zeros", gz("few-packages", debian(debianPackages(20), "amd64", 2*mib)), gz("zeros", zeros("srv/zeros", 2048))),
 		{"index-own", ownPlatforms()},
 		{"index-shared", sharedPlatforms()},
 	}
@@ -55,7 +57,7 @@ func benchImages() []image {
 // How many images the rows about many images have.
 const (
 	sharedImages = 8
-	fleetImages  = 30
+	fleetImages  = 40
 )
 
 // fatImage is what an organisation's largest image looks like: about 290 MB

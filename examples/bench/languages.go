@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"encoding/json"
@@ -126,6 +127,22 @@ func smallFiles(dir string, n, median int) content {
 	return func(w *layerWriter) {
 		for i := range n {
 			w.file(fmt.Sprintf("%s/d%d/f%d.txt", dir, i/250, i), 0o644, w.prose(w.size(median, 64<<10)))
+		}
+	}
+}
+
+// zeros is one file of so many MiB of zeros, which is a thousandth of it packed.
+func zeros(name string, size int64) content {
+	return func(w *layerWriter) {
+		w.dir(path.Dir(name))
+		w.header(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: size * mib})
+		w.files++
+		w.unpacked += size * mib
+		block := make([]byte, mib)
+		for range size {
+			if w.err == nil {
+				_, w.err = w.tar.Write(block)
+			}
 		}
 	}
 }

@@ -53,6 +53,30 @@ func (b *bench) evalRows() ([]row, error) {
 	return rows, nil
 }
 
+// evalMemoryRow compares ten times as many images with so many: a report that is written
+// as the images are judged takes no more memory for them.
+func (b *bench) evalMemoryRow() ([]row, error) {
+	evidence := filepath.Join(b.work, "evidence.json")
+	judge := func(images int) func(dir string) side {
+		return func(dir string) side {
+			argv := []string{b.gate, "eval", "-p", filepath.Join(b.work, "scan.yaml"), "--quiet", "--ci", "none", "-o", "json=" + filepath.Join(dir, "report")}
+			for range images {
+				argv = append(argv, evidence)
+			}
+			return side{steps: []step{{argv, []int{0, 1}}}}
+		}
+	}
+	return []row{{
+		id: "eval-memory", title: fmt.Sprintf("eval of %d images, report as json", 5*evalImages), other: fmt.Sprintf("of %d", evalImages/2), memory: 1.2,
+		fill: func(ctx context.Context) error {
+			return b.once(ctx, func(dir string) side {
+				return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), "scan.yaml", noCache, []string{"--evidence", evidence}, b.evidenceImage())}}
+			})
+		},
+		ours: judge(5 * evalImages), their: judge(evalImages / 2),
+	}}, nil
+}
+
 // evidenceImage is the image whose evidence is judged again.
 func (b *bench) evidenceImage() string { return "debian-slim" }
 

@@ -179,6 +179,9 @@ func (r result) line() string {
 	if r.Target > 0 {
 		s += fmt.Sprintf("; target %.2f %s", r.Target, verdict(median(r.ratio(wall)) <= r.Target))
 	}
+	if r.Memory > 0 {
+		s += fmt.Sprintf("; memory target %.2f %s", r.Memory, verdict(median(r.ratio(pss)) <= r.Memory))
+	}
 	if r.NoLayers {
 		s += "; no layer request " + verdict(r.layerless())
 	}
