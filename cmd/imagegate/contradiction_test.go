@@ -25,11 +25,7 @@ func contradictions() map[string]v1.Image {
 	status := func(source string) string {
 		return "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2.13.dfsg-1\nArchitecture: amd64\nMaintainer: a\nSource: " + source + "\n\n"
 	}
-	jar, err := rootfs.Jar("a", "b", "1")
-	if err != nil {
-		panic(err) // zip to memory
-	}
-	archive := jar.Files[0].Body
+	archive := rootfs.Jar("a", "b", "1").Files[0].Body
 	var failing []imagetest.File
 	for i := range 30 {
 		failing = append(failing, text(fmt.Sprintf("a/x%d.egg", i), "PK no egg"), text(fmt.Sprintf("b/specifications/x%d.gemspec", i), ""), text(fmt.Sprintf("c/x%d.deps.json", i), "{"))

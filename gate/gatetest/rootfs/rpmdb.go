@@ -22,6 +22,7 @@ type RPM struct {
 	Epoch                  int32 // 0 is none
 	Vendor                 string
 	SourceRPM              string
+	Arch                   string // "" is x86_64
 	// Key makes it a signing key, which rpm stores under the name gpg-pubkey.
 	Key bool
 	// Files are the package's files and the SHA-256 that it lists of each, as
@@ -110,7 +111,7 @@ func (p RPM) entries() []rpmEntry {
 	source := cmp.Or(p.SourceRPM, fmt.Sprintf("%s-%s-%s.src.rpm", p.Name, p.Version, p.Release))
 	entries := []rpmEntry{
 		text(rpmTagName, p.Name), text(rpmTagVersion, p.Version), text(rpmTagRelease, p.Release),
-		text(rpmTagArch, "x86_64"), text(rpmTagSource, source), text(rpmTagLicense, "Apache-2.0"),
+		text(rpmTagArch, cmp.Or(p.Arch, "x86_64")), text(rpmTagSource, source), text(rpmTagLicense, "Apache-2.0"),
 		{rpmTagSummary, rpmI18nString, []byte(p.Name + "\x00"), 1}, number(rpmTagSize, 4096), number(rpmTagChecksum, 8),
 	}
 	if p.Key {

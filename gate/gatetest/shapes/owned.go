@@ -1,6 +1,9 @@
 package shapes
 
 import (
+	"crypto/sha256"
+	"fmt"
+
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
@@ -84,6 +87,13 @@ func ownedElsewhere(why string) []Shape {
 			pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")}})
 	gems := rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", bash(), rootfs.Pkg{Name: "rubygem-rake", Version: "13.0.6-165.el9", Source: "ruby",
 		Files: []imagetest.File{imagetest.Text("usr/share/gems/specifications/rake-12.3.2.gemspec", rootfs.GemSpec("rake", "12.3.2"))}})
+	// The files of the second architecture are those that only its package lists.
+	site := pythonPackage("usr/lib/python3.9/site-packages/urllib3-1.26.5.dist-info/METADATA", "urllib3", "1.26.5")
+	i686 := rootfs.RPM{Name: "python3-urllib3", Version: "1.26.5", Release: "6.el9_7.1", Vendor: "Rocky Enterprise Software Foundation", SourceRPM: "python-urllib3-1.26.5-6.el9_7.1.src.rpm",
+		Arch: "i686", Files: map[string]string{site.Path: fmt.Sprintf("%x", sha256.Sum256(site.Body))}}
+	x86 := i686
+	x86.Arch, x86.Files = "", nil
+	multilib := rootfs.RPMDatabase(x86, i686)
 	goTool := imagetest.Program("usr/bin/docker", rootfs.GoBinary("go1.26.8", "github.com/docker/cli", rootfs.Module{Path: "golang.org/x/text", Version: "v0.3.5"}))
 	return []Shape{
 		ordinary("owned-debian-13", why, rootfs.Debian("13", rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u2"},
@@ -94,6 +104,7 @@ func ownedElsewhere(why string) []Shape {
 		ordinary("owned-alpine-npm", why, rootfs.Alpine("3.23.2", npm)),
 		ordinary("owned-rocky-npm", why, rpmNPM),
 		ordinary("owned-rocky-ruby", why+"; Fedora's rules keep the directory for packages", gems),
+		ordinary("owned-rocky-two-architectures", why, replaced(two, "var/lib/rpm/rpmdb.sqlite", string(multilib))),
 		ordinary("owned-rocky-database-anew", why+"; a later layer installs another package, and rpm writes its database anew", two,
 			imagetest.Files(fileOf(again, "var/lib/rpm/rpmdb.sqlite"))),
 	}
