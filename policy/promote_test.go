@@ -245,6 +245,8 @@ func TestWhatAnEmergencyCovers(t *testing.T) {
 	}
 }
 
+var _ = addValues(promoteValues())
+
 // promoteValues are the rows of the keys about promotions, see keyValues.
 func promoteValues() map[string]values {
 	return map[string]values{

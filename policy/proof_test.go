@@ -69,6 +69,9 @@ func companions(pieces []string) []string {
 	return out
 }
 
+var _ = addValues(proofValues())
+
+// proofValues are the rows of keyValues for the sections of proof.
 func proofValues() map[string]values {
 	signer := func(name, identity, issuer, purposes string) string {
 		return "{name: " + name + ", identity: " + identity + ", issuer: 'https://" + issuer + "', for: [" + purposes + "]}"

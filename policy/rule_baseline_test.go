@@ -246,6 +246,8 @@ func TestBaselineKeysThatMakeNoSense(t *testing.T) {
 	}
 }
 
+var _ = addValues(baselineValues())
+
 // baselineValues are the rows of keyValues for the section.
 func baselineValues() map[string]values {
 	const until, named = "until: 2027-03-31", "files: [" + baselineHash + "]"

@@ -266,6 +266,8 @@ func TestDeadlinesThatMakeSense(t *testing.T) {
 	}
 }
 
+var _ = addValues(deadlineValues())
+
 // deadlineValues are the rows of keyValues for deadlines.
 func deadlineValues() map[string]values {
 	row := func(days int) string { return fmt.Sprintf("[{severity: high, within: %dd}]", days) }

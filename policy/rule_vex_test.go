@@ -319,6 +319,8 @@ func TestVEXChangesOnlyWhatItMatches(t *testing.T) {
 // sampleVEX is the document that [parseOn] reads.
 var sampleVEX = documentOf(statementOf("CVE-2026-0001", "not_affected", vexDay, lodashProduct))
 
+var _ = addValues(vexValues())
+
 // vexValues are the rows of keyValues for the section.
 func vexValues() map[string]values {
 	file := func(sum string) string { return "[{path: a.json, sha256: " + sum + "}]" }

@@ -44,6 +44,16 @@ type values struct {
 	loose, strict []string
 }
 
+// sectionValues holds the rows that the test file of a rule adds itself, see
+// addValues.
+var sectionValues = map[string]values{}
+
+// addValues adds rows to those of keyValues.
+func addValues(rows map[string]values) bool {
+	maps.Copy(sectionValues, rows)
+	return true
+}
+
 // keyValues has a row for every key of the language but levels, whose rows are made
 // from those of the rules.
 func keyValues() map[string]values {
@@ -105,10 +115,6 @@ func keyValues() map[string]values {
 		ruleIgnoreKinds:              {base: "[a.example/Aa, b.example/B]", loose: []string{"[c.example/C]", "[a.example/AA]"}, strict: []string{"[b.example/B]"}},
 		ruleBundledSBOMs:             {base: levelFail, loose: []string{levelWarn, "ignore"}, strict: []string{levelFail}},
 	}
-	maps.Copy(out, exploitedValues())
-	maps.Copy(out, baselineValues())
-	maps.Copy(out, vexValues())
-	maps.Copy(out, deadlineValues())
 	out[ruleCustom] = values{
 		base: `[{id: tag, deny: image.tag == "x", message: m, level: warn}, {id: size, deny: config.size > 3, message: m}]`,
 		loose: []string{
@@ -120,12 +126,7 @@ func keyValues() map[string]values {
 	for _, rule := range []string{ruleCapabilities, ruleWorldWritable} {
 		out[rule+".max"], out[rule+".allow"] = out[ruleSetuid+".max"], out[ruleSetuid+".allow"]
 	}
-	for path, v := range promoteValues() {
-		out[path] = v
-	}
-	for path, v := range proofValues() {
-		out[path] = v
-	}
+	maps.Copy(out, sectionValues)
 	perSeverity(out, ruleMax, values{base: "2", loose: []string{"3", "unlimited"}, strict: []string{"2", "0"}})
 	perSeverity(out, ruleGrace, values{base: "2d", with: "vulnerabilities: {max: {critical: 0, high: 0, medium: 0, low: 0, unknown: 0}}\n", loose: []string{"3d"}, strict: []string{"1d"}})
 	for _, t := range gapTexts() {
