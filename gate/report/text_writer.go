@@ -28,7 +28,6 @@ const (
 	red    tint = "1;31"
 	green  tint = "1;32"
 	yellow tint = "33"
-	cyan   tint = "36"
 )
 
 // paint colours text that is already safe.
