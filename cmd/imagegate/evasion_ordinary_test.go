@@ -92,6 +92,8 @@ func TestOrdinary(t *testing.T) {
 		{"link/store-before-the-name", onCleanBase(imagetest.Text("a/store/cd12", `{"name":"lodash","version":"4.18.1"}`), imagetest.Hardlink(manifestAt, "a/store/cd12")), exitPass},
 		{"link/store-before-two-names", onCleanBase(imagetest.Text("a/store/cd12", badManifest), imagetest.Hardlink(manifestAt, "a/store/cd12"),
 			imagetest.Hardlink("app2/node_modules/lodash/package.json", "a/store/cd12")), exitFail},
+		{"link/large-file-before-two-names", onCleanBase(imagetest.Text("a/store/cd12", badManifest+strings.Repeat(" ", 65<<20)), imagetest.Hardlink(manifestAt, "a/store/cd12"),
+			imagetest.Hardlink("app2/node_modules/lodash/package.json", "a/store/cd12")), exitNoVerdict},
 		{"link/link-to-a-link", onCleanBase(imagetest.Text("a/store/cd12", badManifest), imagetest.Hardlink("a/x", "a/store/cd12"), imagetest.Hardlink(manifestAt, "a/x")), exitFail},
 		{"link/metadata-of-python", onCleanBase(imagetest.Text("a/store/cd12", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n"), imagetest.Hardlink(packagesAt+"Flask-2.2.3.dist-info/METADATA", "a/store/cd12")), exitFail},
 		{"link/package-database", unprivileged(imagetest.Files(imagetest.Text("a/status", rootfs.DpkgStatus(badDeb))), hardStatus()), exitNoVerdict},

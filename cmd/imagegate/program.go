@@ -31,15 +31,14 @@ type program struct {
 	judges   material // of the command that runs
 }
 
-// material is what a command judges.
+// material is what a command judges. The zero value is nothing, or what only the
+// arguments of the command say.
 type material int
 
 const (
-	// materialOther is nothing, or what only the arguments of the command say.
-	materialOther material = iota
 	// materialSaved is saved evidence, or a policy alone. The documents that a policy
 	// names need not be there.
-	materialSaved
+	materialSaved material = iota + 1
 	// materialImages are images and what is attached to them.
 	materialImages
 )
