@@ -20,66 +20,6 @@ func (b *bench) configRow() ([]row, error) {
 	return []row{r}, nil
 }
 
-// evalImages is how many files of evidence an eval row judges: enough that the
-// start of the program does not matter.
-const evalImages = 1000
-
-// evalRows judge saved evidence again.
-func (b *bench) evalRows() ([]row, error) {
-	var rows []row
-	evidence := filepath.Join(b.work, "evidence.json")
-	for _, format := range []string{"text", "json"} {
-		rows = append(rows, row{
-			id: "eval-" + format, title: "eval of saved evidence, report as " + format, images: evalImages, rate: 1000,
-			fill: func(ctx context.Context) error {
-				return b.once(ctx, func(dir string) side {
-					return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), "scan.yaml", noCache, []string{"--evidence", evidence}, b.evidenceImage())}}
-				})
-			},
-			ours: func(dir string) side {
-				report := filepath.Join(dir, "report")
-				argv := []string{b.gate, "eval", "-p", filepath.Join(b.work, "scan.yaml"), "--quiet", "--ci", "none", "-o", format + "=" + report}
-				for range evalImages {
-					argv = append(argv, evidence)
-				}
-				s := side{steps: []step{{argv, []int{0, 1}}}}
-				if format == "json" {
-					s.findings = func() (int, error) { return gateFindings(report) }
-				}
-				return s
-			},
-		})
-	}
-	return rows, nil
-}
-
-// evalMemoryRow compares ten times as many images with so many: a report that is written
-// as the images are judged takes no more memory for them.
-func (b *bench) evalMemoryRow() ([]row, error) {
-	evidence := filepath.Join(b.work, "evidence.json")
-	judge := func(images int) func(dir string) side {
-		return func(dir string) side {
-			argv := []string{b.gate, "eval", "-p", filepath.Join(b.work, "scan.yaml"), "--quiet", "--ci", "none", "-o", "json=" + filepath.Join(dir, "report")}
-			for range images {
-				argv = append(argv, evidence)
-			}
-			return side{steps: []step{{argv, []int{0, 1}}}}
-		}
-	}
-	return []row{{
-		id: "eval-memory", title: fmt.Sprintf("eval of %d images, report as json", 5*evalImages), other: fmt.Sprintf("of %d", evalImages/2), memory: 1.2,
-		fill: func(ctx context.Context) error {
-			return b.once(ctx, func(dir string) side {
-				return side{steps: []step{b.check(filepath.Join(dir, "gate.json"), "scan.yaml", noCache, []string{"--evidence", evidence}, b.evidenceImage())}}
-			})
-		},
-		ours: judge(5 * evalImages), their: judge(evalImages / 2),
-	}}, nil
-}
-
-// evidenceImage is the image whose evidence is judged again.
-func (b *bench) evidenceImage() string { return "debian-slim" }
-
 // eight runs a gate for each of eight images, each with its own cache, which may
 // be the same.
 func (b *bench) eight(dir string, atOnce bool, cache func(i int) string) side {
