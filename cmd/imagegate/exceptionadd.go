@@ -29,7 +29,7 @@ report or saved evidence, and fills in packages, images, paths and hashes from i
 without ID it lists what blocks there, and with --all it adds exceptions for all of
 that which has none yet. What exception-limits refuse is refused here. The policy is written only if
 it has no mistake afterwards.`,
-		Flags: []cli.Flag{
+		Flags: append(givenFlags(),
 			policyFlag(),
 			trustedRootFlag(),
 			&cli.StringFlag{Name: "from", Usage: "fill in what `FILE` says, a JSON report or saved evidence"},
@@ -53,7 +53,7 @@ it has no mistake afterwards.`,
 			&cli.StringFlag{Name: "rule", Usage: "except images from a `RULE`"},
 			&cli.StringFlag{Name: "workload", Usage: "limit a rule about workloads to a `WORKLOAD`"},
 			dryRunFlag(),
-		},
+		),
 		Action: p.judging(materialSaved, exceptionAdd),
 	}
 }

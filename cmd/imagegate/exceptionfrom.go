@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,15 +46,18 @@ type lastRun struct {
 // fromFlag reads the file of --from. Without the flag the run has no file.
 func fromFlag(p *program, c *cli.Context, e *editedPolicy) (*lastRun, error) {
 	if file := c.String("from"); file != "" {
-		return readLastRun(c.Context, p, e, file)
+		return readLastRun(p, c, e, file)
+	}
+	if c.IsSet("baseline") || c.IsSet("history") {
+		return nil, usagef("earlier evidence is compared with saved evidence, and --from names none").WithHint("add --from FILE, a file of imagegate check --evidence")
 	}
 	return &lastRun{}, nil
 }
 
 // readLastRun reads a JSON report, or saved evidence, which it judges by the
-// policy.
-func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string) (*lastRun, error) {
-	head, err := input.ReadFile(ctx, file, maxReport)
+// policy as eval does. A report has been judged with earlier evidence already.
+func readLastRun(p *program, c *cli.Context, e *editedPolicy, file string) (*lastRun, error) {
+	head, err := input.ReadFile(c.Context, file, maxReport)
 	if err != nil {
 		return nil, fileError("read "+file, err)
 	}
@@ -67,6 +69,13 @@ func readLastRun(ctx context.Context, p *program, e *editedPolicy, file string) 
 			return nil
 		}); err != nil {
 			return nil, fmt.Errorf("read evidence %s: %w", file, err)
+		}
+		given, err := readGiven(p, c, &setup{policy: e.policy}, false)
+		if err != nil {
+			return nil, err
+		}
+		for i := range images {
+			given.attach(&images[i])
 		}
 		run.judge(p, e, images)
 		return run, nil
