@@ -38,10 +38,7 @@ func comparePackagesOf(a, b ftypes.Package) int {
 			strings.Compare(a.FilePath, b.FilePath), strings.Compare(a.Layer.DiffID, b.Layer.DiffID),
 			strings.Compare(a.Identifier.UID, b.Identifier.UID))
 	}
-	if order == 0 {
-		order = compareText(a, b)
-	}
-	return order
+	return orText(order, a, b)
 }
 
 // keepContradictions keeps all packages of the same name and version that several
