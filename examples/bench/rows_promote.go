@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // promoteRows compare imagegate promote with programs that copy, between two
@@ -63,12 +60,10 @@ func (b *bench) promote(from, to string) []string {
 // before. It returns its host, "" when it did not start: the copy then says so.
 func (b *bench) freshTarget(dir string) string {
 	b.stopTarget()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	host, err := freeAddress()
 	if err != nil {
 		return ""
 	}
-	host := free.Addr().String()
-	_ = free.Close()
 	data, err := os.MkdirTemp(dir, "target-")
 	if err != nil {
 		return ""
@@ -80,27 +75,13 @@ func (b *bench) freshTarget(dir string) string {
 	}
 	cmd := exec.Command("docker-registry", "serve", config)
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
-	if err := cmd.Start(); err != nil {
-		return ""
-	}
+	stop, err := startServer(cmd, host)
 	b.target = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		stop()
 		_ = os.RemoveAll(data)
 	}
-	for range 200 {
-		if resp, err := http.Get("http://" + host + "/v2/"); err == nil {
-			_ = resp.Body.Close()
-			return host
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err != nil {
+		return ""
 	}
-	return ""
-}
-
-func (b *bench) stopTarget() {
-	if b.target != nil {
-		b.target()
-		b.target = nil
-	}
+	return host
 }

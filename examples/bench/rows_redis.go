@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -81,35 +80,27 @@ func (b *bench) listen(handle func(net.Conn)) (string, error) {
 // delay.
 func (b *bench) redis(dir string, delay time.Duration, more ...string) (string, error) {
 	b.stopTarget()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
 	if err != nil {
 		return "", err
 	}
-	address := free.Addr().(*net.TCPAddr)
-	_ = free.Close()
-	cmd := exec.Command("redis-server", append([]string{"--port", fmt.Sprint(address.Port), "--bind", "127.0.0.1", "--save", "", "--dir", dir}, more...)...)
-	if err := cmd.Start(); err != nil {
+	_, port, _ := net.SplitHostPort(address)
+	stop, err := startServer(exec.Command("redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir}, more...)...), address)
+	if err != nil {
+		stop()
 		return "", err
 	}
-	stop := func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+	front, err := b.listen(func(c net.Conn) { relay(c, address, delay) })
+	if err != nil {
+		stop()
+		return "", err
 	}
-	for range 200 {
-		if c, err := net.Dial("tcp", address.String()); err == nil {
-			_ = c.Close()
-			front, err := b.listen(func(c net.Conn) { relay(c, address.String(), delay) })
-			end := b.target
-			b.target = func() {
-				end()
-				stop()
-			}
-			return front, err
-		}
-		time.Sleep(20 * time.Millisecond)
+	end := b.target
+	b.target = func() {
+		end()
+		stop()
 	}
-	stop()
-	return "", fmt.Errorf("redis-server did not start")
+	return front, nil
 }
 
 // relay passes a connection on to a server, and its answers back with a delay.
