@@ -118,7 +118,7 @@ func ship() []Shape {
 		attack("ship-attack-empty-layers", "one of the layers is not empty", Fail, append(append([]imagetest.Layer(nil), many...), imagetest.Files(npmPackage("app/node_modules/lodash", "lodash", "4.17.20")))...),
 		attack("ship-attack-user", "the name is one of root", Fail, with(debian(), imagetest.Text("etc/passwd", "root:x:0:0::/:/bin/sh\napp:x:0:0::/:/bin/sh\n"))).withUser("app"),
 		attack("ship-attack-user-number", "the user is root", Fail, debian()).withUser("+0"),
-		attack("ship-attack-onbuild", "a token stands in the config", Fail, debian()).withConfig(func(c *v1.ConfigFile) {
+		attack("ship-attack-onbuild", "the config has a token", Fail, debian()).withConfig(func(c *v1.ConfigFile) {
 			c.Config.OnBuild = []string{fmt.Sprintf("ENV GITHUB_TOKEN=ghp_%s", strings.Repeat("aB3", 12))}
 		}),
 	)

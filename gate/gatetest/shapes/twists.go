@@ -75,7 +75,7 @@ func twists() []Shape {
 		ordinary("twist-odd-config", "a runtime takes it", debian()).withConfig(func(c *v1.ConfigFile) {
 			c.Config.Volumes, c.Config.ExposedPorts, c.Config.StopSignal, c.Config.Shell = map[string]struct{}{"/data": {}}, map[string]struct{}{"8080/tcp": {}, "53/udp": {}}, "SIGRTMIN+3", []string{"/bin/bash", "-c"}
 		}),
-		ordinary("twist-sbom-3", "a bill of a version that nobody reads yet adds nothing", on(text("app/bom.spdx.json", `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[]}`))),
+		ordinary("twist-sbom-3", "a bill of a version that no scanner reads yet adds nothing", on(text("app/bom.spdx.json", `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[]}`))),
 		configured("label", func(c *v1.ConfigFile) { c.Config.Labels = map[string]string{"x": token} }),
 		configured("command", func(c *v1.ConfigFile) { c.Config.Cmd = []string{"--token=" + token} }),
 		configured("healthcheck", func(c *v1.ConfigFile) {

@@ -44,7 +44,7 @@ func TestLogs(t *testing.T) {
 			logs := new(logs)
 			log := slog.New(&logHandler{logs: logs}).With("prefix", "x")
 			log.Log(t.Context(), tt.level, tt.msg, "err", tt.attr)
-			if got := len(logs.take(nobody)) == 1; got != tt.kept {
+			if got := len(logs.take(noFile)) == 1; got != tt.kept {
 				t.Errorf("kept = %v, want %v", got, tt.kept)
 			}
 		})
@@ -132,7 +132,7 @@ func TestLogsAreTheSameInAnyOrder(t *testing.T) {
 		for _, i := range rand.New(rand.NewPCG(1, seed)).Perm(5 * maxLogs) {
 			l.add(record{Log: wire.Log{Level: "WARN", Message: "m", Attrs: fmt.Sprint(i % (4 * maxLogs))}})
 		}
-		got := l.take(nobody)
+		got := l.take(noFile)
 		if want == nil {
 			want = got
 		}
@@ -208,4 +208,4 @@ func TestLogHasNoTemporaryNames(t *testing.T) {
 	}
 }
 
-func nobody(string) bool { return false }
+func noFile(string) bool { return false }

@@ -24,7 +24,7 @@ func logged(t *testing.T, message string, attrs ...slog.Attr) wire.Log {
 	if err := (&logHandler{logs: l}).Handle(context.Background(), r); err != nil {
 		t.Fatal(err)
 	}
-	records := l.take(nobody)
+	records := l.take(noFile)
 	if len(records) != 1 {
 		t.Fatalf("%d messages", len(records))
 	}
