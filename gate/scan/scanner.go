@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
@@ -93,6 +94,7 @@ type Scanner struct {
 	pool      *worker.Pool
 	layers    *store.Store
 	documents documents
+	opening   sync.WaitGroup // the databases that scans have asked for
 }
 
 // New returns a scanner. Nothing is fetched or started before the first Scan.
@@ -121,10 +123,13 @@ func (s *Scanner) Database() *evidence.Database { return s.databases.main.curren
 // and name.
 func (s *Scanner) Documents() map[string]map[string][]byte { return s.documents.all() }
 
-// Close waits until no layer is read any more and what is known of layers is in
-// the cache, ends the workers and closes Databases, whose private views they
-// read. No scan may be under way. The caller removes TempDir.
+// Close waits until no layer is read and no database opened any more and what is
+// known of layers is in the cache, ends the workers and closes Databases, whose
+// private views they read. No scan may be under way. The caller removes TempDir,
+// so nothing may write there after Close: a scan that was cancelled returns
+// before the database that it asked for is open.
 func (s *Scanner) Close() error {
+	s.opening.Wait()
 	s.layers.Close()
 	s.pool.Close()
 	return s.opt.Databases.Close()
@@ -146,7 +151,7 @@ func (s *Scanner) Scan(ctx context.Context, t *gate.Target, need evidence.Need) 
 	}
 	// The database is obtained while the layers are looked up. What needs it waits
 	// for it, and gets the error.
-	go func() { _ = s.Open(ctx) }()
+	s.opening.Go(func() { _ = s.Open(ctx) })
 	scan, err := newImage(s, t, need).scan(ctx)
 	if err != nil {
 		return nil, err

@@ -491,6 +491,8 @@ func TestScansSideBySide(t *testing.T) {
 	wg.Wait()
 }
 
+// A cancelled scan returns before the database that it asked for is open. What
+// opens it must end with Close: it wrote into directories that were removed.
 func TestCancelledRunHasNoEvidence(t *testing.T) {
 	s := open(t, "", nil)
 	ctx, cancel := context.WithCancel(t.Context())
