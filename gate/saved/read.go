@@ -1,17 +1,12 @@
 package saved
 
 import (
-	"encoding/json/jsontext"
-	"fmt"
 	"io"
 
+	"github.com/imagegate/imagegate/gate/findings"
 	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
-
-// keptBytes limits how much JSON of advisories a reader keeps: 50,000 advisories
-// of a usual size.
-const keptBytes = 128 << 20
 
 // Reader reads files of saved evidence. It decodes an advisory that is in many
 // files once, so what it returns shares memory and must not be changed. It
@@ -21,12 +16,11 @@ type Reader struct {
 	// nil: then the images are read as if they had been named by themselves.
 	OnRelease func(*Release) error
 
-	known map[string]*evidence.Advisory // by the JSON of the advisory
-	kept  int
+	known findings.Known
 }
 
 // NewReader returns a reader.
-func NewReader() *Reader { return &Reader{known: map[string]*evidence.Advisory{}} }
+func NewReader() *Reader { return new(Reader) }
 
 // Read reads one file from src. It calls visit for each image, as soon as it has
 // read the image, and returns the images that are missing. What a newer imagegate
@@ -106,39 +100,20 @@ func wrongVersion(d *strictjson.Decoder, got, want int) error {
 	return d.Errorf("schemaVersion is %d, and this imagegate reads only %d: collect the evidence again with this version", got, want)
 }
 
-// readAdvisory reads an advisory. A thousand images have the same few thousand
-// advisories of two kilobytes: with a file for each image, looking up the bytes
-// is many times faster than decoding them again, and takes the memory once.
 func (f *file) readAdvisory() error {
 	value, err := f.json.Value()
 	if err != nil {
 		return err
 	}
-	known := f.reader.known[string(value)]
-	if known == nil {
-		if known, err = f.decodeAdvisory(value); err != nil {
-			return err
-		}
-	}
-	f.advisories = append(f.advisories, known)
-	return nil
-}
-
-func (f *file) decodeAdvisory(value jsontext.Value) (*evidence.Advisory, error) {
-	var a evidence.Advisory
 	if value.Kind() != '{' {
-		return nil, f.json.Errorf("an advisory must be an object")
+		return f.json.Errorf("an advisory must be an object")
 	}
-	if err := f.json.DecodeValue(value, &a); err != nil {
-		return nil, err
+	a, err := f.reader.known.Advisory(value, f.json.DecodeValue)
+	if err != nil {
+		return err
 	}
-	r := f.reader
-	if r.kept += len(value); r.kept > keptBytes {
-		clear(r.known)
-		r.kept = len(value)
-	}
-	r.known[string(value)] = &a
-	return &a, nil
+	f.advisories = append(f.advisories, a)
+	return nil
 }
 
 // readImage reads an image.
@@ -158,8 +133,9 @@ func (f *file) readImage() error {
 	}
 	if saved.Scan != nil {
 		img.Scan = &saved.Scan.Scan
-		if err := f.resolveAll(img.Scan, saved.Scan.Findings); err != nil {
-			return err
+		var err error
+		if img.Scan.Findings, err = findings.Resolve(saved.Scan.Findings, f.advisories, img.Scan.Packages); err != nil {
+			return f.json.Errorf("scan.%v", err)
 		}
 	}
 	for _, at := range saved.VEXAt {
@@ -191,35 +167,4 @@ func (f *file) readVEX() error {
 	}
 	f.vex = append(f.vex, d)
 	return nil
-}
-
-// resolveAll makes the findings of a scan. A place that does not exist is an
-// error: a finding without its severity would be judged as a harmless one.
-func (f *file) resolveAll(s *evidence.Scan, list []finding) error {
-	if list != nil {
-		s.Findings = make([]evidence.Finding, len(list))
-	}
-	for i := range list {
-		if problem := f.resolve(&s.Findings[i], &list[i], s.Packages); problem != "" {
-			return f.json.Errorf("scan.findings[%d]: %s", i, problem)
-		}
-	}
-	return nil
-}
-
-// resolve makes a finding of what the file says and of what that names. It
-// returns what is wrong with it, "" for nothing.
-func (f *file) resolve(to *evidence.Finding, from *finding, packages []evidence.Package) string {
-	switch at := from.PackageAt; {
-	case from.Advisory == nil || *from.Advisory < 0 || *from.Advisory >= len(f.advisories):
-		return fmt.Sprintf("its advisory is not one of the %d that the file has before the images", len(f.advisories))
-	case (at == nil) == (from.Package == nil):
-		return "it must have either package or packageAt"
-	case at != nil && (*at < 0 || *at >= len(packages)):
-		return fmt.Sprintf("its packageAt is not one of the %d packages of the scan", len(packages))
-	case at != nil:
-		from.Package = &packages[*at]
-	}
-	*to = evidence.Finding{Advisory: f.advisories[*from.Advisory], Package: from.Package, FixedVersion: from.FixedVersion, Status: from.Status}
-	return ""
 }

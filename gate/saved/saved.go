@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/findings"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
 
@@ -50,15 +51,6 @@ func missing(r *gate.Result) Missing {
 // The types below are what a file holds. Their own fields hide those of the
 // embedded type with the same key.
 type (
-	// finding is a finding with the place of its advisory. It has either PackageAt or
-	// Package.
-	finding struct {
-		Advisory     *int              `json:"advisory"`
-		PackageAt    *int              `json:"packageAt,omitempty"`
-		Package      *evidence.Package `json:"package,omitempty"`
-		FixedVersion string            `json:"fixedVersion,omitempty"`
-		Status       string            `json:"status,omitempty"`
-	}
 	image struct {
 		evidence.Image
 		Scan  *scan `json:"scan,omitempty"`
@@ -66,6 +58,6 @@ type (
 	}
 	scan struct {
 		evidence.Scan
-		Findings []finding `json:"findings,omitzero"`
+		Findings []findings.Finding `json:"findings,omitzero"`
 	}
 )

@@ -1,12 +1,12 @@
 package saved
 
 import (
-	"encoding/json/jsontext"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/findings"
 	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -17,7 +17,7 @@ import (
 // where the run did not.
 func WriteRun(w io.Writer, run *gate.Run) error {
 	results := run.Results
-	t := &table{places: map[string]int{}}
+	t := new(table)
 	images, lost := []image{}, []Missing{}
 	for i := range results {
 		r := &results[i]
@@ -33,7 +33,7 @@ func WriteRun(w io.Writer, run *gate.Run) error {
 	}
 	f := &fileWriter{w: w}
 	f.printf(`{"schemaVersion":%d`, version)
-	writeList(f, "advisories", t.advisories)
+	writeList(f, "advisories", t.Advisories)
 	if len(t.vex) > 0 {
 		writeList(f, "vex", t.vex)
 	}
@@ -82,12 +82,10 @@ func writeList[T any](f *fileWriter, key string, list []T) {
 	f.printf("]")
 }
 
-// table collects advisories, each once. Two advisories are equal when all that
-// is written of them is: two feeds can describe one id differently.
+// table collects what the images of a file name by its place.
 type table struct {
-	places     map[string]int
-	advisories []jsontext.Value
-	vex        []evidence.VEXDocument
+	findings.Table
+	vex []evidence.VEXDocument
 }
 
 func (t *table) image(img *evidence.Image) (image, error) {
@@ -95,27 +93,11 @@ func (t *table) image(img *evidence.Image) (image, error) {
 	if img.Scan == nil {
 		return image{Image: *img, VEXAt: documents}, nil
 	}
-	packages := make(map[evidence.Package]int, len(img.Scan.Packages))
-	for i, p := range img.Scan.Packages {
-		packages[p] = i
+	list, err := t.Refer(img.Scan.Findings, img.Scan.Packages)
+	if err != nil {
+		return image{}, err
 	}
-	s := &scan{Scan: *img.Scan}
-	if img.Scan.Findings != nil {
-		s.Findings = make([]finding, len(img.Scan.Findings))
-	}
-	for i := range s.Findings {
-		f := &img.Scan.Findings[i]
-		place, err := t.place(f)
-		if err != nil {
-			return image{}, err
-		}
-		s.Findings[i] = finding{Advisory: &place, FixedVersion: f.FixedVersion, Status: f.Status}
-		if at, ok := packages[*f.Package]; ok {
-			s.Findings[i].PackageAt = &at
-		} else {
-			s.Findings[i].Package = f.Package
-		}
-	}
+	s := &scan{Scan: *img.Scan, Findings: list}
 	return image{Image: *img, Scan: s, VEXAt: documents}, nil
 }
 
@@ -134,19 +116,4 @@ func (t *table) documents(img *evidence.Image) []int {
 		out = append(out, at)
 	}
 	return out
-}
-
-// place returns the place of the advisory of f, which it adds when it is new.
-func (t *table) place(f *evidence.Finding) (int, error) {
-	b, err := strictjson.Marshal(f.Advisory)
-	if err != nil {
-		return 0, err
-	}
-	place, ok := t.places[string(b)]
-	if !ok {
-		place = len(t.advisories)
-		t.advisories = append(t.advisories, b)
-		t.places[string(b)] = place
-	}
-	return place, nil
 }

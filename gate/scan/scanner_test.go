@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -167,7 +166,7 @@ func finish(fault string, out *wire.Writer) (int, bool) {
 	case "hang at the end":
 		time.Sleep(time.Hour)
 	}
-	b, _ := json.Marshal(report)
+	b, _ := wire.EncodeReport(report)
 	_ = out.Sized(wire.TypeReport, b)
 	return 0, false
 }

@@ -196,7 +196,7 @@ func (e *engine) image(ctx context.Context, payload []byte) error {
 	}
 	gaps, logs := versionGaps(e.logs.take(func(string) bool { return false }), s.detail)
 	report.Gaps, report.Logs = append(report.Gaps, gaps...), append(s.logs, logs...)
-	b, err := strictjson.Marshal(report)
+	b, err := wire.EncodeReport(report)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

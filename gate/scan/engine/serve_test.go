@@ -15,6 +15,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/imagegate/imagegate/gate/findings"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/strictjson"
 	"github.com/imagegate/imagegate/policy/evidence"
@@ -81,8 +82,8 @@ func (c *conversation) scan(img v1.Image, need evidence.Need, java bool) *wire.R
 	c.must(c.send.Document(wire.TypeFinish, wire.Finish{}))
 	b, err := c.recv.Sized(c.answer(wire.TypeReport), 1<<30)
 	c.must(err)
-	report := new(wire.Report)
-	c.must(strictjson.Unmarshal(b, report))
+	report, err := wire.DecodeReport(b, new(findings.Known))
+	c.must(err)
 	return report
 }
 

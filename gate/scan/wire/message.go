@@ -128,7 +128,8 @@ type Report struct {
 	StreamKnown bool `json:"streamKnown"`
 
 	Packages []evidence.Package `json:"packages,omitempty"`
-	Findings []evidence.Finding `json:"findings,omitempty"`
+	// Findings are sent with each advisory once: see [EncodeReport].
+	Findings []evidence.Finding `json:"-"`
 	Secrets  []evidence.Secret  `json:"secrets,omitempty"`
 	Licenses []evidence.License `json:"licenses,omitempty"`
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/findings"
 	"github.com/imagegate/imagegate/gate/scan/process"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 type Pool struct {
 	opt   Options
 	queue *queue // one slot for each worker
+
+	known findings.Known // the advisories in reports
 
 	mu    sync.Mutex
 	ahead *process.Process // becomes the first worker
@@ -140,7 +143,7 @@ func (p *Pool) spawn() (*Worker, error) {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
-	return newWorker(started, dir, p.opt.Memory), nil
+	return newWorker(started, dir, p.opt.Memory, &p.known), nil
 }
 
 // Close ends the workers. No work may be under way.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imagegate/imagegate/gate"
+	"github.com/imagegate/imagegate/gate/findings"
 	"github.com/imagegate/imagegate/gate/scan/process"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/gate/strictjson"
@@ -30,6 +31,7 @@ type Worker struct {
 	stderr  *transcript
 	dir     string
 	memory  int64
+	known   *findings.Known
 	frame   []byte
 	failure error // of the first call that failed
 
@@ -41,8 +43,8 @@ type Worker struct {
 	exitErr error         // how it ended, valid after done
 }
 
-func newWorker(p *process.Process, dir string, memory int64) *Worker {
-	w := &Worker{process: p, dir: dir, stderr: &transcript{max: 64 << 10}, memory: memory,
+func newWorker(p *process.Process, dir string, memory int64, known *findings.Known) *Worker {
+	w := &Worker{process: p, dir: dir, stderr: &transcript{max: 64 << 10}, memory: memory, known: known,
 		out: wire.NewReader(p.Out), send: wire.NewWriter(p.In), greeted: make(chan struct{}), done: make(chan struct{})}
 	go w.wait()
 	return w
@@ -201,14 +203,9 @@ func (w *Worker) report(programs []string) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := new(wire.Report)
-	if err := strictjson.Unmarshal(b, r); err != nil {
+	r, err := wire.DecodeReport(b, w.known)
+	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
-	}
-	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Advisory == nil || f.Package == nil {
-			return nil, fmt.Errorf("report: finding %d has no advisory or no package", i)
-		}
 	}
 	return r, nil
 }
