@@ -70,7 +70,7 @@ func ends(t *testing.T, f func(ctx context.Context) error) {
 		if !errors.Is(err, over) {
 			t.Errorf("error = %v, want the cause of the context", err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("it did not end")
 	}
 }

@@ -225,7 +225,7 @@ func TestCredentialHelpers(t *testing.T) {
 		began := time.Now()
 		_, err := newKeychain(Options{Getenv: env(map[string]string{"DOCKER_AUTH_CONFIG": `{"credsStore":"` + name + `"}`}), Warn: func(string) {}}).find(ctx, "r.example.no", "a")
 		cancel()
-		if err == nil || time.Since(began) > 5*time.Second {
+		if err == nil || time.Since(began) > time.Minute {
 			t.Errorf("%s: %v after %s", name, err, time.Since(began))
 		}
 	}

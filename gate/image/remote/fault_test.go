@@ -39,7 +39,7 @@ func TestFaultsEndInErrors(t *testing.T) {
 				defer cancel()
 				began := time.Now()
 				_, err := pulltest.Pull(ctx, newResolver(t, c), ref.Tagged)
-				if took := time.Since(began); took > 6*time.Second {
+				if took := time.Since(began); took > time.Minute {
 					t.Errorf("it took %s", took)
 				}
 				if err == nil {

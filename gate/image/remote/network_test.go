@@ -247,7 +247,7 @@ func TestContextEnds(t *testing.T) {
 				c.pause = pause
 				began := time.Now()
 				_, err := pulltest.Pull(ctx, newResolver(t, c), ref.Tagged)
-				if took := time.Since(began); err == nil || took > 5*time.Second {
+				if took := time.Since(began); err == nil || took > time.Minute {
 					t.Errorf("%v after %s", err, took)
 				}
 			})

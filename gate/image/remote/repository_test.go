@@ -291,7 +291,7 @@ func TestUploadsStayAtTheirHost(t *testing.T) {
 	client := newClient(t, func(o *Options) { o.Limits.IdleTimeout, o.Limits.Tries = 200*time.Millisecond, 1 })
 	began := time.Now()
 	err := promoted(t.Context(), repository(t, client, source.host+"/team/app"), repository(t, client, slow.host+"/a"), digest)
-	if took := time.Since(began); err == nil || took > 10*time.Second {
+	if took := time.Since(began); err == nil || took > time.Minute {
 		t.Errorf("%v after %s", err, took)
 	}
 }

@@ -394,13 +394,11 @@ func TestRedisReadsLargeEntries(t *testing.T) {
 	}
 }
 
-// A server that hangs is waited for only for a small part of what the run takes
-// without it, however many entries are asked for and put; there is one warning.
+// A server that hangs is given up, however many entries are asked for and put; there
+// is one warning. How long it is waited for is the matter of TestPatience, whose clock
+// does not depend on how busy the machine is.
 func TestRedisThatHangs(t *testing.T) {
 	const layers, each = 300, 3 * time.Millisecond
-	// A busy machine wakes a waiting goroutine late. Without the common account,
-	// each of the layers would wait, so that the sum is far above this.
-	const late = 500 * time.Millisecond
 	link := newLink(t, "127.0.0.1:"+startRedis(t).port)
 	link.delay.Store(int64(time.Hour))
 	var n notes
@@ -418,10 +416,6 @@ func TestRedisThatHangs(t *testing.T) {
 	}
 	c.Finish()
 	wg.Wait()
-	p := c.(*redisStore).patience
-	if most := basePatience + max(time.Since(p.started), layers*each)/patienceShare; p.spent > most+late {
-		t.Errorf("it was waited for %s, want at most %s", p.spent, most)
-	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}

@@ -37,7 +37,7 @@ func TestLockTimeout(t *testing.T) {
 			start := time.Now()
 			_, err := s.Update(t.Context(), Vulnerability)
 			wantFault(t, err, path+" is held by process "+fmt.Sprint(os.Getpid()))
-			if !errors.Is(err, ErrLocked) || time.Since(start) > 5*time.Second {
+			if !errors.Is(err, ErrLocked) || time.Since(start) > time.Minute {
 				t.Errorf("got %v after %s", err, time.Since(start))
 			}
 		})

@@ -25,7 +25,7 @@ func TestManyServices(t *testing.T) {
 	if found := problems(r, dir); len(found) > 0 || len(r.Release.Workloads) != 1000 {
 		t.Fatalf("%d workloads, %v", len(r.Release.Workloads), found)
 	}
-	if took := time.Since(start); took > 30*time.Second {
+	if took := time.Since(start); took > 2*time.Minute {
 		t.Errorf("it took %v", took)
 	} else {
 		t.Log(took)
