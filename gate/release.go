@@ -66,7 +66,9 @@ func (g *Gate) JudgeRelease(ctx context.Context, docs *evidence.Release, alone [
 		r := &results[i]
 		if r.Err == nil && r.Evidence != nil {
 			images = append(images, r.Evidence)
-			r.InRelease = g.Policy.InRelease(&r.Verdict, r.Evidence, docs, slices.Contains(alone, r.Ref))
+			byItself := slices.Contains(alone, r.Ref)
+			r.InRelease = g.Policy.InRelease(&r.Verdict, r.Evidence, docs, byItself)
+			g.Policy.NameUserOfDocuments(&r.Verdict, r.Evidence, docs, byItself)
 		}
 	}
 	release.Verdict = g.Policy.EvaluateRelease(docs, images, now)

@@ -356,6 +356,8 @@ func TestMountsTable(t *testing.T) {
 		"/run/docker.sock/x": true, "/proc/1/root/run/docker.sock": true, "/proc/1/task/1/root/run/docker.sock": true, "/proc/1/root": true, "/proc/self/root/var/run": true, `\\.\pipe\docker_engine`: true,
 		"//./pipe/docker_engine": true, "/run/user/1000/docker.sock": true, "/run/user": true, "/run/user/1000/podman/podman.sock": true, "/etc": true, "/etc/kubernetes": true,
 		"/etc/kubernetes/pki": true, "/run/k3s": true, " /run/docker.sock": true,
+		"~/.docker/run/docker.sock": true, "/home/anna/.colima/default/docker.sock": true, "/root/.docker/desktop/docker-cli.sock": true, "/srv/docker.raw.sock": true,
+		"/home/anna/.local/share/containers/podman/machine/podman.sock": true, "/run/host-containerd": true, "/srv/mysqld.sock": false, "/srv/docker-socket": false,
 		"/var/log": false, "/etc/ssl": false, "/run/secrets": false, "/srv/docker.sock.d": false, "/var/lib/data": false, "/run/user/1000/data": false, "/etc/kubernetes-data": false,
 		"/home/run": false, "/proc": false,
 	} {

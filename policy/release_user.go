@@ -11,13 +11,14 @@ import (
 
 // InRelease returns the verdict of an image as part of a release, nil when it is
 // the image's own. They differ where config.user is not met, and every container
-// that uses the image is proven to run as another user than root: then the image's
-// USER decides nothing. An image that was also named alone has its own verdict.
+// that uses the image is proven to run as another user than root, or none runs it and
+// it is only mounted as a volume: then the image's USER decides nothing. An image that
+// was also named alone has its own verdict.
 func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) *Verdict {
 	if p == nil || own == nil || img == nil || r == nil || alone || isWindowsPlatform(img.Platform) {
 		return nil
 	}
-	at := slices.IndexFunc(own.Rules, func(r RuleResult) bool { return r.Rule == ruleUser && stops(r.Result) })
+	at := unmetUser(own)
 	if at < 0 {
 		return nil
 	}
@@ -29,9 +30,53 @@ func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Releas
 	v.Rules = slices.Clone(own.Rules)
 	rule := &v.Rules[at]
 	rule.Result, rule.Cure = ResultPass, ""
-	rule.Message = fmt.Sprintf("%s of this release runs it as %s; the image itself: %s", whichContainers(len(users)), words.And(uids(users)), rule.Message)
+	who := "no container of this release runs it: it is only mounted as a volume"
+	if len(users) > 0 {
+		who = fmt.Sprintf("%s of this release runs it as %s", whichContainers(len(users)), words.And(uids(users)))
+	}
+	rule.Message = who + "; the image itself: " + rule.Message
 	v.Decision = decide(v.Rules)
 	return &v
+}
+
+// unmetUser returns the place of config.user among the rules that stop an image, -1 when
+// it does not.
+func unmetUser(own *Verdict) int {
+	return slices.IndexFunc(own.Rules, func(r RuleResult) bool { return r.Rule == ruleUser && stops(r.Result) })
+}
+
+// NameUserOfDocuments adds to the cure of config.user that the documents of a release can
+// give the containers of the image a user. It holds only where [Policy.InRelease] would
+// look at them.
+func (p *Policy) NameUserOfDocuments(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) {
+	if p == nil || own == nil || img == nil || r == nil || alone || isWindowsPlatform(img.Platform) {
+		return
+	}
+	at := unmetUser(own)
+	if at < 0 {
+		return
+	}
+	var fields []string
+	for _, u := range r.Uses() {
+		switch {
+		case u.Ref != img.Reference.Asked || u.Volume != nil:
+			continue
+		case u.Container == nil || mayBeWindows(u.Workload):
+			return
+		}
+		field := "securityContext: {runAsUser: 10001}"
+		if u.Workload.Document == evidence.DocumentCompose {
+			field = "user: \"10001\""
+		}
+		if !slices.Contains(fields, field) {
+			fields = append(fields, field)
+		}
+	}
+	if len(fields) == 0 {
+		return
+	}
+	own.Rules = slices.Clone(own.Rules)
+	own.Rules[at].Cure += ", or give each container that runs the image a user in the documents: " + strings.Join(fields, " or ")
 }
 
 // isWindowsPlatform reports the platforms on which a number names no user: there the
@@ -48,24 +93,28 @@ func whichContainers(n int) string {
 	return fmt.Sprintf("each of %d containers", n)
 }
 
-// provenUsers returns the users of all containers of an image, and false when there
-// is none, or one of them may run as root.
-func provenUsers(img *evidence.Image, r *evidence.Release) ([]int64, bool) {
-	var users []int64
+// provenUsers returns the users of all containers of an image, and false when one of
+// them may run as root, or the documents do not use the image. There are no users when it
+// is only mounted as a volume.
+func provenUsers(img *evidence.Image, r *evidence.Release) (users []int64, ok bool) {
 	for _, u := range r.Uses() {
-		if u.Ref != img.Reference.Asked || u.Volume != nil {
+		if u.Ref != img.Reference.Asked {
 			continue
+		}
+		ok = true
+		if u.Volume != nil {
+			continue // what is in it runs as the user of the container that mounts it
 		}
 		if u.Container == nil || mayBeWindows(u.Workload) {
 			return nil, false
 		}
-		uid, ok := provenUser(img, u.Workload, u.Container)
-		if !ok || uid <= 0 || uid > maxUID {
+		uid, known := provenUser(img, u.Workload, u.Container)
+		if !known || uid <= 0 || uid > maxUID {
 			return nil, false
 		}
 		users = append(users, uid)
 	}
-	return users, len(users) > 0
+	return users, ok
 }
 
 // provenUser returns the user that a document gives a container of an image, and false

@@ -35,7 +35,17 @@ func TestInRelease(t *testing.T) {
 			name := w.Containers[0].Image
 			w.Containers[0].Image.Ref = "other"
 			w.Volumes = append(w.Volumes, evidence.Volume{Type: "image", Image: &name})
+		}), false, Passed},
+		"a volume of one, and run as root by another": {pod(func(w *evidence.Workload) {
+			w.Containers[0].Security.RunAsUser = ptr(int64(0))
+			name := w.Containers[0].Image
+			w.Volumes = append(w.Volumes, evidence.Volume{Type: "image", Image: &name})
 		}), false, Denied},
+		"only a volume, and named alone": {pod(func(w *evidence.Workload) {
+			name := w.Containers[0].Image
+			w.Containers[0].Image.Ref = "other"
+			w.Volumes = append(w.Volumes, evidence.Volume{Type: "image", Image: &name})
+		}), true, Denied},
 		"a Dockerfile begins with it": {release(func(r *evidence.Release) {
 			r.Dockerfiles = []evidence.Dockerfile{{Stages: []evidence.Stage{{From: &evidence.ImageName{Image: releaseImage, Ref: releaseImage}}}}}
 		}), false, Denied},
@@ -60,7 +70,7 @@ func TestInRelease(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
-		if tt.want == Passed && !strings.Contains(result(t, *v, ruleUser).Message, "uid 10001; the image itself: runs as root") {
+		if tt.want == Passed && !strings.Contains(result(t, *v, ruleUser).Message, "; the image itself: runs as root") {
 			t.Errorf("%s: %s", name, result(t, *v, ruleUser).Message)
 		}
 		if own.Decision != Denied || len(own.Rules) != before || result(t, own, ruleUser).Result != ResultFail {
@@ -71,5 +81,34 @@ func TestInRelease(t *testing.T) {
 	own := p.Evaluate(img, noon())
 	if v := p.InRelease(&own, img, goodRelease(), false); v != nil {
 		t.Errorf("an image that passes by itself has another verdict: %+v", v)
+	}
+}
+
+// The cure of config.user names what the documents can say, where that would count.
+func TestUserOfDocumentsInCure(t *testing.T) {
+	p := mustParse(t, "version: 1\nextends: none\nconfig: {user: non-root}\n")
+	for name, tt := range map[string]struct {
+		change func(*evidence.Release, *evidence.Image)
+		alone  bool
+		want   string // "" for the cure of the image alone
+	}{
+		"a pod":               {pod(func(w *evidence.Workload) { w.Security.RunAsUser = nil }), false, "runAsUser: 10001"},
+		"a service":           {pod(func(w *evidence.Workload) { w.Security.RunAsUser, w.Document = nil, evidence.DocumentCompose }), false, "user: \"10001\""},
+		"named alone as well": {pod(func(w *evidence.Workload) { w.Security.RunAsUser = nil }), true, ""},
+		"nodes of windows":    {pod(func(w *evidence.Workload) { w.WindowsNodes = true }), false, ""},
+		"a Dockerfile begins with it": {release(func(r *evidence.Release) {
+			r.Dockerfiles = []evidence.Dockerfile{{Stages: []evidence.Stage{{From: &evidence.ImageName{Image: releaseImage, Ref: releaseImage}}}}}
+		}), false, ""},
+	} {
+		r, img := goodRelease(), releaseImageOf()
+		img.Config.User, img.Scan.User = "", &evidence.User{UID: ptr(int64(0))}
+		tt.change(r, img)
+		own := p.Evaluate(img, noon())
+		before := result(t, own, ruleUser).Cure
+		p.NameUserOfDocuments(&own, img, r, tt.alone)
+		got := strings.TrimPrefix(result(t, own, ruleUser).Cure, before)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
 	}
 }

@@ -227,8 +227,10 @@ func (j *releaseJudge) checkStageUser(d *evidence.Dockerfile) {
 		j.checkBaseUser(d, s)
 	case user == "":
 		j.fails(at, "the built image runs as root: USER is empty")
-	case numeric && number == 0, user == "root", strings.EqualFold(user, "ContainerAdministrator"): // of Windows
+	case numeric && number == 0, user == "root":
 		j.fails(at, "the built image runs as root: USER %s", s.User)
+	case windowsName(user) == containerAdministrator:
+		j.fails(at.with("end the last stage with USER ContainerUser"), "the built image runs on Windows as an administrator: USER %s", s.User)
 	case numeric && (number < 0 || number > maxUID):
 		j.undecided(at.with("write the user as a number: USER 10001"), "the built image runs as USER %s, which is no user", s.User)
 	case dockerfileUserKey.value(j.s) == userNumeric && !(numeric && digitsOnly.MatchString(user)):

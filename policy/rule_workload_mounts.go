@@ -33,7 +33,7 @@ func denyMountsRule() *Rule {
 		ID: ruleDenyMounts, Title: "No container sees these paths of the host.",
 		Why: "Who can write to the socket of a container runtime starts a container with the whole host in it.",
 		How: "remove the volume; build images with a builder that needs no daemon", Default: "not asked", Levels: true,
-		Settings: "a list of container-runtime (the sockets of Docker, containerd, CRI-O, podman and BuildKit), host-path (every path of the host) and absolute paths. A directory above such a path, " +
+		Settings: "a list of container-runtime (the sockets of Docker, containerd, CRI-O, podman and BuildKit, by their paths, and by their names in whatever directory), host-path (every path of the host) and absolute paths. A directory above such a path, " +
 			"such as /var/run or /, shows it too, and so is what is below it. Paths are compared after .. and links such as /var/run are resolved. PersistentVolumes of the same documents count.",
 		Example: "workload: {deny-mounts: [container-runtime, /etc/kubernetes]}\n",
 		keys:    []key{denyMountsKey}, workload: checkMounts, release: checkVolumes,
@@ -63,7 +63,7 @@ func runtimeSockets() []string {
 	return []string{
 		"/run/docker.sock", "/run/docker/containerd/containerd.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/podman/podman.sock",
 		"/run/cri-dockerd.sock", "/run/dockershim.sock", "/run/k3s/containerd/containerd.sock", "/run/k0s/containerd.sock",
-		"/run/buildkit/buildkitd.sock", "/run/frakti.sock", "/run/rkt/api-service.sock",
+		"/run/buildkit/buildkitd.sock", "/run/frakti.sock", "/run/rkt/api-service.sock", "/run/host-containerd/containerd.sock", "/system/run/containerd/containerd.sock",
 		"/var/snap/microk8s/common/run/containerd.sock", "/var/snap/docker/common/run/docker.sock",
 		"//./pipe/docker_engine", "//./pipe/containerd-containerd", "//./pipe/dockerdesktoplinuxengine",
 	}
@@ -72,6 +72,10 @@ func runtimeSockets() []string {
 // userSocket is the socket of a runtime without root: /run/user/1000/docker.sock.
 // What is above it is above all of them.
 var userSocket = regexp.MustCompile(`^/run(/user(/[^/]+(/(docker|podman|containerd|buildkit)([^/]*|/.*))?)?)?$`)
+
+// socketName is what the sockets of runtimes are called wherever they are: Docker Desktop,
+// Colima, Rancher Desktop and rootless installations have theirs in home directories.
+var socketName = regexp.MustCompile(`/(docker|containerd|podman|crio|cri-dockerd|dockershim|buildkitd)([.-][a-z0-9]+)*\.sock$`)
 
 // procRoot is the root of the file system as a process of the host sees it.
 var procRoot = regexp.MustCompile(`^/proc/[^/]+(/task/[^/]+)?/(root|cwd)(/|$)`)
@@ -138,6 +142,9 @@ func touchedSocket(p string) string {
 	}
 	if userSocket.MatchString(p) {
 		return "/run/user/UID/docker.sock"
+	}
+	if socketName.MatchString(p) {
+		return p
 	}
 	return ""
 }

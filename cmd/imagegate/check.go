@@ -105,8 +105,11 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, docs *d
 	scanner := &lazyScanner{feeds: run.feeds, open: sync.OnceValues(func() (*scan.Scanner, error) {
 		return openScanner(p, o, report.SBOMFormats(run.outputs))
 	})}
-	if !docs.needs(run.policy).Layers() {
+	switch {
+	case !docs.needs(run.policy).Layers():
 		ahead.Discard()
+	case docs != nil:
+		ahead.Start()
 	}
 	g := &gate.Gate{
 		Policy: run.policy, Resolver: docs.resolver(resolver), Scanner: scanner, FailFast: c.Bool("fail-fast"),

@@ -28,7 +28,7 @@ func pageImage(run *gate.Run, i int, o Options) page.Image {
 		out.Summary += " Judged from " + img.from + ", and not from where its name says."
 	}
 	if r.InRelease != nil && r.Err == nil {
-		out.Summary += " By itself the image has the verdict " + verdictText(r.Verdict.Decision) + ": this release runs it as another user."
+		out.Summary += " By itself the image has the verdict " + verdictText(r.Verdict.Decision) + ": this release runs it as another user, or only mounts it."
 	}
 	for _, rule := range stopping(r) {
 		out.Reasons = append(out.Reasons, pageRule(rule, o))

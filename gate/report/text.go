@@ -181,7 +181,7 @@ func (t *textReport) result(r *gate.Result, several bool) {
 		t.entry(2, "judged from", yellow, from+", and not from where its name says")
 	}
 	if r.InRelease != nil {
-		t.entry(2, "by itself", decisionTint(r.Verdict.Decision), verdictText(r.Verdict.Decision)+": the release runs it as another user")
+		t.entry(2, "by itself", decisionTint(r.Verdict.Decision), verdictText(r.Verdict.Decision)+": the release runs it as another user, or only mounts it")
 	}
 	if e := r.Evidence; e != nil && e.Reference.Endpoint != "" {
 		t.entry(2, "read from", dim, "the engine at "+e.Reference.Endpoint)

@@ -10,6 +10,8 @@ package ahead
 import (
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -35,15 +37,38 @@ func Signals() <-chan os.Signal { return signals }
 // command is the one that scans.
 const command = "check"
 
+// documents are the flags that name documents. Policies about manifests alone need no
+// scan, and which they are is known only when the policy was read: see [Start].
+var documents = []string{"manifests", "compose", "dockerfile"}
+
+// namesDocuments reports whether arguments name a document.
+func namesDocuments(args []string) bool {
+	for _, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && slices.Contains(documents, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // started holds the worker until it is taken. A worker that is never taken ends
 // with the end of its standard input.
 var started = func() *atomic.Pointer[process.Process] {
 	p := new(atomic.Pointer[process.Process])
-	if len(os.Args) > 2 && os.Args[1] == command {
+	if len(os.Args) > 2 && os.Args[1] == command && !namesDocuments(os.Args[2:]) {
 		p.Store(start())
 	}
 	return p
 }()
+
+// Start starts the worker of a run that turned out to need one, unless it was started
+// already. The worker initialises itself while the images are resolved.
+func Start() {
+	if started.Load() == nil {
+		started.Store(start())
+	}
+}
 
 // start returns nil if it fails: the scanner then starts a worker itself and
 // reports what is wrong.

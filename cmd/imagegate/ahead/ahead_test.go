@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +63,18 @@ func TestSignalsBeforeMain(t *testing.T) {
 		var exit *exec.ExitError
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 2 {
 			t.Errorf("%s: %v, want exit code 2", s, err)
+		}
+	}
+}
+
+// Documents may be all that a run judges, whatever the flag looks like.
+func TestNamesDocuments(t *testing.T) {
+	for args, want := range map[string]bool{
+		"--manifests a.yaml": true, "-compose=c.yaml": true, "nginx --dockerfile Dockerfile": true, "--manifests=-": true,
+		"nginx": false, "manifests": false, "oci:manifests": false, "--manifest a": false, "--policy manifests": false,
+	} {
+		if got := namesDocuments(strings.Fields(args)); got != want {
+			t.Errorf("%s: %v", args, got)
 		}
 	}
 }

@@ -166,6 +166,9 @@ func describeTLS(who string, err error) (what, hint string) {
 // statusHint is the cure for an answer.
 func statusHint(j *job, e *statusError) string {
 	none := strings.HasPrefix(j.credentials, noCredentials)
+	if hint := writeHint(j, e.status, none); hint != "" {
+		return hint
+	}
 	switch e.status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		if none {
@@ -188,6 +191,27 @@ func statusHint(j *job, e *statusError) string {
 	}
 	if e.status >= 500 {
 		return "the registry has a problem of its own: try later"
+	}
+	return ""
+}
+
+// writeHint is the cure for an answer to a write, "" where it is that of a read.
+func writeHint(j *job, status int, none bool) string {
+	if !j.writes {
+		return ""
+	}
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		if none {
+			return fmt.Sprintf("log in to %s with an account that may push to %s (docker login, podman login, a credential helper, or DOCKER_AUTH_CONFIG)", j.host.name, j.repo)
+		}
+		return fmt.Sprintf("these credentials may not push to %s: ask for the permission; a used-up quota and a repository that takes no writes can look like this, too", j.repo)
+	case http.StatusMethodNotAllowed:
+		return j.repo + " takes no writes: it may be a mirror, or set to read-only"
+	case http.StatusRequestEntityTooLarge:
+		return "the registry, or a proxy in front of it, takes no request of this size: raise its limit, such as client_max_body_size of nginx"
+	case http.StatusInsufficientStorage:
+		return "the registry has no space left, or the quota is used up"
 	}
 	return ""
 }

@@ -63,14 +63,28 @@ func (g *guard) RoundTrip(q *http.Request) (*http.Response, error) {
 		resp, err = c.requestToken(q, first, j)
 	default:
 		resp, err = c.exchange(j, q, j.host.name)
-		if err == nil && j.writes && mayHeal(&statusError{status: resp.StatusCode}) {
-			err = statusOf(resp, time.Now()) // with its Retry-After
+		if err == nil && j.writes {
+			err = j.refusal(q, resp)
 		}
 	}
 	if err != nil {
 		return nil, &exchangeError{err}
 	}
 	return resp, nil
+}
+
+// refusal returns the error for an answer to a write that go-containerregistry must not
+// see, nil for all others. It would get a new token after a 401 and send the request
+// again, with a body that was read already.
+func (j *job) refusal(q *http.Request, resp *http.Response) error {
+	expired := resp.StatusCode == http.StatusUnauthorized && q.Body != nil && q.Body != http.NoBody
+	if !expired && !mayHeal(&statusError{status: resp.StatusCode}) {
+		return nil
+	}
+	err := statusOf(resp, time.Now()) // with its Retry-After
+	err.expired = expired && !j.renewed
+	j.renewed = j.renewed || expired
+	return err
 }
 
 // requestToken makes a request for a token. It reads the answer to its end, so

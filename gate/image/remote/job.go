@@ -40,6 +40,8 @@ type job struct {
 	scopes []string // of the token, pull from the repository when empty
 	budget *budget
 	writes bool // go-containerregistry makes the requests
+	// renewed is true after a write was refused for its token, which is renewed once.
+	renewed bool
 
 	credentials string   // where they are from, never what they are
 	secrets     []string // never printed, although a registry may echo them
@@ -79,6 +81,8 @@ type statusError struct {
 	text   string // what the registry says about it
 	// after is how long the registry asks us to wait, 0 if it does not.
 	after time.Duration
+	// expired is true when a new token may be accepted.
+	expired bool
 }
 
 // Error implements error.
@@ -141,7 +145,7 @@ func mayHeal(err error) bool {
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
 		}
-		return false
+		return status.expired
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.IsTemporary && !dns.IsTimeout
@@ -158,7 +162,8 @@ func isBroken(err error) bool {
 		return true
 	}
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, errTruncated)
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || // the transport closes an upload whose answer it cannot read
+		errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, errTruncated)
 }
 
 // statusOf makes an error of an answer and closes it.

@@ -136,8 +136,12 @@ func (r *Repository) write(ctx context.Context, j *job, scopes []string, do func
 		if err != nil {
 			return err
 		}
-		return r.writeProblem(ctx, j, do(registry.Repo(r.remote.repo.path),
+		err = r.writeProblem(ctx, j, do(registry.Repo(r.remote.repo.path),
 			ggcr.WithTransport(t), ggcr.WithContext(withJob(ctx, j)), ggcr.WithRetryBackoff(ggcr.Backoff{Steps: 1})))
+		if status, ok := errors.AsType[*statusError](err); ok && status.expired {
+			r.remote.repo.forget(ctx, scopes)
+		}
+		return err
 	})
 	if err != nil {
 		return r.client.fail(ctx, j, err)

@@ -273,6 +273,14 @@ func (r *repo) open(ctx context.Context, j *job) (http.RoundTripper, error) {
 	return t, nil
 }
 
+// forget drops the token for scopes, so that the next call of open asks for a new one.
+func (r *repo) forget(ctx context.Context, scopes []string) {
+	if acquire(ctx, r.lock) == nil {
+		delete(r.transports, strings.Join(scopes, " "))
+		<-r.lock
+	}
+}
+
 func (r *repo) authorize(ctx context.Context, j *job, scopes []string) (http.RoundTripper, error) {
 	ctx, cancel := context.WithTimeoutCause(withJob(ctx, j), r.client.limits.DocumentTimeout, errTooSlow)
 	defer cancel()

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -9,9 +10,12 @@ import (
 // known has been read.
 func (r *reader) suspect(o *object, known string) {
 	s := suspicion{known: known, describes: describing[groupKind(o)]}
-	if slices.Contains(deployers, groupKind(o)) {
+	switch name := groupKind(o); {
+	case slices.Contains(deployers, name):
 		s.why, s.installs = "it installs manifests that are not among the documents", true
-	} else if !runsNothing(o) {
+	case name == "extensions.istio.io/WasmPlugin":
+		s.why = "spec.url names a program that the proxies of Istio run"
+	case !runsNothing(o):
 		s.walk(o.value, "")
 	}
 	if s.why == "" {
@@ -33,14 +37,19 @@ var deployers = []string{
 	"pkg.crossplane.io/Provider", "pkg.crossplane.io/Configuration", "pkg.crossplane.io/Function", "helm.crossplane.io/Release",
 	"operators.coreos.com/Subscription", "olm.operatorframework.io/ClusterExtension", "install.istio.io/IstioOperator", "sailoperator.io/Istio",
 	"operator.knative.dev/KnativeServing", "operator.knative.dev/KnativeEventing", "operator.tekton.dev/TektonConfig",
+	"helm.cattle.io/HelmChartConfig", "helm.k0sproject.io/Chart", "addons.cluster.x-k8s.io/HelmChartProxy", "addons.cluster.x-k8s.io/ClusterResourceSet",
+	"kappctrl.k14s.io/App", "packaging.carvel.dev/PackageInstall", "fluxcd.controlplane.io/FluxInstance", "fluxcd.controlplane.io/ResourceSet",
 }
 
-// runsNothing reports kinds that name images only to say which exist or which are allowed.
+// runsNothing reports kinds that name images only to say which exist or which are allowed,
+// and kinds whose keys are those of somebody's labels or secrets.
 func runsNothing(o *object) bool {
 	return o.group.Group == "constraints.gatekeeper.sh" || slices.Contains([]string{
 		"image.openshift.io/ImageStream", "image.openshift.io/ImageStreamTag", "image.toolkit.fluxcd.io/ImageRepository", "image.toolkit.fluxcd.io/ImagePolicy", "image.toolkit.fluxcd.io/ImageUpdateAutomation",
 		"policy.sigstore.dev/ClusterImagePolicy", "templates.gatekeeper.sh/ConstraintTemplate",
-		"policies.kyverno.io/ValidatingPolicy", "policies.kyverno.io/ImageValidatingPolicy",
+		"policies.kyverno.io/ValidatingPolicy", "policies.kyverno.io/ImageValidatingPolicy", "policies.kyverno.io/DeletingPolicy",
+		"kyverno.io/CleanupPolicy", "kyverno.io/ClusterCleanupPolicy", "kyverno.io/PolicyException", "policies.kyverno.io/PolicyException",
+		"monitoring.coreos.com/PrometheusRule", "bitnami.com/SealedSecret",
 	}, groupKind(o))
 }
 
@@ -118,19 +127,52 @@ var plainPodFields = []string{
 	"terminationGracePeriodSeconds", "resources",
 }
 
-// onlyPlaces reports a pod template that says nothing but where its pods run. That of an
-// issuer of cert-manager is one.
+// onlyPlaces reports a pod template that says nothing but where its pods run, and that they
+// have fewer rights. That of an issuer of cert-manager is one.
 func onlyPlaces(v *value) bool {
 	for i := range v.fields {
 		switch f := &v.fields[i]; {
 		case f.name == "metadata", slices.Contains(plainPodFields, f.name):
 		case f.name == "spec" && f.value.kind == kindMap && onlyPlaces(f.value):
+		case f.name == "securityContext" && f.value.kind == kindMap && onlyTightens(f.value):
 		default:
 			return false
 		}
 	}
 	return true
 }
+
+// onlyTightens reports a securityContext that takes rights away and gives none.
+func onlyTightens(v *value) bool {
+	for i := range v.fields {
+		f := &v.fields[i]
+		scalar := string(f.value.scalar)
+		switch f.name {
+		case "runAsNonRoot", "readOnlyRootFilesystem":
+			if scalar != "true" {
+				return false
+			}
+		case "privileged", "allowPrivilegeEscalation":
+			if scalar != "false" {
+				return false
+			}
+		case "runAsUser", "runAsGroup", "fsGroup":
+			if f.value.jsonType() != "number" || !otherThanRoot.MatchString(scalar) {
+				return false
+			}
+		case "seccompProfile":
+			if len(f.value.fields) != 1 || f.value.field("type").text() != "RuntimeDefault" {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// otherThanRoot is a number other than 0, in the one form that every reader takes so.
+var otherThanRoot = regexp.MustCompile(`^[1-9][0-9]{0,8}$`)
 
 // imageFields are other names of fields that hold an image or a part of its name, in
 // lower case. CloudNativePG has imageName.
