@@ -32,7 +32,8 @@ type Table struct {
 	// Advisories are written before the findings that name them.
 	Advisories []jsontext.Value
 
-	places map[string]int // by the JSON of the advisory
+	places map[string]int             // by the JSON of the advisory
+	seen   map[*evidence.Advisory]int // advisories that findings share are encoded once
 }
 
 // Refer returns the findings of a scan with these packages as they are written.
@@ -63,19 +64,23 @@ func (t *Table) Refer(list []evidence.Finding, packages []evidence.Package) ([]F
 
 // place returns the place of an advisory, which it adds when it is new.
 func (t *Table) place(a *evidence.Advisory) (int, error) {
+	if place, ok := t.seen[a]; ok {
+		return place, nil
+	}
 	b, err := strictjson.Marshal(a)
 	if err != nil {
 		return 0, err
 	}
+	if t.places == nil {
+		t.places, t.seen = map[string]int{}, map[*evidence.Advisory]int{}
+	}
 	place, ok := t.places[string(b)]
 	if !ok {
-		if t.places == nil {
-			t.places = map[string]int{}
-		}
 		place = len(t.Advisories)
 		t.Advisories = append(t.Advisories, b)
 		t.places[string(b)] = place
 	}
+	t.seen[a] = place
 	return place, nil
 }
 
