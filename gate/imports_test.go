@@ -63,7 +63,7 @@ func allowedImports() map[string][]string {
 		"gate/ci":              with("gate/report", "gate/report/safe"),
 		"gate/scan/wire":       with("gate/layer", "gate/findings"),
 		"gate/scan/database":   with("gate/layer", "gate/layer/inflate", "gate/exploited"),
-		"gate/scan/cache":      nil,
+		"gate/scan/cache":      {"gate/input"},
 		"gate/scan/process":    nil,
 		"gate/scan/pkgdb":      nil,
 		"gate/scan/manifest":   nil,

@@ -238,6 +238,12 @@ func TestSecretsEverywhere(t *testing.T) {
 		"app/marked.reg":                   {wide(binary.LittleEndian, 0xff, 0xfe), exitFail},
 		"app/wide.txt":                     {"\xff\xfe\x00\x00" + strings.Join(strings.Split(token, ""), "\x00\x00\x00") + "\x00\x00\x00", exitFail},
 		"app/zeros.log":                    {strings.Repeat("\x00", 40) + token, exitFail},
+		"app/late.log":                     {strings.Repeat("\x00", 100_000) + token, exitFail},
+		"app/mixed.txt":                    {strings.Repeat("a line\n", 100) + wide(binary.LittleEndian), exitFail},
+		"app/marked-twice.txt":             {"\xff\xfe\x00\x00" + wide(binary.LittleEndian), exitFail},
+		"root/.docker/config.json":         {`{"auths":{"ghcr.io":{"auth":"Ym9iOnNlY3JldA=="}}}`, exitFail},
+		"usr/share/nginx/html/config.js":   {token, exitFail},
+		"app/locale/en.json":               {token, exitFail},
 		"app/clean.txt":                    {"nothing to see here\n", exitPass},
 		"app/node_modules/a/test.js":       {token, exitPass}, // told in a note
 		"usr/share/doc/examples/a.example": {token, exitPass},
@@ -249,7 +255,7 @@ func TestSecretsEverywhere(t *testing.T) {
 			if code != test.want {
 				t.Errorf("ended in %d, not %d:\n%s", code, test.want, out)
 			}
-			left := strings.HasPrefix(path, "usr/share/") || strings.Contains(path, "node_modules")
+			left := strings.HasPrefix(path, "usr/share/doc/") || strings.Contains(path, "node_modules")
 			if _, report := o.check(ref.Tagged, "-o", "json"); strings.Contains(report, "secrets were not looked for in 1 file") != left {
 				t.Errorf("what was left out is told: %v, want %v", !left, left)
 			}

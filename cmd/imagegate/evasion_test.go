@@ -134,6 +134,9 @@ func libraryEvasions() []evasion {
 		{"npm/no-name", onCleanBase(imagetest.Text(manifestAt, `{"version":"4.17.20"}`)), exitFail},
 		{"npm/name-is-a-list", onCleanBase(imagetest.Text(manifestAt, `{"name":["a"],"version":"4.17.20"}`)), exitFail},
 		{"python/info-is-a-file", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3.egg-info", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n")), exitFail},
+		{"python/directory-in-capitals", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3.DIST-INFO/METADATA", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n")), exitFail},
+		{"python/old-name-of-the-file", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3.dist-info/PKG-INFO", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n")), exitFail},
+		{"python/encoded-name", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: =?utf-8?q?Flask?=\nVersion: 2.2.3\n")), exitNoVerdict},
 		{"python/egg-is-no-archive", onCleanBase(imagetest.Text(packagesAt+"Flask-2.2.3-py3.egg", "PK\x03\x04junk")), exitNoVerdict},
 		{"ruby/line-too-long", onCleanBase(imagetest.Text(specsAt+"rake-12.3.2.gemspec", "# "+strings.Repeat("a", 70_000)+"\n")), exitNoVerdict},
 		{"ruby/version-is-an-expression", onCleanBase(imagetest.Text(specsAt+"rake-12.3.2.gemspec", "Gem::Specification.new do |s|\n s.name = \"rake\"\n s.version = RAKE\nend\n")), exitNoVerdict},
@@ -154,6 +157,8 @@ func linkEvasions() []evasion {
 	return []evasion{
 		{"link/npm-directory", onCleanBase(imagetest.Text("opt/lodash/package.json", badManifest), imagetest.Symlink("app/node_modules/lodash", "/opt/lodash")), exitFail},
 		{"link/npm-file", onCleanBase(imagetest.Text("opt/p.json", badManifest), imagetest.Symlink(manifestAt, "/opt/p.json")), exitNoVerdict},
+		{"link/python-directory", onCleanBase(imagetest.Text("opt/flask/METADATA", "Metadata-Version: 2.1\nName: Flask\nVersion: 2.2.3\n"), imagetest.Symlink(packagesAt+"Flask-2.2.3.dist-info", "/opt/flask")), exitNoVerdict},
+		{"link/ruby-directory", onCleanBase(imagetest.Text("opt/rake-12.3.2.gemspec", "Gem::Specification.new do |s|\n  s.name = \"rake\"\n  s.version = \"12.3.2\"\nend\n"), imagetest.Symlink("app/specifications", "/opt")), exitNoVerdict},
 		{"link/npm-hard", onCleanBase(imagetest.Text("opt/p.json", badManifest), imagetest.Hardlink(manifestAt, "opt/p.json")), exitFail},
 		{"link/npm-hard-from-lower-layer", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Text("opt/p.json", badManifest)), imagetest.Files(imagetest.Hardlink(manifestAt, "opt/p.json"))), exitNoVerdict},
 		{"link/go-first-name-deleted", unprivileged(rootfs.Base(), imagetest.Files(imagetest.Program("a", program), imagetest.Hardlink("b", "a")), imagetest.Files(imagetest.Whiteout("a"))), exitFail},

@@ -31,7 +31,7 @@ type attached struct {
 // sign attaches statements, as cosign and build systems do.
 func (w *world) sign(t *testing.T, all ...attached) {
 	t.Helper()
-	client, err := remote.NewClient(remote.Options{Getenv: func(string) string { return "" }})
+	client, err := remote.NewClient(t.Context(), remote.Options{Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func connect(p *program, c *cli.Context, progress *progress.Printer) (*connectio
 		}
 	}
 	var err error
-	conn.client, err = remote.NewClient(remote.Options{
+	conn.client, err = remote.NewClient(c.Context, remote.Options{
 		CACerts:      c.StringSlice("ca-cert"),
 		ClientCerts:  c.StringSlice("client-cert"),
 		PlainHTTP:    c.StringSlice("plain-http"),

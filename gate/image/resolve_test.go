@@ -26,7 +26,7 @@ import (
 
 func newResolver(t testing.TB, limits image.Limits, platforms ...string) gate.Resolver {
 	t.Helper()
-	client, err := remote.NewClient(remote.Options{Getenv: func(string) string { return "" }, Limits: limits})
+	client, err := remote.NewClient(t.Context(), remote.Options{Getenv: func(string) string { return "" }, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

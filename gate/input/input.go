@@ -90,6 +90,22 @@ func ReadFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	return readAll(f, name, limit, size)
 }
 
+// maxPEM is the largest file of keys or certificates.
+const maxPEM = 4 << 20
+
+// ReadPEM reads a regular file with keys or certificates, where nothing can end the
+// wait for a pipe.
+func ReadPEM(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() == fs.ModeNamedPipe:
+		return nil, &KindError{name, "a pipe"}
+	}
+	return ReadFile(context.Background(), name, maxPEM)
+}
+
 // NewReader returns a reader of r that ends with the context: then its Read
 // returns an [*EndedError], and a Read of r can go on in the background.
 func NewReader(ctx context.Context, r io.Reader) io.Reader { return &reader{ctx: ctx, r: r} }

@@ -89,3 +89,11 @@ func TestOtherKinds(t *testing.T) {
 		}
 	}
 }
+
+// Keys are not waited for.
+func TestKeysInAPipe(t *testing.T) {
+	kind, ok := errors.AsType[*KindError](func() error { _, err := ReadPEM(fifo(t)); return err }())
+	if !ok || kind.Kind != "a pipe" {
+		t.Errorf("got %v", kind)
+	}
+}

@@ -59,18 +59,3 @@ func (v *view) listFile(n *node, dir string) {
 // recognised reports whether Trivy has read f under a name by which it knows
 // what to do with it.
 func (f *file) recognised() bool { return f.class == classLanguage && f.scanned }
-
-func (v *view) listLink(n *node, dir string) {
-	if languageClass(n.name) != classLanguage {
-		return
-	}
-	path := joinName(dir, n.name)
-	w := walk{t: v.t, layer: noLayer}
-	target, real, err := w.find(path, true)
-	if err != nil || target == nil || target.kind != File || target.file == nil {
-		return
-	}
-	if !target.file.recognised() && target.file.size > 0 {
-		v.t.gaps.add(gapHiddenFiles, path, n.layer, "no scanner reads it: it is a link to %s, whose name says nothing", quote(real))
-	}
-}

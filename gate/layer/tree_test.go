@@ -118,6 +118,21 @@ var factCases = []struct {
 	{"opaque marker after its content", [][]item{alpine(), {file1(apkDB, apkText), file1("lib/apk/db/.wh..wh..opq", "")}}, ""},
 	{"device elsewhere", [][]item{plus(alpine(), device("dev/console"))}, ""},
 
+	{"directory of a Python package is a link to another", [][]item{{file1("a/x-1.dist-info/METADATA", "x"), symlink("a/x.dist-info", "x-1.dist-info")}}, ""},
+	{"directory of gems is a link", [][]item{{file1("s/gems/specifications/x.gemspec", "x"), symlink("a/specifications", "/s/gems/specifications")}}, ""},
+	{"link to a directory without metadata", [][]item{{file1("s/x", "x"), symlink("a/specifications", "/s"), symlink("a/x.egg-info", "/s")}}, ""},
+
+	// Metadata that only a link brings to the directory whose name means something.
+	{"Python package behind a link to a directory", [][]item{{file1("s/x/METADATA", "x"), symlink("a/x.dist-info", "/s/x")}}, "hidden-files what is in it"},
+	{"the same in capitals", [][]item{{file1("s/x/METADATA", "x"), symlink("a/x.DIST-INFO", "/s/x")}}, "hidden-files what is in it"},
+	{"the same of an egg", [][]item{{file1("s/x/PKG-INFO", "x"), symlink("a/x.egg-info", "/s/x")}}, "hidden-files what is in it"},
+	{"Python package behind a link to a file", [][]item{{file1("s/METADATA", "x"), symlink("a/x.dist-info/METADATA", "/s/METADATA")}}, "hidden-files says nothing"},
+	{"gems behind a link", [][]item{{file1("s/x.gemspec", "x"), symlink("a/specifications", "/s")}}, "hidden-files what is in it"},
+	{"default gems behind a link", [][]item{{file1("s/x.gemspec", "x"), symlink("a/specifications/default", "/s")}}, "hidden-files what is in it"},
+	{"records of conda behind a link", [][]item{{file1("s/x-1-0.json", "x"), symlink("opt/conda/conda-meta", "/s")}}, "hidden-files what is in it"},
+	{"records of conda behind links", [][]item{{file1("s/x", "x"), symlink("t/x-1-0.json", "/s/x"), symlink("opt/conda/conda-meta", "/t")}}, "hidden-files what is in it"},
+	{"record of conda is a link", [][]item{{file1("s/x-1-0.json", "x"), symlink("opt/conda/conda-meta/x-1-0.json", "/s/x-1-0.json")}}, "hidden-files says nothing"},
+
 	// A1: the package database.
 	{"deleted", [][]item{alpine(), {file1("lib/apk/db/.wh.installed", "")}}, "package-database deleted"},
 	{"its directory deleted", [][]item{alpine(), {file1("lib/.wh.apk", "")}}, "package-database deleted"},

@@ -32,7 +32,7 @@ func TestCosign(t *testing.T) {
 		t.Skip("cosign is not installed")
 	}
 	reg := registrytest.Registry(t)
-	client, err := remote.NewClient(remote.Options{Getenv: func(string) string { return "" }})
+	client, err := remote.NewClient(t.Context(), remote.Options{Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,7 @@ func TestAttachAtTheSameTime(t *testing.T) {
 		var g errgroup.Group
 		for i := range jobs {
 			g.Go(func() error {
-				client, err := remote.NewClient(remote.Options{})
+				client, err := remote.NewClient(t.Context(), remote.Options{})
 				if err != nil {
 					return err
 				}
@@ -167,7 +167,7 @@ func TestAttachAtTheSameTime(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 			continue
 		}
-		client, err := remote.NewClient(remote.Options{})
+		client, err := remote.NewClient(t.Context(), remote.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

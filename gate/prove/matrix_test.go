@@ -179,7 +179,7 @@ func (o *oracle) promote(from, to string) {
 		t.Fatal(err)
 	}
 	o.digest, o.platform, o.tagged = hash.String(), manifest.Manifests[0].Digest.String(), manifest.Manifests[1].Digest.String()
-	client, err := remote.NewClient(remote.Options{})
+	client, err := remote.NewClient(t.Context(), remote.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

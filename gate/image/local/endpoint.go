@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -184,14 +185,14 @@ func readJSON(path string, v any) error {
 
 func tlsConfig(dir, host string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: strings.Trim(host, "[]"), RootCAs: x509.NewCertPool()}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	ca, err := input.ReadPEM(filepath.Join(dir, "ca.pem"))
 	if err != nil {
 		return nil, fmt.Errorf("the engine's CA certificate: %w", err)
 	}
 	if !config.RootCAs.AppendCertsFromPEM(ca) {
 		return nil, fmt.Errorf("there is no certificate in %s", words.Quote(filepath.Join(dir, "ca.pem")))
 	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	pair, err := keyPair(dir)
 	switch {
 	case err == nil:
 		config.Certificates = []tls.Certificate{pair}
@@ -199,4 +200,16 @@ func tlsConfig(dir, host string) (*tls.Config, error) {
 		return nil, fmt.Errorf("the client certificate in %s: %w", words.Quote(dir), err)
 	}
 	return config, nil
+}
+
+func keyPair(dir string) (tls.Certificate, error) {
+	cert, err := input.ReadPEM(filepath.Join(dir, "cert.pem"))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := input.ReadPEM(filepath.Join(dir, "key.pem"))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }

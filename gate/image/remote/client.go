@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/imagegate/imagegate/gate/image"
+	"github.com/imagegate/imagegate/gate/input"
 	"github.com/imagegate/imagegate/policy/words"
 )
 
@@ -73,7 +74,7 @@ type Client struct {
 }
 
 // NewClient checks the options and returns a client. It makes no request.
-func NewClient(o Options) (*Client, error) {
+func NewClient(ctx context.Context, o Options) (*Client, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
@@ -101,13 +102,13 @@ func NewClient(o Options) (*Client, error) {
 		return nil, err
 	}
 	c.transports = newTransports(&c.limits, roots, c.proxy, proxies)
-	c.identified, err = c.identify(o.ClientCerts)
+	c.identified, err = c.identify(ctx, o.ClientCerts)
 	return c, err
 }
 
 // identify makes the transports that show a client certificate, each to one
 // host: a certificate names its owner, and other hosts have no right to it.
-func (c *Client) identify(list []string) (map[string]map[addressScope]*http.Transport, error) {
+func (c *Client) identify(ctx context.Context, list []string) (map[string]map[addressScope]*http.Transport, error) {
 	all := map[string]map[addressScope]*http.Transport{}
 	for _, value := range list {
 		const form = "--client-cert: write HOST=CERT,KEY with the names of two PEM files"
@@ -120,7 +121,7 @@ func (c *Client) identify(list []string) (map[string]map[addressScope]*http.Tran
 		if err != nil {
 			return nil, err
 		}
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		pair, err := keyPair(ctx, cert, key)
 		if err != nil {
 			return nil, fmt.Errorf("--client-cert for %s: %w", name, err)
 		}
@@ -132,6 +133,19 @@ func (c *Client) identify(list []string) (map[string]map[addressScope]*http.Tran
 		}
 	}
 	return all, nil
+}
+
+// keyPair reads a certificate and its key. Pipes are read until ctx ends.
+func keyPair(ctx context.Context, cert, key string) (tls.Certificate, error) {
+	certPEM, err := input.ReadFile(ctx, cert, maxCertificates)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := input.ReadFile(ctx, key, maxCertificates)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
 // transport is what connects to u.

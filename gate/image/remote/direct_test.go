@@ -22,7 +22,7 @@ func TestDirect(t *testing.T) {
 		}
 	}))
 	defer service.Close()
-	c, err := remote.NewClient(remote.Options{})
+	c, err := remote.NewClient(t.Context(), remote.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

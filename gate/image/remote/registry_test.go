@@ -18,7 +18,7 @@ func newClient(t testing.TB, change func(*Options)) *Client {
 	if change != nil {
 		change(&o)
 	}
-	c, err := NewClient(o)
+	c, err := NewClient(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,14 +84,14 @@ func TestBadCertificates(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.body), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := NewClient(Options{CACerts: []string{path}, Getenv: env(nil)})
+		_, err := NewClient(t.Context(), Options{CACerts: []string{path}, Getenv: env(nil)})
 		pulltest.CheckError(t, name, err, c.want)
 		pulltest.CheckError(t, name, err, "ca.pem")
 	}
-	_, err := NewClient(Options{CACerts: []string{dir + "/nowhere"}, Getenv: env(nil)})
+	_, err := NewClient(t.Context(), Options{CACerts: []string{dir + "/nowhere"}, Getenv: env(nil)})
 	pulltest.CheckError(t, "missing", err, "no such file")
 	for _, bad := range []string{"http://r.io", "r.io/app", "", "r.io:x"} {
-		if _, err := NewClient(Options{PlainHTTP: []string{bad}, Getenv: env(nil)}); err == nil {
+		if _, err := NewClient(t.Context(), Options{PlainHTTP: []string{bad}, Getenv: env(nil)}); err == nil {
 			t.Errorf("--plain-http %q: no error", bad)
 		}
 	}
@@ -188,7 +188,7 @@ func TestProxy(t *testing.T) {
 			t.Errorf("%s: the proxy was not used", name)
 		}
 	}
-	_, err := NewClient(Options{Getenv: env(map[string]string{"HTTPS_PROXY": "http://u:proxy-canary@ho st"})})
+	_, err := NewClient(t.Context(), Options{Getenv: env(map[string]string{"HTTPS_PROXY": "http://u:proxy-canary@ho st"})})
 	if err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("malformed proxy: %v", err)
 	}
@@ -272,7 +272,7 @@ func TestClientCertificate(t *testing.T) {
 		t.Error("no certificate was shown")
 	}
 	for _, bad := range []string{"x", "host=one", "host=nothing,nothing", "a/b=" + ca + "," + keyFile} {
-		if _, err := NewClient(Options{ClientCerts: []string{bad}}); err == nil {
+		if _, err := NewClient(t.Context(), Options{ClientCerts: []string{bad}}); err == nil {
 			t.Errorf("%s: no error", bad)
 		}
 	}

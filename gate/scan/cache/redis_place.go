@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/imagegate/imagegate/gate/input"
 )
 
 // server is what a redis:// URL says.
@@ -89,7 +90,7 @@ func (s server) tlsConfig(files []string) (*tls.Config, error) {
 		roots = x509.NewCertPool()
 	}
 	for _, name := range files {
-		pem, err := os.ReadFile(name)
+		pem, err := input.ReadPEM(name)
 		if err != nil {
 			return nil, fmt.Errorf("read certificates: %w", err)
 		}

@@ -37,18 +37,18 @@ func importHint(err error) string {
 }
 
 func (s *Store) importFile(ctx context.Context, file string) (Kind, *installed, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(file) // before it is opened, which waits at a pipe
 	if err != nil {
 		return 0, nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return 0, nil, fmt.Errorf("it is %s, not a regular file", describeMode(info.Mode()))
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer f.Close()
 	k, err := sniffLayer(f)
 	if err != nil {
 		return 0, nil, err

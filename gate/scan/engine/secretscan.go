@@ -5,8 +5,8 @@ package engine
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,7 +21,7 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
-// secretAnalyzer looks for secrets with Trivy's rules. It replaces Trivy's analyzer,
+// secretAnalyzer looks for secrets with Trivy's rules and a few of ours. It replaces Trivy's analyzer,
 // which skips .git, tests, examples, lock files and text in UTF-16 or with a control
 // character, and does not report that. There are two of it, and a group of analyzers
 // has one of them: that for the files of an application, and that for all files.
@@ -38,7 +38,7 @@ const typeSecretAnywhere analyzer.Type = "secret-anywhere"
 // secretScanners are Trivy's scanner as it is, which knows what Trivy leaves out,
 // and one that leaves out no path. Making one writes into Trivy's rules.
 var secretScanners = sync.OnceValue(func() [2]*secret.Scanner {
-	trivy, all := secret.NewScanner(nil), secret.NewScanner(nil)
+	trivy, all := secret.NewScanner(nil), secret.NewScanner(secretConfig())
 	var anywhere secret.AllowRules
 	for _, rule := range trivy.AllowRules {
 		if rule.Path = nil; rule.Regex != nil {
@@ -86,15 +86,11 @@ func (secretAnalyzer) Analyze(_ context.Context, in analyzer.AnalysisInput) (*an
 // textOf returns the text of a file, nil for a file that is no text, and whether the
 // text was taken out of a binary.
 func textOf(file string, r xio.ReadSeekerAt) (text io.Reader, isBinary bool, err error) {
-	encoding, err := encodingOf(r)
-	switch {
+	switch isText, err := isText(r); {
 	case err != nil:
 		return nil, false, err
-	case encoding == secretpath.Bytes:
-		return r, false, nil
-	case encoding != secretpath.NoText:
-		b, err := io.ReadAll(r)
-		return bytes.NewReader(encoding.Decode(b)), false, err
+	case isText:
+		return secretpath.WithoutZeros(r), false, nil
 	case filepath.Ext(file) != ".pyc":
 		return nil, true, nil
 	}
@@ -115,18 +111,15 @@ func noText(e *wire.Entry, c content) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = r.Close() }()
-	encoding, err := encodingOf(r)
-	return encoding == secretpath.NoText, err
+	ok, err := isText(r)
+	return !ok, err
 }
 
-// encodingOf looks at the beginning of a file.
-func encodingOf(r io.ReaderAt) (secretpath.Encoding, error) {
-	head := make([]byte, secretpath.HeadSize)
-	n, err := r.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return secretpath.NoText, err
-	}
-	return secretpath.EncodingOf(head[:n]), nil
+// isText looks at the beginning of a file.
+func isText(r io.ReaderAt) (bool, error) {
+	all := io.NewSectionReader(r, 0, math.MaxInt64)
+	head, err := io.ReadAll(io.LimitReader(secretpath.WithoutZeros(all), secretpath.HeadSize))
+	return secretpath.IsText(head), err
 }
 
 // Type implements Trivy's analyzer.
@@ -139,4 +132,4 @@ func (a secretAnalyzer) Type() analyzer.Type {
 
 // Version implements Trivy's analyzer. Trivy's own version of the rules is part of
 // the version of the engine.
-func (secretAnalyzer) Version() int { return 101 }
+func (secretAnalyzer) Version() int { return 102 }

@@ -5,9 +5,12 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/imagegate/imagegate/gate/scan/secretpath"
 	"github.com/imagegate/imagegate/gate/scan/wire"
 	"github.com/imagegate/imagegate/policy/evidence"
 )
@@ -71,11 +74,13 @@ func analysed(t *testing.T, need evidence.Need, files [][2]string) *analysis {
 // Each need finds secrets in its files, and what is no text is counted when all
 // files are searched.
 func TestSecretPaths(t *testing.T) {
-	png := "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + token
+	noise := make([]byte, 2*secretpath.HeadSize)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+	png := "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + string(noise) + token
 	files := [][2]string{
 		{"app/.env", token}, {"app/a.png", png}, {"app/node_modules/a/.env", token}, {"app/node_modules/a/logo.png", png},
-		{"app/logo.svg", token}, {"usr/lib/x.conf", token}, {"usr/lib/x.so", "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00" + token}, {"usr/share/doc/a.example", token},
-		{"usr/lib/wide.txt", "t\x00o\x00k\x00e\x00n\x00 \x00i\x00s\x00"}, {"usr/lib/small", "\x00"}, {"usr/lib/cache.pyc", "\x00\x01\x02\x03" + token},
+		{"app/logo.svg", token}, {"usr/lib/x.conf", token}, {"usr/lib/x.so", "\x7fELF\x02\x01\x01\x00" + string(noise) + token}, {"usr/share/doc/a.example", token},
+		{"usr/lib/wide.txt", "t\x00o\x00k\x00e\x00n\x00 \x00i\x00s\x00"}, {"usr/lib/small", "\x00"}, {"usr/lib/cache.pyc", "\x00\x01\x02\x03" + string(noise) + "\n" + token},
 	}
 	for _, tt := range []struct {
 		need   evidence.Need
@@ -144,5 +149,38 @@ func TestSecretPathsHaveFingerprints(t *testing.T) {
 			t.Errorf("the needs %b and %b have one fingerprint", need, other)
 		}
 		seen[f] = need
+	}
+}
+
+// Each rule of ours finds the credentials that a tool keeps in its file, and neither the
+// names of variables nor the like elsewhere.
+func TestOwnSecretRules(t *testing.T) {
+	const value = "S0m3thingL0ng"
+	for _, tt := range []struct{ file, text, want string }{
+		{"root/.npmrc", "//registry.npmjs.org/:_authToken=npm_" + strings.Repeat("a1B2", 9) + "\n", "npm-access-token-unquoted"},
+		{"app/x", "npm_config_registry=" + strings.Repeat("a1B2", 9) + "\n", ""},
+		{"root/.npmrc", "//npm.example/:_authToken=" + value + "\n", "npm-credentials"},
+		{"root/.npmrc", "//npm.example/:_authToken=${NPM_TOKEN}\n", ""},
+		{"app/.docker/config.json", `{"auths":{"ghcr.io":{"auth":"Ym9iOnNlY3JldA=="}}}`, "registry-credentials"},
+		{"app/config.json", `{"auth":"Ym9iOnNlY3JldA=="}`, ""},
+		{"root/.kube/config", "client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQ" + strings.Repeat("YWJj", 30) + "\n", "private-key-base64"},
+		{"root/.kube/config", "certificate-authority-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t" + strings.Repeat("YWJj", 30) + "\n", ""},
+		{"app/.git/config", "url = https://bob:" + value + "@git.example/x.git\n", "password-in-url"},
+		{"app/.git/config", "url = https://bob@git.example/x.git\n", ""},
+		{"etc/pip.conf", "index-url = https://bob:${PASSWORD}@pypi.example/\n", ""},
+		{"root/.netrc", "machine a login b\npassword " + value + "\n", "password-in-netrc"},
+		{"root/.pypirc", "[pypi]\npassword = " + value + "\n", "password-in-pypirc"},
+		{"app/notes.txt", "password = " + value + "\n", ""},
+	} {
+		a := analysed(t, narrowSecrets, [][2]string{{tt.file, tt.text}})
+		var got []string
+		for _, s := range a.Main.Secrets {
+			for _, f := range s.Findings {
+				got = append(got, f.RuleID)
+			}
+		}
+		if !slices.Contains(got, tt.want) && (tt.want != "" || len(got) > 0) {
+			t.Errorf("%s, %q: found %q, want %q", tt.file, tt.text, got, tt.want)
+		}
 	}
 }

@@ -40,11 +40,3 @@ func ReaderOf(file string) func([]byte) ([]Package, error) {
 	}
 	return nil
 }
-
-// IsPythonMetadata reports whether a file describes an installed Python package.
-func IsPythonMetadata(file string) bool {
-	base := file[strings.LastIndexByte(file, '/')+1:]
-	return base == "METADATA" && strings.Contains(file, ".dist-info") ||
-		strings.HasSuffix(file, "EGG-INFO/PKG-INFO") || strings.HasSuffix(file, ".egg-info") ||
-		strings.HasSuffix(file, ".egg-info/PKG-INFO") || strings.HasSuffix(file, ".egg-info/METADATA")
-}

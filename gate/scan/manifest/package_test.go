@@ -21,6 +21,11 @@ var packageFiles = []struct {
 	{"a folded name", "x-1.dist-info/METADATA", "Name: x\n y\nVersion: 2\n", ""},
 	{"NUL", "x-1.dist-info/METADATA", "Name: x\x00\nVersion: 2\n", ""},
 	{"no name", "x-1.dist-info/METADATA", "Version: 2\n", ""},
+	{"a name that nobody decodes", "x-1.dist-info/METADATA", "Name: =?utf-8?q?x?=\nVersion: 2\n", ""},
+	{"a name with a comment", "x-1.dist-info/METADATA", "Name: x(y)\nVersion: 2\n", ""},
+	{"a directory in capitals", "x-1.DIST-INFO/METADATA", "Name: x\nVersion: 1\n", "x@1"},
+	{"an egg in capitals", "x-1.Egg-Info", "Name: x\nVersion: 1\n", "x@1"},
+	{"the other name of the file", "x-1.dist-info/PKG-INFO", "Name: x\nVersion: 1\n", "x@1"},
 
 	{"Composer 2", "v/composer/installed.json", `{"packages":[{"name":"a/b","version":"v1.0.0","version_normalized":"1.0.0.0"}]}`, "a/b@v1.0.0"},
 	{"Composer 1", "v/composer/installed.json", `[{"name":"a/b","version":"1.0"}]`, "a/b@1.0"},

@@ -15,7 +15,7 @@ func Out(path string) bool {
 		"usr/share/", "usr/include/", "usr/lib/", "usr/lib64/", "usr/local/go/", "usr/local/include/", "usr/local/share/",
 		"lib/", "lib64/", "var/log/anaconda/", "usr/src/wordpress/",
 	} {
-		if strings.HasPrefix(path, dir) {
+		if strings.HasPrefix(path, dir) && !ofApplication(path) {
 			return true
 		}
 	}
@@ -34,6 +34,13 @@ func Out(path string) bool {
 		parent = part
 	}
 	return media(rest)
+}
+
+// ofApplication reports whether a file below a directory of the distribution is the
+// application's: what nginx and Caddy serve in their official images, and the
+// configuration that the image of WordPress starts with.
+func ofApplication(path string) bool {
+	return strings.HasPrefix(path, "usr/share/nginx/html/") || strings.HasPrefix(path, "usr/share/caddy/") || path == "usr/src/wordpress/wp-config.php"
 }
 
 // Public reports whether the file holds a key that protects nothing: the one that
@@ -73,7 +80,7 @@ func crate(parent, dir, rest string) bool {
 // dependencies reports whether a directory holds what package managers install.
 func dependencies(dir string) bool {
 	switch dir {
-	case "node_modules", "bower_components", "site-packages", "dist-packages", "vendor", "gems", "locale", "locales":
+	case "node_modules", "bower_components", "site-packages", "dist-packages", "vendor", "gems":
 		return true
 	}
 	return strings.HasSuffix(dir, ".dist-info") || strings.HasSuffix(dir, ".egg-info") || strings.HasPrefix(dir, "yarn-v")

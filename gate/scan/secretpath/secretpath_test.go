@@ -16,6 +16,8 @@ func TestOut(t *testing.T) {
 		"usr/local/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/rustls-0.23.35/tests/key.pem": true,
 		"app/registry/src/shop-1/key.pem": false, "app/registry/src/index.crates.io-1949cf8c6b5b557f": false, "app/registry/src/-1949cf8c6b5b557f/key.pem": false, "registry/src/tests/key.pem": false,
 		"app/pkg/mod/key.pem": false, "app/pkg/mod/net@v1": false, "app/mod/net@v1.0.0/key.pem": false, "pkg/mod/cache/key.pem": false,
+		"usr/share/nginx/html/config.js": false, "usr/share/caddy/.env": false, "usr/share/nginx/html/vendor/x.js": true, "usr/share/nginx/x": true,
+		"usr/src/wordpress/wp-config.php": false, "usr/src/wordpress/wp-load.php": true, "app/locale/en.json": false, "app/locales/en/x.txt": false,
 		"app/test/python3.12": false, "app/python3.12/tests/key.pem": false,
 	} {
 		if got := Out(path); got != want {
