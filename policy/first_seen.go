@@ -90,8 +90,12 @@ func (j *judge) isOfThisImage(e *evidence.Earlier) bool {
 	if e.Image == nil || e.Image.Scanned(evidence.NeedPackages) == nil || e.Time.IsZero() || e.Time.After(j.now) {
 		return false
 	}
-	if e.Image.Reference.Name == "" || e.Image.Reference.Name != j.img.Reference.Name || e.Image.Platform != j.img.Platform {
+	r := &e.Image.Reference
+	if r.Name == "" || r.Name != j.img.Reference.Name || e.Image.Platform != j.img.Platform {
 		return false
+	}
+	if r.JudgedFrom != "" {
+		return false // with --as, the name is only what somebody said: any image could be one that did not have the finding
 	}
 	return j.s.sealedBy(historyByKey, e.SignedBy)
 }

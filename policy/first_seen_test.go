@@ -76,6 +76,7 @@ func TestFirstSeen(t *testing.T) {
 		"another repository":           {one, earlier{change(earlierRun(1, one), func(e *evidence.Earlier) { e.Image.Reference.Name += "x" })}, 0},
 		"another repository, without":  {one, earlier{change(earlierRun(1), func(e *evidence.Earlier) { e.Image.Reference.Name += "x" })}, 0},
 		"no name":                      {one, earlier{change(earlierRun(1, one), func(e *evidence.Earlier) { e.Image.Reference.Name = "" })}, 0},
+		"another image by that name":   {one, earlier{change(earlierRun(1), func(e *evidence.Earlier) { e.Image.Reference.JudgedFrom = "oci:build" })}, 0},
 		"another platform":             {one, earlier{change(earlierRun(1), func(e *evidence.Earlier) { e.Image.Platform = "linux/arm64" })}, 0},
 		"another signer":               {one, earlier{change(earlierRun(1, one), func(e *evidence.Earlier) { e.SignedBy = []string{"b"} })}, 0},
 		"no signer":                    {one, earlier{change(earlierRun(1, one), func(e *evidence.Earlier) { e.SignedBy = nil })}, 0},
