@@ -24,7 +24,7 @@ func (r *reader) documents(data []byte, visit func(*value)) {
 		r.problem(at, 1, "", "split the document, or judge what it holds by itself", "a document is larger than %d MiB", maxDocument>>20)
 		return
 	}
-	d := yaml.NewDecoder(bytes.NewReader(data))
+	d := yaml.NewDecoder(bytes.NewReader(yamldoc.JSON(data)))
 	for {
 		doc, err := yamldoc.Next(d)
 		if errors.Is(err, io.EOF) {

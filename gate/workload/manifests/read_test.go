@@ -109,6 +109,7 @@ func TestFormsOfDocuments(t *testing.T) {
 		"on one line":       "--- " + inline + "\n",
 		"JSON":              inline,
 		"JSON with tabs":    strings.ReplaceAll(inline, ": ", ":\t"),
+		"JSON with escapes": strings.ReplaceAll(strings.Replace(inline, `"namespace"`, `"annotations": {"x\/y": "\ud83d\ude00"}, "namespace"`, 1), "/shop", `\/shop`),
 		"BOM":               "\xef\xbb\xbf" + pod,
 		"CRLF":              strings.ReplaceAll(pod, "\n", "\r\n"),
 		"directive":         "%YAML 1.1\n---\n" + pod,

@@ -58,6 +58,7 @@ func TestYAML(t *testing.T) {
 		"escapes":              "a:\n  image: \"ngin\\x78:1♥\"\n",
 		"flow":                 "a: {image: nginx:1♥, b: [x, {image: \"b:2♥\"}]}\n",
 		"JSON":                 "{\"a\": {\"image\": \"nginx:1♥\", \"é\": \"ü\", \"b\": [{\"image\":\"x:2♥\"}]}}",
+		"escapes of JSON":      "\ufeff{\"a\":{\"b\\/c\":\"\\ud83d\\ude00\",\"image\":\"r\\/nginx:1♥\",\"b\":[{\"image\":\"x:2♥\"}]}}\n",
 		"literal block":        "a:\n  image: |\n    nginx:1♥\n  b: c\n",
 		"folded block":         "a:\n  image: >-\n    nginx:1♥\n\n  b: c\n",
 		"CRLF":                 "a:\r\n  image: nginx:1♥\r\n  b: c\r\n",

@@ -63,7 +63,7 @@ func documents(data []byte) ([]*yaml.Node, error) {
 		return nil, errors.New("the file is no UTF-8 text")
 	}
 	var all []*yaml.Node
-	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+	for decoder := yaml.NewDecoder(bytes.NewReader(yamldoc.JSON(data))); ; {
 		doc, err := yamldoc.Next(decoder)
 		if errors.Is(err, io.EOF) {
 			return all, nil
