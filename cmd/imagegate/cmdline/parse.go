@@ -8,6 +8,7 @@
 package cmdline
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,6 +121,9 @@ func (p *parser) flag(arg string) error {
 		return p.boolFlag(long, value, hasValue)
 	}
 	value, err := p.value(long, value, hasValue)
+	if _, ok := f.(*cli.DurationFlag); ok {
+		value = inHours(value)
+	}
 	if err == nil {
 		err = checkValue(f, long, value)
 	}
@@ -214,6 +218,19 @@ func (p *parser) complete() error {
 // lists the commands.
 var ErrNoCommand = Errorf("no command")
 
+// days is a time as policies have it. Package time has no days.
+var days = regexp.MustCompile(`^([1-9][0-9]{0,4})d$`)
+
+// inHours writes days as hours, and everything else as it is.
+func inHours(value string) string {
+	m := days.FindStringSubmatch(value)
+	if m == nil {
+		return value
+	}
+	n, _ := strconv.Atoi(m[1]) // five digits at most
+	return strconv.Itoa(24*n) + "h"
+}
+
 // checkValue refuses values that urfave/cli would refuse with the error text of
 // package strconv.
 func checkValue(f cli.Flag, name, value string) error {
@@ -221,7 +238,7 @@ func checkValue(f cli.Flag, name, value string) error {
 	case *cli.DurationFlag:
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
-			return Errorf("flag --%s: %q is not a duration", name, value).WithHint("write it like 90s, 15m or 1h30m")
+			return Errorf("flag --%s: %q is not a duration", name, value).WithHint("write it like 90s, 15m, 1h30m or 7d")
 		}
 	case *cli.IntFlag:
 		n, err := strconv.Atoi(value)

@@ -53,6 +53,8 @@ func TestParse(t *testing.T) {
 			[]string{"check", "--images=-", "--"}},
 		{"false is said explicitly", []string{"check", "a", "--offline=false"},
 			[]string{"check", "--offline=false", "--", "a"}},
+		{"days are those of policies", []string{"check", "a", "--timeout", "7d"},
+			[]string{"check", "--timeout=168h", "--", "a"}},
 		{"subcommand", []string{"policy", "explain", "config.user"},
 			[]string{"policy", "explain", "--", "config.user"}},
 	}
