@@ -205,6 +205,9 @@ func writeHint(j *job, status int, none bool) string {
 		if none {
 			return fmt.Sprintf("log in to %s with an account that may push to %s (docker login, podman login, a credential helper, or DOCKER_AUTH_CONFIG)", j.host.name, j.repo)
 		}
+		if status == http.StatusUnauthorized {
+			return fmt.Sprintf("these credentials are expired or revoked (log in to %s again), or may not push to %s (ask for the permission)", j.host.name, j.repo)
+		}
 		return fmt.Sprintf("these credentials may not push to %s: ask for the permission; a used-up quota and a repository that takes no writes can look like this, too", j.repo)
 	case http.StatusMethodNotAllowed:
 		return j.repo + " takes no writes: it may be a mirror, or set to read-only"
