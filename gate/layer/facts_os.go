@@ -146,7 +146,7 @@ func (v *view) contradiction(f *file, claim, truth identity) {
 		return
 	}
 	said, is := stream(family, claim.version), stream(own, truth.version)
-	if said != "" && is != "" && said != is {
+	if said != "" && is != "" && said != is && !v.upgraded(f, truth, said) {
 		v.t.gaps.add(gapOSMismatch, f.path, f.layer, "it says release %s, but the image is %s %s", quote(claim.version), quote(truth.id), quote(truth.version))
 	}
 }

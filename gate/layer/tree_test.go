@@ -39,6 +39,22 @@ func debian() []item {
 	}
 }
 
+// alpineOf is Alpine whose files say one release and whose packages may be of another.
+func alpineOf(release, packages string) []item {
+	return []item{
+		file1(apkDB, "P:alpine-release\nV:"+packages+"-r0\n\n"), file1("etc/alpine-release", release+"\n"),
+		file1("etc/os-release", "ID=alpine\nVERSION_ID="+release+"\n"), program("sbin/apk", elf),
+	}
+}
+
+// debianOf is the same of Debian.
+func debianOf(release, baseFiles string) []item {
+	return []item{
+		file1(dpkgStatus, "Package: base-files\nStatus: install ok installed\nVersion: "+baseFiles+"\n\n"), file1("etc/debian_version", release+".1\n"),
+		file1("usr/lib/os-release", "ID=debian\nVERSION_ID=\""+release+"\"\n"), symlink("etc/os-release", "../usr/lib/os-release"), program("usr/bin/dpkg", elf),
+	}
+}
+
 func rpmImage(dir string, more ...item) []item {
 	return append([]item{
 		file1(dir+"rpmdb.sqlite", string(mustRead("testdata/rpmdb-small.sqlite"))), program("usr/bin/rpm", elf),
@@ -79,11 +95,11 @@ var factCases = []struct {
 	{"scratch", [][]item{{program("app", elf)}}, ""},
 	{"busybox", [][]item{{program("bin/busybox", elf), hardlink("bin/sh", "bin/busybox"), symlink("bin/ls", "busybox")}}, ""},
 	{"distroless", [][]item{
-		{file1(dpkgStatusDir+"/base", "Package: base-files\nVersion: 1\n"), file1(dpkgStatusDir+"/base.md5sums", "x  y\n"),
+		{file1(dpkgStatusDir+"/base", "Package: base-files\nVersion: 12.4\n"), file1(dpkgStatusDir+"/base.md5sums", "x  y\n"),
 			file1("etc/os-release", "ID=debian\nVERSION_ID=12\nNAME=Distroless\n"), file1("usr/lib/os-release", "ID=debian\nVERSION_ID=12\n"), file1("etc/debian_version", "12.4\n")},
 		{file1(dpkgStatusDir+"/libc6", "Package: libc6\nVersion: 1\n")},
 	}, ""},
-	{"distroless with an empty status", [][]item{{file1(dpkgStatus, ""), file1(dpkgStatusDir+"/base", "Package: base-files\nVersion: 1\n"),
+	{"distroless with an empty status", [][]item{{file1(dpkgStatus, ""), file1(dpkgStatusDir+"/base", "Package: base-files\nVersion: 12.4\n"),
 		file1("etc/os-release", "ID=debian\nVERSION_ID=12\n"), file1("etc/debian_version", "12.4\n")}}, ""},
 	{"ubuntu", [][]item{with(with(debian(), "etc/debian_version", file1("etc/debian_version", "bookworm/sid\n"), file1("etc/lsb-release", "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=22.04\n")),
 		"usr/lib/os-release", file1("usr/lib/os-release", "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"22.04\"\n"))}, ""},
@@ -181,6 +197,13 @@ var factCases = []struct {
 	{"other release of alpine", [][]item{with(alpine(), "etc/alpine-release", file1("etc/alpine-release", "3.18.0\n"))}, "os-mismatch release"},
 	{"other release of debian", [][]item{with(debian(), "etc/debian_version", file1("etc/debian_version", "11.1\n"))}, "os-mismatch release"},
 	{"alpine upgraded to another release", [][]item{alpine(), {file1("etc/alpine-release", "3.20.0\n"), file1("etc/os-release", "ID=alpine\nVERSION_ID=3.20.0\n"), file1("etc/apk/repositories", "https://x/alpine/v3.20/main\n")}}, "os-mismatch release"},
+	{"alpine upgraded with its packages", [][]item{alpineOf("3.19.1", "3.19.1"), alpineOf("3.20.0", "3.20.0")}, ""},
+	{"alpine upgraded twice", [][]item{alpineOf("3.18.1", "3.18.1"), alpineOf("3.19.1", "3.19.1"), alpineOf("3.20.0", "3.20.0")}, ""},
+	{"alpine upgraded, and an older release in between", [][]item{alpineOf("3.19.1", "3.19.1"), {file1("etc/alpine-release", "3.10.0\n")}, alpineOf("3.20.0", "3.20.0")}, "os-mismatch release"},
+	{"alpine upgraded without its packages", [][]item{alpineOf("3.19.1", "3.19.1"), alpineOf("3.20.0", "3.19.1")}, "os-mismatch release"},
+	{"alpine upgraded, and a file of before stays", [][]item{plus(alpineOf("3.19.1", "3.19.1"), file1("usr/lib/os-release", "ID=alpine\nVERSION_ID=3.19.1\n")), alpineOf("3.20.0", "3.20.0")}, "os-mismatch release"},
+	{"debian upgraded with its packages", [][]item{debianOf("12", "12.4+deb12u12"), debianOf("13", "13.8+deb13u1")}, ""},
+	{"debian of other packages above", [][]item{debianOf("12", "12.4+deb12u12"), debianOf("11", "12.4+deb12u12")}, "os-mismatch release"},
 	{"etc and usr/lib differ", [][]item{with(debian(), "etc/os-release", file1("etc/os-release", "ID=ubuntu\nVERSION_ID=22.04\n"))}, "os-mismatch"},
 	{"identity deleted", [][]item{alpine(), {file1("etc/.wh.os-release", ""), file1("etc/.wh.alpine-release", "")}}, "os-mismatch names none"},
 	{"identity a dangling link", [][]item{with(alpine(), "etc/os-release", symlink("etc/os-release", "nowhere"))}, "os-mismatch not there"},

@@ -54,7 +54,7 @@ func (im *image) osGaps(facts *layer.Facts, r *wire.Report) []evidence.Gap {
 			Detail: fmt.Sprintf("the database has no advisories for %s %s (feed %q)", r.OS.Family, r.OS.Name, r.Stream),
 			Cure:   "use a release that the advisory database covers"}}
 	}
-	return nil
+	return releaseGaps(facts, r)
 }
 
 // unknownOS tells why no operating system was identified, as far as the image

@@ -39,7 +39,30 @@ func releases() []Shape {
 	}
 	extended := refused("release-ubuntu-extended-fix", "only the feed of extended maintenance has this advisory", Fail,
 		with(ubuntu("20.04", rootfs.Pkg{Name: "tar", Version: "1.30+dfsg-7"}), pro("enabled")))
+	alpine := func(release, zlib string) imagetest.Layer {
+		return rootfs.Alpine(release, rootfs.Pkg{Name: "alpine-release", Version: release + "-r0"}, rootfs.Pkg{Name: "musl", Version: "1.2.5-r10"}, rootfs.Pkg{Name: "zlib", Version: zlib})
+	}
+	trixie := rootfs.Debian("13", rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u1"})
+	rocky := func(os, version string) imagetest.Layer {
+		return rootfs.RPMSystem(os, "Rocky Enterprise Software Foundation", rootfs.Pkg{Name: "bash", Version: "5.1.8-9.el9"}, rootfs.Pkg{Name: "rocky-release", Version: version})
+	}
+	named := func(l imagetest.Layer, release string) imagetest.Layer {
+		return replaced(replaced(l, "etc/debian_version", release+".9\n"), "etc/os-release", "ID=debian\nVERSION_ID=\""+release+"\"\n")
+	}
+	const upgraded, disguised = "a later layer upgraded all packages to another release", "the packages are not of the release that os-release names"
 	return []Shape{
+		ordinary("release-upgraded-alpine", upgraded, alpine("3.22.2", "1.3.1-r2"), alpine("3.23.2", "1.3.2-r0")),
+		ordinary("release-upgraded-debian", upgraded, debian(), trixie),
+		ordinary("release-downgraded-debian", upgraded, trixie, debian()),
+		attack("release-attack-upgraded", "a package of the new release has advisories", Fail, alpine("3.22.2", "1.3.2-r0"), alpine("3.23.2", "1.3.1-r2")).naming("zlib"),
+		attack("release-attack-upgraded-name", disguised, NoVerdict, debian(), named(debian(), "13")).naming("etc/os-release"),
+		attack("release-attack-name", disguised, NoVerdict, named(debian(), "13")).naming("base-files"),
+		attack("release-attack-name-ubuntu", disguised, NoVerdict, with(replaced(debian(), "etc/os-release", "ID=ubuntu\nVERSION_ID=\"22.04\"\n"), imagetest.Text("etc/lsb-release", "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=22.04\n"))).naming("base-files"),
+		attack("release-attack-name-debian", disguised, NoVerdict, named(without(ubuntu("22.04", fixed), "etc/lsb-release"), "13")).naming("base-files"),
+		attack("release-attack-name-rocky", disguised, NoVerdict, rocky(rocky8, "9.6-1.el9")).naming("rocky-release"),
+		ordinary("release-rocky-8", own, rocky(rocky8, "8.10-1.9.el8")),
+		ordinary("release-amazon-2023", own, with(rootfs.RPMSystem(amazonOS, "Amazon Linux", rootfs.Pkg{Name: "bash", Version: "5.2.15-1.amzn2023.0.2"}, rootfs.Pkg{Name: "system-release", Version: "2023.9.20251110-0.amzn2023"}),
+			imagetest.Text("etc/system-release", "Amazon Linux release 2023.9.20251110 (Amazon Linux)\n"))),
 		ordinary("release-ubuntu-24.04", own, ubuntu("24.04", fixed)),
 		ordinary("release-ubuntu-pro", attached, with(ubuntu("24.04", fixed), pro("enabled"))),
 		ordinary("release-ubuntu-pro-detached", attached, with(ubuntu("24.04", fixed), pro("n/a"))),

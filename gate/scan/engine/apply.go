@@ -22,12 +22,28 @@ import (
 // files, such as npm.
 func applyLayers(layers []ftypes.BlobInfo) ftypes.ArtifactDetail {
 	keepContradictions(layers)
+	lastRelease(layers)
 	detail := applier.ApplyLayers(layers)
 	slices.SortFunc(detail.Packages, comparePackagesOf)
 	for i := range detail.Applications {
 		slices.SortFunc(detail.Applications[i].Packages, comparePackagesOf)
 	}
 	return detail
+}
+
+// lastRelease lets the last layer that names a release of the OS choose it. Trivy's
+// merge keeps the first one, and a layer may upgrade all packages to another release.
+func lastRelease(layers []ftypes.BlobInfo) {
+	last := ftypes.OS{}
+	for i := range slices.Backward(layers) {
+		os := &layers[i].OS
+		switch {
+		case last.Name == "":
+			last = *os
+		case os.Family == last.Family:
+			os.Name = ""
+		}
+	}
 }
 
 // comparePackagesOf orders packages by all that Trivy knows of them.
