@@ -27,7 +27,7 @@ func (l *lint) entry(h *tar.Header) (*Entry, error) {
 		return nil, err
 	}
 	if isSparse(h) {
-		return nil, fmt.Errorf("entry %s is a sparse file, which tools unpack differently", quote(h.Name))
+		return nil, fmt.Errorf("entry %s is a sparse file, which tools unpack differently; write the layer without the option --sparse of tar", quote(h.Name))
 	}
 	name, err := cleanName(h.Name)
 	if err != nil {
@@ -38,7 +38,7 @@ func (l *lint) entry(h *tar.Header) (*Entry, error) {
 		UID: h.Uid, GID: h.Gid, ModTime: h.ModTime, Xattrs: xattrs(h),
 	}
 	if e.Type = typeOf(h.Typeflag); e.Type == 0 {
-		return nil, fmt.Errorf("entry %s has the type %q, which tools unpack differently or not at all", quote(h.Name), h.Typeflag)
+		return nil, fmt.Errorf("entry %s has the type %q, which tools unpack differently or not at all; write the layer with files, directories, links and devices only", quote(h.Name), h.Typeflag)
 	}
 	if name == "" {
 		if e.Type != Dir {

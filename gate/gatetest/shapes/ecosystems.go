@@ -39,11 +39,32 @@ func examples() []Shape {
 	}
 	xs := "export GITHUB_TOKEN=ghp_" + strings.Repeat("x", 36)
 	token := "ghp_" + strings.Repeat("aB3", 12)
+	pem := func(body string) string { return "-----BEGIN PRIVATE KEY-----" + body + "-----END PRIVATE KEY-----" }
+	azurite := "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+	azure := func(key string) imagetest.Layer {
+		return on("app/appsettings.Development.json", "{\"Storage\":\"AccountName=devstoreaccount1;AccountKey="+key+";\"}\n")
+	}
+	account := func(key string) imagetest.Layer {
+		return on("app/credentials.json", "{\n  \"type\": \"service_account\",\n  \"private_key\": \""+key+"\"\n}\n")
+	}
+	escaped := strings.ReplaceAll(strings.TrimSpace(testKey), "\n", `\n`)
+	const words = "what stands there is no key"
 	return []Shape{
+		ordinary("example-key-of-words", words, on("app/.env.example", `KEY="`+pem(`\nYOURPRIVATEKEYGOESHERE\nREPLACE WITH Your own key\n`)+"\"\n")),
+		ordinary("example-key-of-x", words, on("app/README.md", pem("\n"+strings.Repeat(strings.Repeat("x", 64)+"\n", 3))+"\n")),
+		ordinary("example-key-begins", words, on("app/README.md", pem("\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n")+"\n")),
+		ordinary("example-azure-emulator", "each installation of the emulator has this key", azure(azurite)),
+		ordinary("example-service-account", "an account without its key is no secret", account(pem(`\nYOUR_KEY\n`)+`\n`)),
+		ordinary("example-sendgrid", "it is a place for a token", on("app/.env.example", "SENDGRID_API_KEY=SG."+strings.Repeat("x", 22)+"."+strings.Repeat("x", 43)+"\n")),
+		attack("example-attack-short-key", "it is as short as a key can be", Fail, on("app/key.pem", pem("\nMC4CAQAwBQYDK2VwBCIEIHJ8k2vXbYd1mQ0zN4wLr7sTtUo5aPqGgCfEeHhIiJjK\n"))),
+		attack("example-attack-key-after-words", "words before a key make it no example", Fail, on("app/key.pem", strings.Replace(testKey, "\n", "\nyour key here\n", 1))),
+		attack("example-attack-azure", "the account has a key of its own", Fail, azure("F"+azurite[1:])),
+		attack("example-attack-service-account", "the key is in the file", Fail, account(escaped+`\n`)),
 		ordinary("example-token-of-x", "sixteen equal letters are a place for a token", on("app/README.md", xs+"\n")),
 		ordinary("example-maven-settings", "Maven comes with these examples", settings("repopwd")),
 		ordinary("example-snakeoil", "Debian makes this key for a certificate that no program trusts", on("etc/ssl/private/ssl-cert-snakeoil.key", testKey)),
 		ordinary("example-python-tests", "the tests of Python come with keys", on("usr/local/lib/python3.12/test/certdata/keycert.pem", testKey)),
+		ordinary("example-python-2-tests", "the tests of Python come with keys", on("root/.pyenv/versions/2.7.18/lib/python2.7/test/keycert.pem", testKey)),
 		attack("example-attack-token-beside", "a token stands beside the place for one", Fail, on("app/README.md", xs+" "+token+"\n")),
 		attack("example-attack-token-with-x", "a token may hold some equal letters", Fail, on("app/README.md", "export GITHUB_TOKEN=ghp_"+strings.Repeat("x", 12)+strings.Repeat("aB3", 8)+"\n")),
 		attack("example-attack-maven-settings", "the password is a team's own", Fail, settings("repopwd2026")),

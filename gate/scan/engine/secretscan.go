@@ -46,7 +46,7 @@ var secretScanners = sync.OnceValue(func() [2]*secret.Scanner {
 		}
 	}
 	anywhere = append(anywhere, placeholders...)
-	all.Global = &secret.Global{Rules: all.Rules, AllowRules: anywhere, ExcludeBlock: all.ExcludeBlock}
+	all.Global = &secret.Global{Rules: withKeyPlaceholders(all.Rules), AllowRules: anywhere, ExcludeBlock: all.ExcludeBlock}
 	return [2]*secret.Scanner{&trivy, &all}
 })
 
@@ -77,7 +77,7 @@ func (secretAnalyzer) Analyze(_ context.Context, in analyzer.AnalysisInput) (*an
 		return nil, err
 	}
 	found := secretScanners()[1].Scan(secret.ScanArgs{FilePath: "/" + in.FilePath, Content: text, Binary: isBinary})
-	if len(found.Findings) == 0 {
+	if found.Findings = withoutAccounts(found.Findings); len(found.Findings) == 0 {
 		return nil, nil
 	}
 	return &analyzer.AnalysisResult{Secrets: []ftypes.Secret{found}}, nil

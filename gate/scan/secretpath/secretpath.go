@@ -6,7 +6,10 @@
 // distribution's files, installed dependencies, and media.
 package secretpath
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Out reports whether the file at path may be left out: it belongs to the
 // distribution or to an installed dependency, or it is no text.
@@ -50,10 +53,9 @@ func Public(path string) bool { return path == "etc/ssl/private/ssl-cert-snakeoi
 
 // ofPython reports whether a directory holds the standard library of a version
 // of Python. Its own tests, in the directory test, come with private keys.
-func ofPython(dir string) bool {
-	minor, ok := strings.CutPrefix(dir, "python3.")
-	return ok && minor != "" && strings.Trim(minor, "0123456789") == ""
-}
+func ofPython(dir string) bool { return standardLibrary.MatchString(dir) }
+
+var standardLibrary = regexp.MustCompile(`^(python|pypy)[23]\.[0-9]+t?$`)
 
 // moduleOfGo reports whether the directory pkg/mod, with rest below it, holds a module
 // that the go command has fetched: its directory ends with a version. The tests of many
