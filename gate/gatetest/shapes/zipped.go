@@ -1,6 +1,7 @@
 package shapes
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
@@ -29,6 +30,9 @@ func zipped() []Shape {
 		shapes = append(shapes, ordinary("zipped-"+p.name, why, program(p.path, p.before, application(p.dir, "3.1.3"))),
 			attack("zipped-attack-"+p.name, hidden, Fail, program(p.path, p.before, application(p.dir, "2.2.3"))).naming("Flask", p.path))
 	}
+	shapes = append(shapes, ordinary("zipped-zip64", why, with(debian(), imagetest.Program("usr/local/lib/python3.12/test/archivetestdata/exe_with_z64", zip64(python, application("", "3.1.3"), 0)))),
+		attack("zipped-attack-zip64", hidden, Fail, with(debian(), imagetest.Program("app/run", zip64(python, application("", "2.2.3"), 0)))).naming("Flask", "app/run"),
+		attack("zipped-attack-zip64-elsewhere", "Python and others find different directories", NoVerdict, with(debian(), imagetest.Program("app/run", zip64(python, application("", "3.1.3"), 1)))).naming("app/run"))
 	cut := application("", "3.1.3")
 	// Through the link, the layer above writes to app/. Without it, the files stay.
 	base, unlinked := with(debian(), imagetest.Dir("app"), imagetest.Symlink("link", "app")), imagetest.Files(imagetest.Whiteout("link"))
@@ -57,6 +61,24 @@ func zipped() []Shape {
 }
 
 // compilers are versions of Go that vendors build, under names of their own.
+// zip64 puts a script before an archive and gives it the end of a zip64 archive, whose
+// locator is off by some bytes.
+func zip64(script string, archive []byte, off int) []byte {
+	at := len(archive) - 22
+	end, le := archive[at:], binary.LittleEndian
+	entries, length, offset := uint64(le.Uint16(end[10:])), uint64(le.Uint32(end[12:])), uint64(le.Uint32(end[16:]))
+	out := append([]byte(script), archive[:at]...)
+	out = le.AppendUint64(append(out, "PK\x06\x06"...), 44)
+	out = append(out, 45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	for _, n := range []uint64{entries, entries, length, offset} {
+		out = le.AppendUint64(out, n)
+	}
+	out = le.AppendUint64(append(out, "PK\x06\x07\x00\x00\x00\x00"...), uint64(at+off))
+	out = append(out, 1, 0, 0, 0)
+	out = append(out, "PK\x05\x06\x00\x00\x00\x00"...)
+	return append(out, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0)
+}
+
 func compilers() []Shape {
 	built := func(compiler string) imagetest.Layer {
 		return imagetest.Files(imagetest.Program("app/run", rootfs.GoBinary(compiler, "example.org/app", rootfs.Module{Path: "golang.org/x/text", Version: "v0.39.0"})))

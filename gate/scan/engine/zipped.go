@@ -4,6 +4,7 @@ package engine
 
 import (
 	"archive/zip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -148,10 +149,39 @@ func openZip(e *wire.Entry, c content) *zipFile {
 		return &zipFile{err: err}
 	}
 	z, err := zip.NewReader(f, e.Size)
+	if archive := behindProgram(f, e.Size); errors.Is(err, zip.ErrFormat) && archive != nil {
+		z, err = zip.NewReader(archive, archive.Size())
+	}
 	if errors.Is(err, zip.ErrInsecurePath) {
 		err = nil
 	}
 	return &zipFile{reader: z, err: err, file: f}
+}
+
+// behindProgram returns the zip64 archive that stands behind a program or script, nil when
+// there is none. Python opens it; archive/zip counts the place of its directory from the
+// start of the file. Python's own tests have such files. Both readers find the same
+// directory, because its record has to be where the locator says and right before it.
+func behindProgram(f io.ReaderAt, size int64) *io.SectionReader {
+	const record, locator, end = 56, 20, 22
+	var tail [record + locator + end]byte
+	at := size - int64(len(tail))
+	if at <= 0 {
+		return nil
+	}
+	if _, err := f.ReadAt(tail[:], at); err != nil {
+		return nil
+	}
+	u64 := func(i int) int64 { return int64(binary.LittleEndian.Uint64(tail[i:])) }
+	if string(tail[:4]) != "PK\x06\x06" || string(tail[record:][:4]) != "PK\x06\x07" || string(tail[record+locator:][:4]) != "PK\x05\x06" {
+		return nil
+	}
+	length, offset := u64(40), u64(48)
+	start := at - length - offset
+	if length < 0 || offset < 0 || start <= 0 || start >= at || u64(record+8) != at-start {
+		return nil
+	}
+	return io.NewSectionReader(f, start, size-start)
 }
 
 // unzip returns the content of a small file in an archive.
