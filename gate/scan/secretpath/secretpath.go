@@ -31,7 +31,7 @@ func Out(path string) bool {
 		if !ok {
 			break
 		}
-		if rest = more; dependencies(part) || part == "test" && ofPython(parent) || moduleOfGo(parent, part, rest) || crate(parent, part, rest) {
+		if rest = more; dependencies(part) || part == "test" && ofPython(parent) || moduleOfGo(parent, part, rest) || crate(parent, part, rest) || ofErlang(parent, part, rest) {
 			return true
 		}
 		parent = part
@@ -66,6 +66,16 @@ func moduleOfGo(parent, dir, rest string) bool {
 	}
 	_, version, ok := strings.Cut(rest, "@v")
 	return ok && strings.Contains(version, "/")
+}
+
+// ofErlang reports whether the directory erlang/lib, with rest below it, holds examples of
+// an application of Erlang, APPLICATION-VERSION/examples. Some have servers with keys.
+func ofErlang(parent, dir, rest string) bool {
+	if parent != "erlang" || dir != "lib" {
+		return false
+	}
+	application, rest, _ := strings.Cut(rest, "/")
+	return strings.HasPrefix(rest, "examples/") && strings.ContainsAny(application, "0123456789") && strings.Contains(application, "-")
 }
 
 // crate reports whether the directory registry/src, with rest below it, holds a crate

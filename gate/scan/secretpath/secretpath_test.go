@@ -11,6 +11,7 @@ func TestOut(t *testing.T) {
 		"app/venv/lib/python3.12/site-packages/a.py": true, "app/vendor/a/b.php": true, "app/logo.PNG": true, "app/x-1.dist-info/METADATA": true,
 		"etc/ssl/private/ssl-cert-snakeoil.key": true, "etc/ssl/private/shop.key": false, "app/etc/ssl/private/ssl-cert-snakeoil.key": false,
 		"usr/local/lib/python3.12/test/certdata/keycert.pem": true, "opt/conda/lib/python3.9/test/keycert.pem": true,
+		"usr/local/lib/erlang/lib/inets-8.2.2/examples/server_root/ssl/ssl_server.pem": true, "usr/local/lib/erlang/lib/shop-1.0.0/priv/key.pem": false, "app/lib/shop-1.0.0/examples/key.pem": false,
 		"root/.pyenv/versions/2.7.18/lib/python2.7/test/keycert.pem": true, "opt/pypy/lib/pypy3.10/test/keycert.pem": true, "usr/local/lib/python3.14t/test/keycert.pem": true, "app/python2/test/key.pem": false,
 		"app/test/keycert.pem": false, "app/python3.12/key.pem": false, "app/python3/test/key.pem": false, "app/python3.x/test/key.pem": false,
 		"go/pkg/mod/golang.org/x/net@v0.50.0/http2/testdata/key.pem": true, "root/go/pkg/mod/github.com/!burnt/toml@v1.0.0/x": true,
