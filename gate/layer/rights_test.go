@@ -49,6 +49,7 @@ func TestRights(t *testing.T) {
 		"twice, other way": {[][]item{{mode("a", 0o755), mode("a", 0o4755)}}, "a u||"},
 		"hard link":        {[][]item{{su, item{name: "su2", kind: '1', link: "usr/bin/su", mode: 0o4755}}}, "su2 u, usr/bin/su u||"},
 		"by a hard link":   {[][]item{{mode("a", 0o755), item{name: "b", kind: '1', link: "a", mode: 0o4755}}}, "a u, b u||"},
+		"by the last link": {[][]item{{mode("a", 0o755), mode("z", 0o755), hardlink("b", "a"), item{name: "c", kind: '1', link: "b", mode: 0o4755}}}, "a u, b u, c u||"},
 		"by a link above":  {[][]item{{mode("a", 0o755)}, {item{name: "b", kind: '1', link: "a", mode: 0o755, xattr: capabilities(rawSocket)}}}, "|a cap_net_raw, b cap_net_raw|"},
 		"first name gone":  {[][]item{{su, hardlink("b", "usr/bin/su")}, {file1("usr/.wh.bin", "")}}, "b u||"},
 		"behind a link":    {[][]item{{dir("usr/bin"), symlink("bin", "usr/bin"), mode("bin/su", 0o4755)}}, "usr/bin/su u||"},

@@ -15,6 +15,7 @@ type merge struct {
 
 	nodes    []node // room for those to come
 	files    []file
+	plain    [2]*file // an empty one, and one with content
 	findings []finding
 	remarks  []remark
 	marks    []mark
@@ -39,12 +40,16 @@ func newMerge(t *Tree, layer int32, c *Contents) *merge {
 		case Whiteout, Opaque:
 			continue
 		case File:
-			files++
+			if !t.isPlain(&c.records[i]) {
+				files++
+			}
 		}
 		nodes++
 	}
+	files += len(c.marks) // of plain files that have rights
 	return &merge{
 		t: t, layer: layer, c: c, nodes: make([]node, nodes), files: make([]file, files),
+		plain: [2]*file{{layer: layer, plain: true}, {layer: layer, plain: true, size: 1}},
 		findings: c.findings, remarks: c.remarks, marks: c.marks, place: place{cuts: -1},
 	}
 }
@@ -231,6 +236,10 @@ func (m *merge) hardlink(n *node) error {
 		m.give(n.file)
 		return nil
 	}
+	if target.file != nil && target.file.plain { // now it has names to be told apart by
+		own := *target.file
+		own.plain, target.file = false, &own
+	}
 	n.kind, n.link, n.file = target.kind, target.link, target.file
 	m.give(n.file)
 	m.alias(n.file)
@@ -278,6 +287,9 @@ func (m *merge) duplicate(old, n *node) {
 // file makes the content of an entry. Trivy sees regular files, by their
 // literal path.
 func (m *merge) file(rec *record) *file {
+	if m.t.isPlain(rec) && m.mark.rights == 0 {
+		return m.plain[min(rec.size, 1)]
+	}
 	f := &m.files[0]
 	m.files = m.files[1:]
 	*f = file{size: rec.size, layer: m.layer, twin: rec.twin, class: rec.class, program: rec.program}
@@ -297,6 +309,12 @@ func (m *merge) file(rec *record) *file {
 		m.t.history = append(m.t.history, f)
 	}
 	return f
+}
+
+// isPlain reports whether a file needs no content of its own in the tree, unless it has
+// rights. Where files are watched, each is asked for.
+func (t *Tree) isPlain(rec *record) bool {
+	return rec.class == classNone && rec.program == programNone && rec.twin == 0 && t.watched == nil
 }
 
 // found takes the next finding, as far as the image has memory for it.

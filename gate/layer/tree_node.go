@@ -31,6 +31,9 @@ type file struct {
 	program programType
 	scanned bool // the scanner has read it, and it has not been deleted since
 	rights  rights
+	// plain says that only the layer matters, and whether the file is empty. All such
+	// files of a layer, which are nearly all of its files, are one or the other of two.
+	plain bool
 }
 
 // maxUnindexed is how many names a directory has before they are indexed.
