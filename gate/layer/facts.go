@@ -199,12 +199,23 @@ func (v *view) compare() {
 
 // journals reports journals of SQLite databases. SQLite applies a journal before
 // it reads the database, and Trivy does not. A crash may have left the journal,
-// or an attacker may have added it.
+// or an attacker may have added it. The same is true of the files in which dpkg keeps
+// changes until it writes its database.
 func (v *view) journals() {
 	for _, s := range v.runs[classJournal] {
 		if f := s.node.file; f != nil && f.size > 0 || s.node.kind != File {
 			v.t.gaps.add(gapPackageDatabase, s.path, s.node.layer,
 				"the database has changes that are not yet part of it, and no scanner reads them; run \"rpm -q rpm\" as root while building")
+		}
+	}
+	for _, name := range v.names(dpkgUpdates) {
+		if strings.Trim(name, "0123456789") != "" {
+			continue // dpkg reads no others
+		}
+		w, path := walk{t: v.t, layer: noLayer}, joinName(dpkgUpdates, name)
+		if n, _, err := w.find(path, true); err == nil && n != nil && (n.file == nil || n.file.size > 0) {
+			v.t.gaps.add(gapPackageDatabase, path, n.layer,
+				"dpkg has changes that are not yet part of its database, and no scanner reads them; run \"dpkg --configure -a\" while building")
 		}
 	}
 }

@@ -34,6 +34,7 @@ const (
 	dpkgStatus    = "var/lib/dpkg/status"
 	dpkgStatusDir = "var/lib/dpkg/status.d"
 	dpkgInfoDir   = "var/lib/dpkg/info"
+	dpkgUpdates   = "var/lib/dpkg/updates"
 	apkWorld      = "etc/apk/world"
 	apkRepos      = "etc/apk/repositories"
 	osRelease     = "etc/os-release"

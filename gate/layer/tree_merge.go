@@ -49,7 +49,7 @@ func newMerge(t *Tree, layer int32, c *Contents) *merge {
 	files += len(c.marks) // of plain files that have rights
 	return &merge{
 		t: t, layer: layer, c: c, nodes: make([]node, nodes), files: make([]file, files),
-		plain: [2]*file{{layer: layer, plain: true}, {layer: layer, plain: true, size: 1}},
+		plain:    [2]*file{{layer: layer, plain: true}, {layer: layer, plain: true, size: 1}},
 		findings: c.findings, remarks: c.remarks, marks: c.marks, place: place{cuts: -1},
 	}
 }

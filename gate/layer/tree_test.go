@@ -138,6 +138,11 @@ var factCases = []struct {
 	{"directory of gems is a link", [][]item{{file1("s/gems/specifications/x.gemspec", "x"), symlink("a/specifications", "/s/gems/specifications")}}, ""},
 	{"link to a directory without metadata", [][]item{{file1("s/x", "x"), symlink("a/specifications", "/s"), symlink("a/x.egg-info", "/s")}}, ""},
 
+	// What dpkg reads beside its database.
+	{"changes of dpkg", [][]item{plus(debian(), file1("var/lib/dpkg/updates/0001", "Package: x\nStatus: install ok installed\n"))}, "package-database not yet part"},
+	{"changes of dpkg behind a link", [][]item{plus(debian(), symlink("var/lib/dpkg/updates", "/s"), file1("s/7", "Package: x\n"))}, "package-database not yet part"},
+	{"no changes of dpkg", [][]item{plus(debian(), file1("var/lib/dpkg/updates/tmp.i", "x"), file1("var/lib/dpkg/updates/0000", ""))}, ""},
+
 	// Metadata that only a link brings to the directory whose name means something.
 	{"Python package behind a link to a directory", [][]item{{file1("s/x/METADATA", "x"), symlink("a/x.dist-info", "/s/x")}}, "hidden-files what is in it"},
 	{"the same in capitals", [][]item{{file1("s/x/METADATA", "x"), symlink("a/x.DIST-INFO", "/s/x")}}, "hidden-files what is in it"},

@@ -1,6 +1,9 @@
 package manifest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestInTests(t *testing.T) {
 	for path, want := range map[string]bool{
@@ -60,4 +63,31 @@ func TestNeedsNoPackage(t *testing.T) {
 			t.Errorf("%s: %v", path, got)
 		}
 	}
+}
+
+// The package.json of a package itself is in no tests, whatever the package and the
+// directories above are called: its packages would stop counting.
+func FuzzInTests(f *testing.F) {
+	f.Add("app/test", "test")
+	f.Add("tests/fixtures", "@spec")
+	f.Add("", "__tests__")
+	f.Fuzz(func(t *testing.T, above, name string) {
+		for part := range strings.SplitSeq(above, "/") {
+			if isStore(part) {
+				return // a package with packages in it
+			}
+		}
+		if name == "" || isStore(name) || strings.ContainsRune(name, '/') || strings.HasPrefix(name, "@") {
+			return
+		}
+		for _, file := range []string{
+			above + "/node_modules/" + name + "/package.json",
+			above + "/node_modules/@scope/" + name + "/package.json",
+			above + "/site-packages/" + name + "/METADATA",
+		} {
+			if InTests(file) {
+				t.Errorf("%q is taken for a file of the tests", file)
+			}
+		}
+	})
 }
