@@ -22,7 +22,7 @@ import (
 
 // analysisVersion is raised when the analysis of a layer, or its encoding, changes.
 // Analyses of other versions are not used.
-const analysisVersion = 14
+const analysisVersion = 15
 
 // analysis is the result for one layer. It does not depend on the image. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -54,6 +54,9 @@ type analysis struct {
 	NoText int `json:"noText,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
 	Gaps []wire.Gap `json:"gaps,omitempty"`
+	// Unversioned are gaps for packages without a version, which count only if the
+	// advisories know the package.
+	Unversioned []wire.Gap `json:"unversioned,omitempty"`
 	// Skipped are files that have the name of a package's metadata and describe no
 	// package.
 	Skipped []string `json:"skipped,omitempty"`

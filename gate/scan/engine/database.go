@@ -103,6 +103,18 @@ func (a *advisories) knows(stream string, names ...string) bool {
 	return found
 }
 
+// knowsNPM reports whether there are advisories for a package of npm.
+func (a *advisories) knowsNPM(name string) bool {
+	found := false
+	_ = trivydb.Config{}.Connection().View(func(tx *bolt.Tx) error {
+		for bucket := range a.buckets {
+			found = found || strings.HasPrefix(bucket, "npm::") && tx.Bucket([]byte(bucket)).Bucket([]byte(name)) != nil
+		}
+		return nil
+	})
+	return found
+}
+
 // cutRelease splits the name of a feed into distribution and release; ok is false
 // for feeds that have no releases.
 func cutRelease(stream string) (distribution, release string, ok bool) {

@@ -68,6 +68,7 @@ type layer struct {
 	readings      map[string]reading // by path
 	gaps          []wire.Gap
 	skipped       []string // files that have the name of a package's metadata and need not describe one
+	unversioned   []wire.Gap
 	dropped       []string // names of files that a later entry replaced
 	held          int64    // bytes of files for post-analyzers that are in memory
 }
@@ -230,7 +231,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 	}
 	links := l.aliases()
 	l.own.keepUsed(l.main.result.Applications)
-	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), SBOMPackages: bills, Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets(), sent: sent}
+	a := &analysis{Main: l.blob(l.main.result), SBOM: l.blob(l.sbom.result), SBOMPackages: bills, Jars: len(l.jars), Own: l.own, Links: links, Gaps: l.gaps, Unversioned: l.unversioned, Skipped: l.skipped, Contents: l.hashes.of(l.main.result.Secrets), Gone: l.goneSecrets(), sent: sent}
 	if err := g.post.PostHandle(ctx, l.main.result, &a.Main); err != nil {
 		return nil, fmt.Errorf("analyse layer %s: %w", l.diffID, err)
 	}

@@ -59,12 +59,26 @@ func (l *layer) npmPackage(in, file string, data []byte, err error) (p ftypes.Pa
 		if must {
 			l.skipped = append(l.skipped, file)
 		}
+		if must && found.Name != "" {
+			l.addUnversioned(in, file, found.Name)
+		}
 		return p, false // an application's own, or none
 	}
 	return ftypes.Package{
 		ID: dependency.ID(ftypes.NodePkg, found.Name, found.Version), Name: found.Name, Version: found.Version,
 		Licenses: npmLicenses(found.License), FilePath: file, AnalyzedBy: analyzer.TypeNodePkg,
 	}, true
+}
+
+// addUnversioned adds a gap for a package without a version, as teams have for their own.
+// The gap counts only if there are advisories for a package of the name: npm installs no
+// such package without a version, and Node.js loads it all the same.
+func (l *layer) addUnversioned(in, file, name string) {
+	l.unversioned = append(l.unversioned, wire.Gap{File: in, Gap: evidence.Gap{
+		Kind: evidence.GapScannerErrors, Subject: name, Path: file, Package: name, Layer: l.diffID,
+		Detail: fmt.Sprintf("the npm package %s was compared with no advisory: %s does not say its version", name, file),
+		Cure:   "install the package again, or delete " + path.Dir(file),
+	}})
 }
 
 // npmLicenses has Trivy read the licences, whose form has changed over time.

@@ -121,7 +121,8 @@ func (l *layer) forget(name string) {
 	l.sbom.forget(name)
 	l.jars = slices.DeleteFunc(l.jars, func(j jarFile) bool { return j.name == name })
 	l.dropped = append(l.dropped, name)
-	l.gaps = slices.DeleteFunc(l.gaps, func(g wire.Gap) bool { return g.File == name })
+	ofFile := func(g wire.Gap) bool { return g.File == name }
+	l.gaps, l.unversioned = slices.DeleteFunc(l.gaps, ofFile), slices.DeleteFunc(l.unversioned, ofFile)
 	l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
 	delete(l.readings, name)
 	delete(l.own.Databases, name)

@@ -113,6 +113,11 @@ func (s *session) layer(head wire.Layer) error {
 		put(&s.bills, path, packages)
 	}
 	s.gaps, s.skipped = append(s.gaps, a.Gaps...), append(s.skipped, a.Skipped...)
+	for _, g := range a.Unversioned {
+		if s.engine.advisories.knowsNPM(g.Subject) {
+			s.gaps = append(s.gaps, g)
+		}
+	}
 	s.own = append(s.own, ownLayer{a.Own, a.Main.OpaqueDirs, a.Main.WhiteoutFiles})
 	s.main, s.sbom = append(s.main, a.Main), append(s.sbom, a.SBOM)
 	return nil
