@@ -101,7 +101,6 @@ func judgeImages(p *program, c *cli.Context, run *setup, o *scanOptions, docs *d
 	if err != nil {
 		return nil, err
 	}
-	collectOften()
 	scanner := &lazyScanner{feeds: run.feeds, open: sync.OnceValues(func() (*scan.Scanner, error) {
 		return openScanner(p, o, report.SBOMFormats(run.outputs))
 	})}

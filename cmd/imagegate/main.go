@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -33,27 +32,7 @@ func start(args []string) int {
 	if startedAsWorker(args) {
 		return engine.Serve(context.Background(), os.Stdin, os.Stdout)
 	}
-	collectLess()
 	return supervise(newProgram(os.Environ(), os.Stdin, standardOutput(), os.Stderr), args)
-}
-
-// collectLess lets the heap grow further between two garbage collections, unless
-// GOGC is set. Most of the heap are Trivy's tables, which never change, and
-// evidence that is kept for the reports: the default spends a third of the time
-// on looking through them.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-}
-
-// collectOften takes back what collectLess does, for a run that scans: the workers
-// have the tables in use, and most of what passes through this process is garbage
-// at once. It takes no more time, and 45 MiB less for a layer of 300,000 files.
-func collectOften() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(100)
-	}
 }
 
 func startedAsWorker(args []string) bool {

@@ -26,6 +26,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 	logs := new(logs)
 	slog.SetDefault(slog.New(&logHandler{logs: logs}))
 	defer xos.Cleanup()
+	// A larger heap costs more in page faults than it saves in collections: 40 images
+	// took 0.75 of the processor time and 0.6 of the memory that they took with 600.
+	debug.SetGCPercent(100)
 
 	e := &engine{logs: logs, in: wire.NewReader(in), out: wire.NewWriter(out)}
 	if err := e.open(ctx); err != nil {
@@ -45,15 +48,6 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) int {
 		}
 	}
 }
-
-// How far the heap grows between two collections trades memory for processor
-// time: most of what the worker holds was there before main began and never
-// changes. Layers are analysed side by side, each in a worker with files in its
-// memory; an image is matched when its layers are done.
-const (
-	gcAnalyse = 200
-	gcMatch   = 600
-)
 
 // engine is the state that lives as long as the process.
 type engine struct {
@@ -161,10 +155,8 @@ func (e *engine) next(ctx context.Context) error {
 	}
 	switch t {
 	case wire.TypeAnalyse:
-		debug.SetGCPercent(gcAnalyse)
 		err = e.analyse(ctx, payload)
 	case wire.TypeBegin:
-		debug.SetGCPercent(gcMatch)
 		err = e.image(ctx, payload)
 	default:
 		return fmt.Errorf("frame %q between two pieces of work", t)
