@@ -133,7 +133,8 @@ func pushDependencies(t *testing.T, reg *registrytest.Reg) {
 	const below = "app/node_modules/a/.env"
 	files := []imagetest.File{
 		imagetest.Text(below, "token = ghp_"+"0123456789abcdefghijABCDEFGHIJ012345\n"),
-		imagetest.Text("app/node_modules/a/logo.png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"),
+		// A file below 4 KiB would be searched whatever is in it.
+		imagetest.Text("app/node_modules/a/logo.png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"+strings.Repeat("\x01\x02\x03\x04", 2000)),
 	}
 	plain := onCleanBase(files...).Image()
 	for _, repo := range []string{"deps/app", "deps/strict"} {
