@@ -5,6 +5,7 @@ package input
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,13 +15,18 @@ import (
 )
 
 // KindError says that a name is neither that of a file nor that of a pipe.
-// Devices can have no end, and sockets cannot be opened.
+// Devices can have no end, and sockets cannot be opened. [ReadPEM] reads no pipe either.
 type KindError struct {
 	Name string
-	Kind string // "a directory", "a device", "a socket" or "a special file"
+	Kind string // "a directory", "a device", "a socket", "a special file" or "a pipe"
 }
 
+const pipeKind = "a pipe"
+
 func (e *KindError) Error() string {
+	if e.Kind == pipeKind {
+		return fmt.Sprintf("%s is %s, and not a file", e.Name, e.Kind)
+	}
 	return fmt.Sprintf("%s is %s, and not a file or a pipe", e.Name, e.Kind)
 }
 
@@ -101,9 +107,23 @@ func ReadPEM(name string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case info.Mode().Type() == fs.ModeNamedPipe:
-		return nil, &KindError{name, "a pipe"}
+		return nil, &KindError{name, pipeKind}
 	}
 	return ReadFile(context.Background(), name, maxPEM)
+}
+
+// KeyPair returns the certificate in one file with its key in another. It reads both with
+// read.
+func KeyPair(cert, key string, read func(name string) ([]byte, error)) (tls.Certificate, error) {
+	certPEM, err := read(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := read(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
 // NewReader returns a reader of r that ends with the context: then its Read

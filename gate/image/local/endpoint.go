@@ -192,7 +192,7 @@ func tlsConfig(dir, host string) (*tls.Config, error) {
 	if !config.RootCAs.AppendCertsFromPEM(ca) {
 		return nil, fmt.Errorf("there is no certificate in %s", words.Quote(filepath.Join(dir, "ca.pem")))
 	}
-	pair, err := keyPair(dir)
+	pair, err := input.KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), input.ReadPEM)
 	switch {
 	case err == nil:
 		config.Certificates = []tls.Certificate{pair}
@@ -200,16 +200,4 @@ func tlsConfig(dir, host string) (*tls.Config, error) {
 		return nil, fmt.Errorf("the client certificate in %s: %w", words.Quote(dir), err)
 	}
 	return config, nil
-}
-
-func keyPair(dir string) (tls.Certificate, error) {
-	cert, err := input.ReadPEM(filepath.Join(dir, "cert.pem"))
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	key, err := input.ReadPEM(filepath.Join(dir, "key.pem"))
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(cert, key)
 }

@@ -121,7 +121,7 @@ func (c *Client) identify(ctx context.Context, list []string) (map[string]map[ad
 		if err != nil {
 			return nil, err
 		}
-		pair, err := keyPair(ctx, cert, key)
+		pair, err := input.KeyPair(cert, key, func(file string) ([]byte, error) { return input.ReadFile(ctx, file, maxCertificates) })
 		if err != nil {
 			return nil, fmt.Errorf("--client-cert for %s: %w", name, err)
 		}
@@ -133,19 +133,6 @@ func (c *Client) identify(ctx context.Context, list []string) (map[string]map[ad
 		}
 	}
 	return all, nil
-}
-
-// keyPair reads a certificate and its key. Pipes are read until ctx ends.
-func keyPair(ctx context.Context, cert, key string) (tls.Certificate, error) {
-	certPEM, err := input.ReadFile(ctx, cert, maxCertificates)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	keyPEM, err := input.ReadFile(ctx, key, maxCertificates)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
 // transport is what connects to u.
