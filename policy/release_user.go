@@ -15,10 +15,7 @@ import (
 // it is only mounted as a volume: then the image's USER decides nothing. An image that
 // was also named alone has its own verdict.
 func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) *Verdict {
-	if p == nil || own == nil || img == nil || r == nil || alone || isWindowsPlatform(img.Platform) {
-		return nil
-	}
-	at := unmetUser(own)
+	at := p.unmetUser(own, img, r, alone)
 	if at < 0 {
 		return nil
 	}
@@ -40,8 +37,11 @@ func (p *Policy) InRelease(own *Verdict, img *evidence.Image, r *evidence.Releas
 }
 
 // unmetUser returns the place of config.user among the rules that stop an image, -1 when
-// it does not.
-func unmetUser(own *Verdict) int {
+// it does not, or when the documents of the release do not matter for it.
+func (p *Policy) unmetUser(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) int {
+	if p == nil || own == nil || img == nil || r == nil || alone || isWindowsPlatform(img.Platform) {
+		return -1
+	}
 	return slices.IndexFunc(own.Rules, func(r RuleResult) bool { return r.Rule == ruleUser && stops(r.Result) })
 }
 
@@ -49,10 +49,7 @@ func unmetUser(own *Verdict) int {
 // give the containers of the image a user. It holds only where [Policy.InRelease] would
 // look at them.
 func (p *Policy) NameUserOfDocuments(own *Verdict, img *evidence.Image, r *evidence.Release, alone bool) {
-	if p == nil || own == nil || img == nil || r == nil || alone || isWindowsPlatform(img.Platform) {
-		return
-	}
-	at := unmetUser(own)
+	at := p.unmetUser(own, img, r, alone)
 	if at < 0 {
 		return
 	}

@@ -86,29 +86,28 @@ func (a *advisories) has(stream string) bool { return a.buckets[stream] }
 // in any release. stream is the feed of one release: "debian 12".
 func (a *advisories) knows(stream string, names ...string) bool {
 	distribution, release, _ := cutRelease(stream)
-	found := false
-	_ = trivydb.Config{}.Connection().View(func(tx *bolt.Tx) error {
-		for bucket := range a.buckets {
-			if bucket != stream {
-				if d, _, ok := cutRelease(bucket); release == "" || !ok || d != distribution {
-					continue
-				}
-			}
-			for _, name := range names {
-				found = found || tx.Bucket([]byte(bucket)).Bucket([]byte(name)) != nil
-			}
-		}
-		return nil
-	})
-	return found
+	return a.have(func(feed string) bool {
+		d, _, ok := cutRelease(feed)
+		return feed == stream || release != "" && ok && d == distribution
+	}, names...)
 }
 
 // knowsNPM reports whether there are advisories for a package of npm.
 func (a *advisories) knowsNPM(name string) bool {
+	return a.have(func(feed string) bool { return strings.HasPrefix(feed, "npm::") }, name)
+}
+
+// have reports whether the advisories of a feed that is asked for name one of the packages.
+func (a *advisories) have(asked func(feed string) bool, names ...string) bool {
 	found := false
 	_ = trivydb.Config{}.Connection().View(func(tx *bolt.Tx) error {
-		for bucket := range a.buckets {
-			found = found || strings.HasPrefix(bucket, "npm::") && tx.Bucket([]byte(bucket)).Bucket([]byte(name)) != nil
+		for feed := range a.buckets {
+			if !asked(feed) {
+				continue
+			}
+			for _, name := range names {
+				found = found || tx.Bucket([]byte(feed)).Bucket([]byte(name)) != nil
+			}
 		}
 		return nil
 	})

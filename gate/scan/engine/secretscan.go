@@ -21,8 +21,8 @@ import (
 	"github.com/imagegate/imagegate/gate/scan/wire"
 )
 
-// secretAnalyzer looks for secrets with Trivy's rules and a few of ours. It replaces Trivy's analyzer,
-// which skips .git, tests, examples, lock files and text in UTF-16 or with a control
+// secretAnalyzer looks for secrets with Trivy's rules and a few of ours. It replaces
+// Trivy's analyzer, which skips .git, tests, examples, lock files and text in UTF-16 or with a control
 // character, and does not report that. There are two of it, and a group of analyzers
 // has one of them: that for the files of an application, and that for all files.
 type secretAnalyzer struct{ anywhere bool }
@@ -118,8 +118,10 @@ func noText(e *wire.Entry, c content) (bool, error) {
 // isText looks at the beginning of a file.
 func isText(r io.ReaderAt) (bool, error) {
 	all := io.NewSectionReader(r, 0, math.MaxInt64)
-	head, err := io.ReadAll(io.LimitReader(secretpath.WithoutZeros(all), secretpath.HeadSize))
-	return secretpath.IsText(head), err
+	var head bytes.Buffer
+	head.Grow(secretpath.HeadSize + bytes.MinRead) // once, and not in steps
+	_, err := head.ReadFrom(io.LimitReader(secretpath.WithoutZeros(all), secretpath.HeadSize))
+	return secretpath.IsText(head.Bytes()), err
 }
 
 // Type implements Trivy's analyzer.
