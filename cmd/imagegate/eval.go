@@ -72,8 +72,8 @@ func runEval(p *program, c *cli.Context) error {
 	case streams(run):
 		return evalStream(c.Context, p, g, out, run.feeds, paths)
 	default:
-		// All images are kept for the report, so there is little to collect: a tenth of
-		// the processor time would be spent on looking.
+		// All images are kept for the report, so there is little to collect: looking for
+		// it would take a twentieth of the processor time.
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(400)
 		}

@@ -48,7 +48,7 @@ func examples() []Shape {
 		return on("app/credentials.json", "{\n  \"type\": \"service_account\",\n  \"private_key\": \""+key+"\"\n}\n")
 	}
 	escaped := strings.ReplaceAll(strings.TrimSpace(testKey), "\n", `\n`)
-	const words = "what stands there is no key"
+	const words = "the text between the marks is no key"
 	return []Shape{
 		ordinary("example-key-of-words", words, on("app/.env.example", `KEY="`+pem(`\nYOURPRIVATEKEYGOESHERE\nREPLACE WITH Your own key\n`)+"\"\n")),
 		ordinary("example-key-of-x", words, on("app/README.md", pem("\n"+strings.Repeat(strings.Repeat("x", 64)+"\n", 3))+"\n")),

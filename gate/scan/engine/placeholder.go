@@ -59,7 +59,7 @@ func withKeyPlaceholders(rules []secret.Rule) []secret.Rule {
 }
 
 // withoutAccounts returns the findings without those of the words "service_account" in a
-// file that has no private key: such a file gives nobody access to the account.
+// file that has no private key: no one can use the account with such a file.
 func withoutAccounts(findings []ftypes.SecretFinding) []ftypes.SecretFinding {
 	if slices.ContainsFunc(findings, func(f ftypes.SecretFinding) bool { return f.RuleID == keyRule }) {
 		return findings

@@ -158,8 +158,8 @@ func openZip(e *wire.Entry, c content) *zipFile {
 	return &zipFile{reader: z, err: err, file: f}
 }
 
-// behindProgram returns the zip64 archive that stands behind a program or script, nil when
-// there is none. Python opens it; archive/zip counts the place of its directory from the
+// behindProgram returns the zip64 archive that follows a program or script, nil when there
+// is none. Python opens it; archive/zip counts the place of its directory from the
 // start of the file. Python's own tests have such files. Both readers find the same
 // directory, because its record has to be where the locator says and right before it.
 func behindProgram(f io.ReaderAt, size int64) *io.SectionReader {

@@ -21,7 +21,7 @@ var packageFiles = []struct {
 	{"a folded name", "x-1.dist-info/METADATA", "Name: x\n y\nVersion: 2\n", ""},
 	{"NUL", "x-1.dist-info/METADATA", "Name: x\x00\nVersion: 2\n", ""},
 	{"no name", "x-1.dist-info/METADATA", "Version: 2\n", ""},
-	{"a name that nobody decodes", "x-1.dist-info/METADATA", "Name: =?utf-8?q?x?=\nVersion: 2\n", ""},
+	{"a name in an encoded form", "x-1.dist-info/METADATA", "Name: =?utf-8?q?x?=\nVersion: 2\n", ""},
 	{"a name with a comment", "x-1.dist-info/METADATA", "Name: x(y)\nVersion: 2\n", ""},
 	{"a directory in capitals", "x-1.DIST-INFO/METADATA", "Name: x\nVersion: 1\n", "x@1"},
 	{"an egg in capitals", "x-1.Egg-Info", "Name: x\nVersion: 1\n", "x@1"},

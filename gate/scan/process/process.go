@@ -76,7 +76,7 @@ func (p *Process) Kill() { kill(p.process) }
 func environment() []string {
 	env := []string{"TZ=UTC", "LC_ALL=C", "GOTRACEBACK=single",
 		// Trivy's packages allocate 20 MiB before main begins, which Go's collector
-		// would walk through again and again. The worker sets 100 then.
+		// would walk through again and again. The worker sets another value when it begins.
 		"GOGC=400"}
 	for _, name := range []string{"SystemRoot", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {

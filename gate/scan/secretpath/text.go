@@ -12,9 +12,9 @@ const HeadSize = 4 << 10
 // WithoutZeros returns a reader of all bytes of r but the zeros.
 //
 // In UTF-16 and UTF-32, all bytes but one of an ASCII letter are zeros. What remains is
-// ASCII, whatever the order of the bytes is, whether a mark says it, where the text begins
-// and what stands before it. Secrets are ASCII. Other letters become something else, and
-// lines can be miscounted in texts that have them.
+// ASCII. It does not matter in which order the bytes are, whether a mark says so, and what
+// comes before the text. Secrets are ASCII. Letters that are not ASCII become other bytes,
+// and the lines of texts that have them can be miscounted.
 func WithoutZeros(r io.Reader) io.Reader { return &dense{r} }
 
 type dense struct{ r io.Reader }
