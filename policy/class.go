@@ -100,7 +100,7 @@ func (j *judge) classify() {
 	}
 	j.weighAll(counts)
 	j.relied = j.index.blocksForTooLong(j.findings)
-	j.findings = sorted(j.findings)
+	sortFindings(j.findings)
 }
 
 // place gives a finding the class that does not depend on other findings.

@@ -15,10 +15,10 @@ type place struct {
 	id    string
 }
 
-// sorted brings findings into the order of reports; equal ones keep theirs.
+// sortFindings brings findings into the order of reports; equal ones keep theirs.
 // There can be very many: places are sorted, which hold what most findings differ in,
 // and each finding is moved once.
-func sorted(findings []Judged) []Judged {
+func sortFindings(findings []Judged) {
 	order := make([]place, len(findings))
 	for i := range findings {
 		f := &findings[i]
@@ -36,11 +36,29 @@ func sorted(findings []Judged) []Judged {
 		}
 		return cmp.Compare(a.at, b.at)
 	})
-	out := make([]Judged, len(findings))
 	for i := range order {
-		out[i] = findings[order[i].at]
+		follow(order, findings, int32(i))
 	}
-	return out
+}
+
+// follow moves the finding for place first to it, then the one for the place that has
+// become free, and so on until a place gets the finding that was at first. A place that
+// has its finding names itself.
+func follow(order []place, findings []Judged, first int32) {
+	if order[first].at == first {
+		return
+	}
+	kept := findings[first]
+	for free := first; ; {
+		from := order[free].at
+		order[free].at = free
+		if from == first {
+			findings[free] = kept
+			return
+		}
+		findings[free] = findings[from]
+		free = from
+	}
 }
 
 // groupOf orders findings by whether they block, and then from the worst severity on.
