@@ -35,15 +35,15 @@ type blobReader struct {
 // layer over a bad line may break more often than a request may be tried.
 const progressMade = 16 << 20
 
-// blob opens a blob. It requests the first bytes at once, so that Open returns
-// the error of a request that fails.
-func (r *remote) blob(ctx context.Context, j *job, digest string, size int64) (io.ReadCloser, error) {
+// blob opens a blob at an offset. It requests the first bytes at once, so that Open
+// returns the error of a request that fails.
+func (r *remote) blob(ctx context.Context, j *job, digest string, size, offset int64) (io.ReadCloser, error) {
 	c := r.client
 	if size > c.limits.BlobSize {
 		return nil, c.fail(ctx, j, &image.LimitError{Name: "blob-size", What: fmt.Sprintf("its size, %d bytes,", size), Limit: c.limits.BlobSize})
 	}
 	reading, cancel := context.WithCancel(ctx)
-	b := &blobReader{remote: r, ctx: reading, cancel: cancel, job: j, path: "blobs/" + digest, size: size}
+	b := &blobReader{remote: r, ctx: reading, cancel: cancel, job: j, path: "blobs/" + digest, size: size, offset: offset, resumed: offset}
 	if err := c.retry(reading, j, b.connect); err != nil {
 		cancel()
 		return nil, c.fail(ctx, j, err)
@@ -55,7 +55,8 @@ func (r *remote) blob(ctx context.Context, j *job, digest string, size int64) (i
 func (b *blobReader) connect() error {
 	header := http.Header{}
 	if b.offset > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", b.offset))
+		// With an end, because go-containerregistry's registry knows no other form.
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", b.offset, b.size-1))
 	}
 	resp, err := b.remote.get(b.ctx, b.job, b.path, header)
 	if err != nil {
@@ -147,7 +148,10 @@ func (b *blobReader) ended(err error) error {
 	b.resumed = b.offset
 	if b.broken++; b.broken >= b.remote.client.limits.Tries {
 		b.job.tries = b.broken
-		return b.stop(fmt.Errorf("%w after %d of %d bytes", err, b.offset, b.size))
+		if !errors.Is(err, errTruncated) {
+			err = fmt.Errorf("%w after %d of %d bytes", err, b.offset, b.size)
+		}
+		return b.stop(err)
 	}
 	b.remote.budget.grant()
 	if pause := b.remote.client.pause(b.ctx, firstPause<<min(b.broken-1, 6)); pause != nil {

@@ -62,6 +62,9 @@ func (g *guard) RoundTrip(q *http.Request) (*http.Response, error) {
 	case j.kind != kindPing && known.isToken(first.URL):
 		resp, err = c.requestToken(q, first, j)
 	default:
+		if j.upload != nil && q.Method == http.MethodPatch && q == first {
+			j.upload.location = q.URL
+		}
 		resp, err = c.exchange(j, q, j.host.name)
 		if err == nil && j.writes {
 			err = j.refusal(q, resp)

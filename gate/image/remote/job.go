@@ -42,6 +42,7 @@ type job struct {
 	writes bool // go-containerregistry makes the requests
 	// renewed is true after a write was refused for its token, which is renewed once.
 	renewed bool
+	upload  *upload // nil when no blob is uploaded
 
 	credentials string   // where they are from, never what they are
 	secrets     []string // never printed, although a registry may echo them

@@ -183,12 +183,12 @@ func (c *Client) Blob(ctx context.Context, ref, digest string, size int64) (io.R
 		return nil, err
 	}
 	r := c.remote(parsed.Registry, parsed.Repository, gate.PhaseDatabase)
-	return r.blob(ctx, r.job(kindBlob, gate.PhaseDatabase, fmt.Sprintf("blob %s of %s", digest, r.repo.name)), digest, size)
+	return r.blob(ctx, r.job(kindBlob, gate.PhaseDatabase, fmt.Sprintf("blob %s of %s", digest, r.repo.name)), digest, size, 0)
 }
 
 // Layer implements [image.Origin].
 func (r *remote) Layer(d *image.Descriptor) func(context.Context) (io.ReadCloser, error) {
 	return func(ctx context.Context) (io.ReadCloser, error) {
-		return r.blob(ctx, r.job(image.KindLayer, gate.PhaseFetch, fmt.Sprintf("layer %s of %s", d.Digest, r.repo.name)), d.Digest, d.Size)
+		return r.blob(ctx, r.job(image.KindLayer, gate.PhaseFetch, fmt.Sprintf("layer %s of %s", d.Digest, r.repo.name)), d.Digest, d.Size, 0)
 	}
 }

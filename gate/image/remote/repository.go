@@ -115,7 +115,7 @@ func (r *Repository) put(ctx context.Context, m promote.Manifest, what string, r
 	ctx, cancel := context.WithTimeoutCause(ctx, r.client.limits.DocumentTimeout, errTooSlow)
 	defer cancel()
 	return r.write(ctx, j, r.pushScopes(), func(repo name.Repository, options ...ggcr.Option) error {
-		return ggcr.Put(ref(repo), document{m}, options...)
+		return r.writeProblem(ctx, j, ggcr.Put(ref(repo), document{m}, options...))
 	})
 }
 
@@ -136,8 +136,11 @@ func (r *Repository) write(ctx context.Context, j *job, scopes []string, do func
 		if err != nil {
 			return err
 		}
-		err = r.writeProblem(ctx, j, do(registry.Repo(r.remote.repo.path),
-			ggcr.WithTransport(t), ggcr.WithContext(withJob(ctx, j)), ggcr.WithRetryBackoff(ggcr.Backoff{Steps: 1})))
+		err = do(registry.Repo(r.remote.repo.path),
+			ggcr.WithTransport(t), ggcr.WithContext(withJob(ctx, j)), ggcr.WithRetryBackoff(ggcr.Backoff{Steps: 1}))
+		if fault, ok := errors.AsType[*gate.Fault](err); ok {
+			return fault // of the source, without the words of net/http around it
+		}
 		if status, ok := errors.AsType[*statusError](err); ok && status.expired {
 			r.remote.repo.forget(ctx, scopes)
 		}
@@ -149,7 +152,7 @@ func (r *Repository) write(ctx context.Context, j *job, scopes []string, do func
 	return nil
 }
 
-// writeProblem is err without the text of the answer.
+// writeProblem is the error of go-containerregistry without the text of the answer.
 func (r *Repository) writeProblem(ctx context.Context, j *job, err error) error {
 	var answer *transport.Error
 	var fault *gate.Fault
