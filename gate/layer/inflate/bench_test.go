@@ -16,7 +16,7 @@ import (
 )
 
 // BenchmarkInflate measures bytes of output, for source text and for programs,
-// which are typical contents of layers. INFLATE_FILE names a gzip file to measure
+// which are typical contents of layers, and for zeros. INFLATE_FILE names a gzip file to measure
 // instead.
 func BenchmarkInflate(b *testing.B) {
 	for name, packed := range samples(b) {
@@ -87,6 +87,7 @@ func samples(tb testing.TB) map[string][]byte {
 	return map[string][]byte{
 		"text-6": pack(tb, text, 6), "text-9": pack(tb, text, 9),
 		"program-6": pack(tb, program, 6), "program-9": pack(tb, program, 9),
+		"zeros-6": pack(tb, make([]byte, 64<<20), 6),
 	}
 }
 
