@@ -127,7 +127,7 @@ func (v *view) names(dir string) []string {
 		return nil
 	}
 	var names []string
-	for kid := n.kids; kid != nil; kid = kid.next {
+	for kid := range n.all {
 		names = append(names, kid.name)
 	}
 	slices.Sort(names)

@@ -24,7 +24,7 @@ func (v *view) listLink(n *node, dir string) {
 
 // listLinkedDir does that for a link to the directory that has the file.
 func (v *view) listLinkedDir(n *node, path string, target *node, real string) {
-	for kid := target.kids; kid != nil; kid = kid.next {
+	for kid := range target.all {
 		if kid.kind != Dir && readByDir(joinName(path, kid.name)) && !readByDir(joinName(real, kid.name)) {
 			v.t.gaps.add(gapHiddenFiles, path, n.layer, "no scanner reads what is in it: it is a link to %s, whose name says nothing", quote(real))
 			return

@@ -9,7 +9,7 @@ import (
 // only a link brings to a name that Trivy would recognise.
 func (v *view) list(dir *node, path string) {
 	start := len(v.kids)
-	for kid := dir.kids; kid != nil; kid = kid.next {
+	for kid := range dir.all {
 		v.kids = append(v.kids, kid)
 	}
 	end := len(v.kids)

@@ -85,7 +85,7 @@ func (t *Tree) holds(n *node, layer int32) bool {
 	if n.kind != Dir {
 		return n.layer == layer
 	}
-	for kid := n.kids; kid != nil; kid = kid.next {
+	for kid := range n.all {
 		t.steps++
 		if t.holds(kid, layer) {
 			return true
@@ -105,25 +105,22 @@ func (t *Tree) prune(n *node, layer int32) bool {
 		}
 		return true
 	}
-	if n.pruned != layer+1 {
-		n.pruned = layer + 1
-		for kid := n.kids; kid != nil; {
-			next := kid.next
+	if n.kids.prune(layer) {
+		for kid := range n.all {
 			if !t.prune(kid, layer) {
 				t.merged.remove(n, kid)
 				t.nodes--
 			}
-			kid = next
 		}
 	}
-	return n.kids != nil || n.layer == layer
+	return n.len() > 0 || n.layer == layer
 }
 
 // drop removes n and everything below it from dir, because another entry
 // replaces n.
 func (t *Tree) drop(dir, n *node, layer int32) {
-	for n.kids != nil {
-		t.drop(n, n.kids, layer)
+	for kid := range n.all {
+		t.drop(n, kid, layer)
 	}
 	t.removed(n, layer)
 	t.nodes--

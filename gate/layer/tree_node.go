@@ -1,23 +1,18 @@
 package layer
 
-// node is one name of a file system.
+import "hash/maphash"
+
+// node is one name of a file system. Images have hundreds of thousands of them.
 type node struct {
 	name string
-	link string // text of a symbolic link
-	file *file  // content of a regular file, shared by hard links
-	// The neighbours in the same directory, and the first entry of this directory.
-	prev, next, kids *node
+	link string   // text of a symbolic link
+	file *file    // content of a regular file, shared by hard links
+	kids *entries // of a directory; nil if it never had any
 	// layer is the last one that touched the name.
-	layer int32
-	// pruned is one more than the last layer whose whiteouts have emptied this
-	// directory. A layer that repeats a whiteout a million times must not cause a
-	// million walks.
-	pruned  int32
-	count   int32 // of kids
-	indexed bool  // the kids are in names.index
-	kind    Type
-	hard    bool   // the name is a hard link in its layer
-	rights  rights // of a directory
+	layer  int32
+	kind   Type
+	hard   bool   // the name is a hard link in its layer
+	rights rights // of a directory
 }
 
 // file is the content of one regular file of one layer.
@@ -36,77 +31,61 @@ type file struct {
 	plain bool
 }
 
-// maxUnindexed is how many names a directory has before they are indexed.
-const maxUnindexed = 16
-
-// names are the nodes of one file system. The entries of all large directories
-// are indexed in one map. The entries of a small directory are searched one by
-// one. A map for each directory would take most of the time and the memory of a
-// merge.
+// names are the nodes of one file system.
 type names struct {
-	root  *node
-	index map[edge]*node
+	root *node
+	seed maphash.Seed
 	// cuts counts the removed names. While it does not change, every node that a
 	// path has resolved to is still in the tree.
 	cuts int
 }
 
-type edge struct {
-	dir  *node
-	name string
-}
-
 func newNames() *names {
-	return &names{root: &node{kind: Dir, layer: noLayer}, index: make(map[edge]*node)}
+	return &names{root: &node{kind: Dir, layer: noLayer}, seed: maphash.MakeSeed()}
 }
 
 // kid returns the entry of dir with this name, or nil.
 func (f *names) kid(dir *node, name string) *node {
-	if dir.indexed {
-		return f.index[edge{dir, name}]
+	if dir.kids == nil {
+		return nil
 	}
-	for kid := dir.kids; kid != nil; kid = kid.next {
-		if kid.name == name {
-			return kid
-		}
+	if at, _ := dir.kids.find(f.seed, name); at >= 0 {
+		return dir.kids.list[at]
 	}
 	return nil
 }
 
 // add puts n into dir, which has nothing of this name.
 func (f *names) add(dir *node, name string, n *node) {
-	n.name, n.next = name, dir.kids
-	if n.next != nil {
-		n.next.prev = n
+	n.name = name
+	if dir.kids == nil {
+		dir.kids = new(entries)
 	}
-	dir.kids = n
-	if dir.count++; dir.indexed {
-		f.index[edge{dir, name}] = n
-		return
-	}
-	if dir.count > maxUnindexed {
-		dir.indexed = true
-		for kid := dir.kids; kid != nil; kid = kid.next {
-			f.index[edge{dir, kid.name}] = kid
-		}
-	}
+	dir.kids.add(f.seed, n)
 }
 
 // remove takes n out of dir; it must have nothing below it.
 func (f *names) remove(dir, n *node) {
 	f.cuts++
-	if dir.count--; dir.indexed {
-		delete(f.index, edge{dir, n.name})
+	dir.kids.remove(f.seed, n)
+}
+
+// all yields the entries of a directory, the last one first. The one that was yielded
+// may be removed meanwhile.
+func (n *node) all(yield func(*node) bool) {
+	for i := n.len() - 1; i >= 0; i-- {
+		if !yield(n.kids.list[i]) {
+			return
+		}
 	}
-	if n.next != nil {
-		n.next.prev = n.prev
+}
+
+// len is the number of entries of a directory.
+func (n *node) len() int {
+	if n.kids == nil {
+		return 0
 	}
-	if n.prev != nil {
-		n.prev.next = n.next
-	} else {
-		dir.kids = n.next
-	}
-	n.prev, n.next = nil, nil
+	return len(n.kids.list)
 }
 
 // parts yields the components of a clean path.

@@ -30,13 +30,13 @@ func TestNames(t *testing.T) {
 			model[name] = n
 		}
 		count := 0
-		for kid := names.root.kids; kid != nil; kid = kid.next {
-			if count++; model[kid.name] != kid || kid.next != nil && kid.next.prev != kid {
+		for kid := range names.root.all {
+			if count++; model[kid.name] != kid {
 				t.Fatalf("seed %d: %s is not as it was put there", seed, kid.name)
 			}
 		}
-		if count != len(model) || int(names.root.count) != count {
-			t.Fatalf("seed %d: %d names, counted as %d, want %d", seed, count, names.root.count, len(model))
+		if count != len(model) || names.root.len() != count {
+			t.Fatalf("seed %d: %d names, counted as %d, want %d", seed, count, names.root.len(), len(model))
 		}
 	}
 }

@@ -48,19 +48,16 @@ func (s *scanned) cut(path string, layer int32) {
 }
 
 func (s *scanned) strip(n *node, layer int32) {
-	if n.pruned == layer+1 {
-		return
-	}
-	n.pruned = layer + 1
 	if n.file != nil && n.file.layer < layer {
 		n.file = nil
 	}
-	for kid := n.kids; kid != nil; {
-		next := kid.next
-		if s.strip(kid, layer); kid.file == nil && kid.kids == nil {
+	if !n.kids.prune(layer) {
+		return
+	}
+	for kid := range n.all {
+		if s.strip(kid, layer); kid.file == nil && kid.len() == 0 {
 			s.names.remove(n, kid)
 		}
-		kid = next
 	}
 }
 
@@ -71,7 +68,7 @@ func eachFile(n *node, f func(*file)) {
 	if n.file != nil {
 		f(n.file)
 	}
-	for kid := n.kids; kid != nil; kid = kid.next {
+	for kid := range n.all {
 		eachFile(kid, f)
 	}
 }

@@ -413,7 +413,7 @@ func merged(t *testing.T, layers [][]item) map[string]string {
 	got := make(map[string]string)
 	var collect func(n *node, p string)
 	collect = func(n *node, p string) {
-		for kid := n.kids; kid != nil; kid = kid.next {
+		for kid := range n.all {
 			full := joinName(p, kid.name)
 			if got[full] = "/"; kid.kind == File {
 				got[full] = fmt.Sprintf("%d.%d", kid.file.layer, min(kid.file.size, 1))
