@@ -59,9 +59,8 @@ func ReadGemspec(data []byte) ([]Package, error) {
 		return nil, errors.New("it does not set its name and its version once each")
 	}
 	p := Package{fields["name"][0], fields["version"][0]}
-	found := []Package{p}
-	if stub != nil && *stub != p {
-		found = append(found, *stub)
+	if stub == nil || *stub == p {
+		return []Package{p}, p.check()
 	}
-	return found, p.check()
+	return []Package{p, *stub}, errors.Join(p.check(), stub.check())
 }

@@ -49,6 +49,7 @@ var packageFiles = []struct {
 	{"a decoy in a comment", "g/specifications/x-1.gemspec", "=begin\n  s.version = '9'\n=end\n  s.name = 'x'\n  s.version = '1'\n", "x@1"},
 	{"a decoy behind the end", "g/specifications/x-1.gemspec", "  s.name = 'x'\n  s.version = '1'\n__END__\n  s.version = '9'\n", "x@1"},
 	{"another stub", "g/specifications/x-1.gemspec", "#\n# stub: y 2 ruby lib\n  s.name = 'x'\n  s.version = '1'\n", "x@1 y@2"},
+	{"a control character in the stub", "g/specifications/x-1.gemspec", "#\n# stub: y\x10 2 ruby lib\n  s.name = 'x'\n  s.version = '1'\n", ""},
 	{"a stub elsewhere", "g/specifications/x-1.gemspec", "#\n#\n# stub: y 2 ruby lib\n  s.name = 'x'\n  s.version = '1'\n", "x@1"},
 	{"two texts", "g/specifications/x-1.gemspec", "  s.name = \"x\" \"y\"\n  s.version = '1'\n", ""},
 	{"a sum", "g/specifications/x-1.gemspec", "  s.name = \"x\"+\"y\"\n  s.version = '1'\n", ""},
