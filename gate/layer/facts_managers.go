@@ -22,6 +22,9 @@ func (v *view) managers() {
 		v.t.gaps.add(gapOSMismatch, strings.Join(alive, ", "), noLayer,
 			"the image has packages of several package managers (%s); only those of its own OS have advisories", strings.Join(alive, ", "))
 	}
+	if len(alive) > 0 {
+		v.foreignManagers()
+	}
 	for _, kind := range []DatabaseType{TypeApk, TypeDpkg, TypeRPM} {
 		if v.totals[kind] == 0 {
 			v.gone(kind, len(alive) == 0)

@@ -83,7 +83,8 @@ func (m *merge) entry(rec *record) error {
 		m.t.merged.root.rights = m.mark.rights
 		return nil
 	}
-	m.t.system = m.t.system || ofSystem(m.dir, m.base)
+	// An empty directory holds no library: Dockerfiles copy whole trees.
+	m.t.system = m.t.system || rec.kind != Dir && ofSystem(m.dir, m.base)
 	if err := m.locate(); err != nil {
 		return err
 	}

@@ -66,5 +66,8 @@ func releaseGaps(facts *layer.Facts, r *wire.Report) []evidence.Gap {
 			return gap(said.Path, said.Layer, "it names %s %s, but the package %s %s is one of another release", r.OS.Family, r.OS.Name, p.Name, p.Version)
 		}
 	}
+	if other := otherRelease(r); other != "" {
+		return gap(said.Path, said.Layer, "it names %s %s, but %s", r.OS.Family, r.OS.Name, other)
+	}
 	return nil
 }

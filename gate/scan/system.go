@@ -84,9 +84,10 @@ func (im *image) unknownOS(facts *layer.Facts, r *wire.Report) evidence.Gap {
 	case len(facts.Executables) == 0:
 		g.Detail = "no operating system was identified, and no program that says what it was built from"
 	default:
-		g.Detail = fmt.Sprintf("there is no operating system, and %s no build information of Go or Rust: %s",
+		g.Detail = fmt.Sprintf("there is no operating system, and %s no build information of Go or Rust that names its modules: %s",
 			words.Plural(len(programs), "program")+" "+words.Choose(len(programs), "has", "have"), names(programs))
-		g.Cure = "build the programs with Go, or with cargo-auditable, and leave out everything else that can run; " +
+		g.Cure = "build the programs with Go in a module (go mod init; single files, GOPATH and Bazel leave no list of modules, gccgo and UPX no build information), or with cargo-auditable, " +
+			"and leave out everything else that can run; " +
 			"or, for an image that holds other programs by design, say coverage: {unknown-os: warn} in an override that names it"
 	}
 	return g
