@@ -22,7 +22,7 @@ import (
 
 // analysisVersion is raised when the analysis of a layer, or its encoding, changes.
 // Analyses of other versions are not used.
-const analysisVersion = 15
+const analysisVersion = 16
 
 // analysis is the result for one layer. It does not depend on the image. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every
@@ -52,6 +52,9 @@ type analysis struct {
 	// NoText is how many files were not, because they are no text. They are counted
 	// only when secrets are looked for in every file.
 	NoText int `json:"noText,omitempty"`
+	// SecretArchives is how many archives of the application were not opened to look for
+	// secrets. Those are no text either, and counted as such when all files are searched.
+	SecretArchives int `json:"secretArchives,omitempty"`
 	// Gaps are files that should name a package and cannot be read.
 	Gaps []wire.Gap `json:"gaps,omitempty"`
 	// Unversioned are gaps for packages without a version, which count only if the
@@ -137,9 +140,7 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 	defer l.close()
 	if head.Need.Has(evidence.NeedSecrets) {
 		l.hashes = fileHashes{}
-		if head.Need.Has(evidence.NeedSecretsAnywhere) {
-			l.noText = map[string]bool{}
-		}
+		l.noText, l.onlyArchives = map[string]bool{}, !head.Need.Has(evidence.NeedSecretsAnywhere)
 	}
 	for {
 		t, payload, err := e.in.Next()
@@ -162,7 +163,10 @@ func (e *engine) layer(ctx context.Context, head wire.Analyse, g *groups) (*anal
 			}
 			a, err := l.finish(ctx, g, end.JavaDatabase)
 			if a != nil && l.hashes != nil {
-				a.SecretsLeftOut, a.NoText = end.SecretsLeftOut, len(l.noText)
+				a.SecretsLeftOut = end.SecretsLeftOut
+				if a.NoText = len(l.noText); l.onlyArchives {
+					a.NoText, a.SecretArchives = 0, a.NoText
+				}
 			}
 			return a, err
 		default:
@@ -199,7 +203,7 @@ func (e *engine) entry(l *layer, entry *wire.Entry) error {
 		return fmt.Errorf("read %s: %w", entry.Name, err)
 	}
 	if l.noText != nil {
-		no, err := noText(entry, c)
+		no, err := l.unsearched(entry, c)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", entry.Name, err)
 		}

@@ -58,6 +58,7 @@ func (s *session) detect(ctx context.Context, report *wire.Report) (*detection, 
 	ctx = clock.With(ctx, s.begin.Now)
 	d := &detection{detail: applyLayers(s.main)}
 	report.BuiltFrom = s.builtFrom(&d.detail)
+	report.Gaps = append(report.Gaps, dropDescribed(&d.detail)...)
 	oneName(&d.detail, s.links)
 	report.OS = settleOS(&d.detail)
 	settleRepository(&d.detail)

@@ -53,6 +53,7 @@ type layer struct {
 	opaque, white []string
 	hashes        fileHashes      // nil when nothing asks for secrets
 	noText        map[string]bool // names of files that are no text; nil when they are not counted
+	onlyArchives  bool            // noText has only archives of the application
 	gone          []replacedFile
 	links         []link
 	main, sbom    *layerScan
@@ -67,10 +68,13 @@ type layer struct {
 	own           ownFacts
 	readings      map[string]reading // by path
 	gaps          []wire.Gap
-	skipped       []string // files that have the name of a package's metadata and need not describe one
-	unversioned   []wire.Gap
-	dropped       []string // names of files that a later entry replaced
-	held          int64    // bytes of files for post-analyzers that are in memory
+	// unpackedPoms and unpackedClaims are what the metadata of unpacked jars says, by path.
+	unpackedPoms   map[string]manifest.Coordinates
+	unpackedClaims map[string]string
+	skipped        []string // files that have the name of a package's metadata and need not describe one
+	unversioned    []wire.Gap
+	dropped        []string // names of files that a later entry replaced
+	held           int64    // bytes of files for post-analyzers that are in memory
 }
 
 func newLayer(ctx context.Context, diffID string, g *groups, logs *logs, parallel int) (*layer, error) {
@@ -120,6 +124,8 @@ func (l *layer) file(e *wire.Entry, c content) error {
 		}
 	}
 	l.read(e, c)
+	l.unpackedJar(e, c)
+	l.egg(e, c)
 	switch {
 	case path.Base(e.Name) == packageJSON:
 		l.npm(e, c)
@@ -223,6 +229,10 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		}
 		if s == l.main {
 			l.compareReadings(s.result)
+		}
+		if s == l.main {
+			l.pythonDirectories(sent, s.result)
+			l.unpackedJars(sent, s.result)
 		}
 		if java && s == l.main {
 			l.identifyJars(s.result)

@@ -24,11 +24,15 @@ const typePython analyzer.Type = "python-info"
 
 // Required implements Trivy's analyzer.
 func (pythonAnalyzer) Required(file string, _ os.FileInfo) bool {
-	return manifest.IsPythonMetadata(file) && !manifest.TrivyReadsPython(file)
+	_, other := manifest.PythonDirectory(file) // it shows that a package without METADATA is there
+	return (other || manifest.IsPythonMetadata(file)) && !manifest.TrivyReadsPython(file)
 }
 
 // Analyze implements Trivy's analyzer.
 func (pythonAnalyzer) Analyze(ctx context.Context, in analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
+	if !manifest.IsPythonMetadata(in.FilePath) {
+		return nil, nil
+	}
 	return language.AnalyzePackage(ctx, ftypes.PythonPkg, in.FilePath, in.Content, packaging.NewParser(), false)
 }
 

@@ -125,6 +125,8 @@ func (l *layer) forget(name string) {
 	l.gaps, l.unversioned = slices.DeleteFunc(l.gaps, ofFile), slices.DeleteFunc(l.unversioned, ofFile)
 	l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
 	delete(l.readings, name)
+	delete(l.unpackedPoms, name)
+	delete(l.unpackedClaims, name)
 	delete(l.own.Databases, name)
 	delete(l.own.Sums, name)
 	delete(l.own.Hashes, name)

@@ -101,6 +101,14 @@ func textOf(file string, r xio.ReadSeekerAt) (text io.Reader, isBinary bool, err
 	return bytes.NewReader(printable), true, nil
 }
 
+// unsearched reports whether a file counts as one in which secrets were not looked for.
+func (l *layer) unsearched(e *wire.Entry, c content) (bool, error) {
+	if !l.onlyArchives {
+		return noText(e, c)
+	}
+	return e.Size >= minSecret && !leftOut(e.Name) && secretpath.IsArchive(headOf(c)), nil
+}
+
 // noText reports whether no secrets are looked for in a file because it is no text.
 func noText(e *wire.Entry, c content) (bool, error) {
 	if e.Size < minSecret || filepath.Ext(e.Name) == ".pyc" {

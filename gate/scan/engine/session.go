@@ -33,8 +33,10 @@ type session struct {
 	leftOut int
 	// noText is how many of them are no text, where those are counted.
 	noText int
-	links  map[string]string // further name of a file -> its first name
-	gaps   []wire.Gap
+	// secretArchives is how many archives of the application were not opened for it.
+	secretArchives int
+	links          map[string]string // further name of a file -> its first name
+	gaps           []wire.Gap
 	// contents are the hashes of the files that hold secrets, by layer and path.
 	contents map[string]string
 	gone     []ftypes.Secret // in files that a later entry of their layer replaces
@@ -99,7 +101,7 @@ func (s *session) layer(head wire.Layer) error {
 		}
 		s.gone = append(s.gone, secret)
 	}
-	s.leftOut, s.noText = s.leftOut+a.SecretsLeftOut, s.noText+a.NoText
+	s.leftOut, s.noText, s.secretArchives = s.leftOut+a.SecretsLeftOut, s.noText+a.NoText, s.secretArchives+a.SecretArchives
 	for path, hash := range a.Contents {
 		if s.contents == nil {
 			s.contents = map[string]string{}
@@ -140,6 +142,9 @@ func (s *session) match(ctx context.Context) (*wire.Report, error) {
 	report := &wire.Report{Jars: s.jars, Gaps: s.gaps}
 	if s.leftOut > 0 {
 		report.Notes = append(report.Notes, fmt.Sprintf("secrets were not looked for in %s of the distribution (/usr/share, /usr/lib and the like), of installed dependencies (node_modules, site-packages, vendor, gems) and of media", words.Plural(s.leftOut, "file")))
+	}
+	if s.secretArchives > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("secrets were not looked for inside of %s of the application (zip, jar, gzip, xz, bzip2, zstd)", words.Plural(s.secretArchives, "archive")))
 	}
 	if s.noText > 0 {
 		report.Notes = append(report.Notes, fmt.Sprintf("secrets were not looked for in %s no text, such as media and programs", words.Plural(s.noText, "file")+" "+words.Choose(s.noText, "that is", "that are")))

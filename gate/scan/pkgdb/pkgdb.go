@@ -43,7 +43,7 @@ type File struct {
 func Holds(path string) bool {
 	base := path[strings.LastIndexByte(path, '/')+1:]
 	switch base {
-	case "package.json", "METADATA", "PKG-INFO", "installed.json":
+	case "package.json", "METADATA", "PKG-INFO", "installed.json", "pom.properties":
 		return true
 	case "":
 		return false

@@ -3,6 +3,7 @@ package secretpath
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // HeadSize is how many bytes of a text, zeros not counted, [IsText] looks at. A file
@@ -80,4 +81,11 @@ func isControl(c byte) bool {
 		return false
 	}
 	return c < ' ' || c == 0x7f
+}
+
+// IsArchive reports whether a file begins like an archive or like compressed data.
+func IsArchive(head []byte) bool {
+	return slices.ContainsFunc([]string{"PK\x03\x04", "\x1f\x8b", "\xfd7zXZ\x00", "BZh", "\x28\xb5\x2f\xfd", "7z\xbc\xaf\x27\x1c"}, func(magic string) bool {
+		return bytes.HasPrefix(head, []byte(magic))
+	})
 }
