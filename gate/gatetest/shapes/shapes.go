@@ -55,7 +55,7 @@ coverage:
 func All() []Shape {
 	var all []Shape
 	for _, family := range []func() []Shape{
-		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week, zipped, compilers, releases, managers, days, languages, builders, deleted, fixtures, ship, twists,
+		controls, distroOwned, keys, packageJSON, thirdParty, alpineRepositories, scratch, conda, hardLinks, chainguard, inputs, secrets, messages, jars, metadata, forms, examples, week, zipped, compilers, releases, managers, days, languages, builders, deleted, fixtures, ship, twists, remains,
 	} {
 		all = append(all, family()...)
 	}
