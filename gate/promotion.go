@@ -75,6 +75,9 @@ func (p *Promotion) Done() bool {
 
 // Unpromoted takes back every pass, because err kept the image from being promoted.
 func (r *Run) Unpromoted(err error) {
+	if r.Promotion != nil {
+		r.Promotion.Failed = true
+	}
 	revoke(r.Results, &Fault{Phase: PhasePromote, Err: err})
 }
 

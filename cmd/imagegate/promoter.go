@@ -50,7 +50,6 @@ func (w *promoter) promote(ctx context.Context) {
 func (w *promoter) stop(err error) {
 	w.setup.progress.Finish()
 	if w.run.Promotion != nil {
-		w.run.Promotion.Failed = true
 		w.refuse(err.Error())
 	}
 	w.run.Unpromoted(err)

@@ -48,6 +48,19 @@ func promotionRemarks(run *gate.Run) []string {
 	return out
 }
 
+// promotionHint says what helps against what ended the promotion, "" for nothing.
+func promotionHint(run *gate.Run) string {
+	if run.Promotion == nil || !run.Promotion.Failed {
+		return ""
+	}
+	for i := range run.Results {
+		if f := failureOf(&run.Results[i]); f != nil && f.phase == gate.PhasePromote {
+			return f.hint
+		}
+	}
+	return ""
+}
+
 func targetText(p *gate.Promotion, t *gate.PromotionTarget) string {
 	what := fmt.Sprintf("%s from %s to %s", p.Digest, p.Source, t.Target)
 	switch {

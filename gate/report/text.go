@@ -103,6 +103,9 @@ func (t *textReport) headline(images [][]*gate.Result) {
 	for _, remark := range remarksOf(t.run) {
 		t.entry(2, "note", yellow, remark)
 	}
+	if hint := promotionHint(t.run); hint != "" {
+		t.entry(2, "to do", bold, safe.Lines(hint)...)
+	}
 }
 
 // groupPinned names what a reference resolved to: the index when there is one,
@@ -197,8 +200,13 @@ func (t *textReport) result(r *gate.Result, several bool) {
 	t.findings(r)
 }
 
-// failure writes why there is no verdict and what to do.
+// failure writes why there is no verdict and what to do. Why a promotion did not
+// finish is told once, for all platforms.
 func (t *textReport) failure(f *failure) {
+	if f.phase == gate.PhasePromote && t.run.Promotion != nil {
+		t.entry(2, "reason", yellow, "it passes, and its promotion did not finish: see the note at the top")
+		return
+	}
 	if f.phase != "" {
 		t.entry(2, "while", dim, phaseText(f.phase))
 	}

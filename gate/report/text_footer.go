@@ -184,7 +184,7 @@ func (t *textReport) footer() {
 		t.entry(0, "database", dim, databaseText(db)+", "+age(db.UpdatedAt, t.o.Now))
 	}
 	t.entry(0, "judged by", dim, strings.Join(slices.DeleteFunc([]string{run.Tool, run.Engine}, func(s string) bool { return s == "" }), ", "))
-	for _, note := range notesOf(run) {
+	for _, note := range run.Notes { // the remarks are at the top
 		t.entry(0, "note", dim, note)
 	}
 	t.gap()
@@ -240,6 +240,8 @@ func advice(run *gate.Run) string {
 		return "The promotion in an emergency did not finish. See the reason, then run it again. Failing: " + sample(failing) + "."
 	case outcome == policy.Denied:
 		return "Do not ship. Failing: " + sample(failing) + "; see \"to pass\"."
+	case run.Promotion != nil && run.Promotion.Failed:
+		return "Do not ship: the image passes, and its promotion did not finish. See the note, then run it again."
 	case broken:
 		return "Do not ship: the image could not be judged. See the reason, then run again."
 	case len(undecided) > 0:

@@ -81,6 +81,7 @@ type failure struct {
 
 // failureOf returns nil when the policy was evaluated. The phase is that of the
 // innermost fault, as the hint is: where it went wrong, not where it was noticed.
+// Within a promotion it is the promotion: the image was judged before.
 func failureOf(r *gate.Result) *failure {
 	if r.Err == nil {
 		return nil
@@ -90,6 +91,9 @@ func failureOf(r *gate.Result) *failure {
 	for fault := (*gate.Fault)(nil); errors.As(err, &fault); err = fault.Err {
 		if fault.Phase != "" {
 			f.phase = fault.Phase
+		}
+		if fault.Phase == gate.PhasePromote {
+			break
 		}
 	}
 	return f
