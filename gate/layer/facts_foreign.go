@@ -37,7 +37,7 @@ func holdsPackages(n *node, deep bool) bool {
 	if n.kind != Dir {
 		return n.file != nil && n.file.size > 0
 	}
-	for kid := n.kids; kid != nil; kid = kid.next {
+	for kid := range n.all {
 		if kid.kind == Dir && deep || kid.kind == File && !deep {
 			return true
 		}
