@@ -110,8 +110,9 @@ func (r *Recorder) Files(asked func(name string) bool) map[string][]int {
 func (r *Recorder) Finish(stats Stats) *Contents {
 	r.twins()
 	r.c.stats = stats
-	r.c.text = strings.Clone(r.text.String())
-	r.c.records = slices.Clone(r.c.records) // without the room for more
+	// Text and records keep their room for more, a quarter at most: a copy without it
+	// would double what a layer of many files needs just before it is merged.
+	r.c.text = r.text.String()
 	return &r.c
 }
 
