@@ -107,7 +107,7 @@ func (e *statusError) Error() string {
 func (c *Client) retry(ctx context.Context, j *job, once func() error) error {
 	for j.tries = 1; ; j.tries++ {
 		err := once()
-		if err == nil || ctx.Err() != nil || j.tries >= c.limits.Tries || !mayHeal(err) {
+		if err == nil || ctx.Err() != nil || j.tries >= c.limits.Tries || !mayHeal(err) && !j.outlasts(err) {
 			return err
 		}
 		wait, ok := c.waitFor(ctx, j.tries, err)
@@ -153,6 +153,23 @@ func mayHeal(err error) bool {
 	}
 	var protocol textproto.ProtocolError // headers that were cut off, for one
 	return errors.As(err, &protocol) || isBroken(err)
+}
+
+// outlasts reports whether the job is worth to be tried again although the other side
+// took or sent nothing for a time: a blob is much work, and a registry may need longer
+// to store one than we wait for an answer.
+func (j *job) outlasts(err error) bool {
+	if j.kind != kindBlob {
+		return false
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return false
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return false
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, errStalled) || ok && timeout.Timeout()
 }
 
 // isBroken reports whether a connection ended before its time. The errors of

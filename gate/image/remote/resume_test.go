@@ -9,7 +9,9 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/imagegate/imagegate/gate/image"
 	"github.com/imagegate/imagegate/gate/promote"
@@ -32,6 +34,7 @@ type keeper struct {
 	rest func(w http.ResponseWriter, q *http.Request) bool
 	// careless stores what it has under any digest.
 	careless bool
+	stalls   chan struct{}     // what it waits for before it breaks; may be nil
 	stored   map[string][]byte // by digest, when careless
 }
 
@@ -98,6 +101,9 @@ func (k *keeper) patch(w http.ResponseWriter, q *http.Request, id string, have i
 	k.arrived += len(got)
 	k.uploads[id] = append(k.uploads[id], got...)
 	k.mu.Unlock()
+	if limit >= 0 && k.stalls != nil {
+		<-k.stalls
+	}
 	if limit >= 0 {
 		panic(http.ErrAbortHandler)
 	}
@@ -251,6 +257,55 @@ func TestUploadThatGoesOnBreaking(t *testing.T) {
 	same := newKeeper(t, 9*mebi, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	if err := same.from(t, 10*mebi, few); err == nil || !strings.Contains(err.Error(), "after 2 tries") {
 		t.Errorf("%v, want an end after 2 tries", err)
+	}
+}
+
+// A registry that takes a part and then nothing more, or takes all and does not answer,
+// is given up after the idle limit, and the upload is resumed.
+func TestUploadsThatStall(t *testing.T) {
+	for name, part := range map[string]int{"in the middle": 9 * mebi, "at the end": 20 * mebi} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKeeper(t, part)
+			k.stalls = make(chan struct{})
+			t.Cleanup(func() { close(k.stalls) })
+			err := k.from(t, 20*mebi, func(o *Options) { o.Limits.IdleTimeout, o.Limits.Tries = 5*time.Second, 20 })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k.arrived > 21*mebi {
+				t.Errorf("%d bytes arrived", k.arrived)
+			}
+		})
+	}
+}
+
+// A source that stalls before its answer to a request for a blob, or after the headers, is
+// asked again.
+func TestDownloadsThatStall(t *testing.T) {
+	for _, headers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("headers %v", headers), func(t *testing.T) {
+			t.Parallel()
+			source, target := newWritable(t, true), newWritable(t, true)
+			digest := source.large(t, "team/app", 2*mebi)
+			var stalled atomic.Bool
+			source.before = func(w http.ResponseWriter, q *http.Request) bool {
+				if !strings.Contains(q.URL.Path, "/blobs/") || !stalled.CompareAndSwap(false, true) {
+					return false
+				}
+				if headers {
+					w.WriteHeader(http.StatusOK)
+					_ = http.NewResponseController(w).Flush()
+				}
+				<-q.Context().Done()
+				return true
+			}
+			client := newClient(t, func(o *Options) { o.Limits.IdleTimeout, o.Limits.Tries = 5*time.Second, 20 })
+			from, to := repository(t, client, source.host+"/team/app"), repository(t, client, target.host+"/released/app")
+			if err := promoted(t.Context(), from, to, digest); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
