@@ -33,7 +33,8 @@ func (l *lint) entry(h *tar.Header) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Entry{
+	e := &l.current
+	*e = Entry{
 		Name: name, Raw: h.Name, Mode: h.FileInfo().Mode(), Size: h.Size,
 		UID: h.Uid, GID: h.Gid, ModTime: h.ModTime, Xattrs: xattrs(h),
 	}

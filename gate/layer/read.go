@@ -27,8 +27,8 @@ var errStopped = errors.New("reading of the layer has ended")
 
 // Read streams one stored blob: it hashes and decompresses it, lints the
 // archive and calls visit for each entry, in order, with the file's bytes (nil
-// for anything but files). visit may leave them unread and must not keep the
-// reader. The caller must not use what visit has seen unless Read returns nil:
+// for anything but files). visit may leave them unread and must keep neither the entry
+// nor the reader. The caller must not use what visit has seen unless Read returns nil:
 // only then are the size, the digest, the diffID and the end of the archive
 // verified.
 //
@@ -109,6 +109,9 @@ type lint struct {
 	visit   func(e *Entry, body io.Reader) error
 	entries int
 	content bool // the walk ended with an error of the bytes that were read
+	// One entry after the other is here. Layers have a hundred thousand of them.
+	current Entry
+	file    body
 }
 
 // walk returns nil when the archive has ended well and nothing but zeros
@@ -151,7 +154,8 @@ func (l *lint) hand(e *Entry, t *tar.Reader) error {
 	if e.Type != File {
 		return l.visit(e, nil)
 	}
-	return l.visit(e, &body{t, l})
+	l.file = body{t, l}
+	return l.visit(e, &l.file)
 }
 
 // isContent reports whether an error of the archive is neither a limit nor the end

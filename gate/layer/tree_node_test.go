@@ -1,7 +1,9 @@
 package layer
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strconv"
 	"testing"
 )
@@ -38,5 +40,27 @@ func TestNames(t *testing.T) {
 		if count != len(model) || names.root.len() != count {
 			t.Fatalf("seed %d: %d names, counted as %d, want %d", seed, count, names.root.len(), len(model))
 		}
+	}
+}
+
+// TestMergeAllocates: a tree of many files takes one allocation for all nodes, and a few for
+// each directory.
+func TestMergeAllocates(t *testing.T) {
+	const dirs, files = 20, 500
+	var entries []*Entry
+	for i := range dirs * files {
+		entries = append(entries, &Entry{Name: fmt.Sprintf("srv/d%d/f%d.txt", i/files, i), Type: File, Size: 100})
+	}
+	c := record1(t, entries)
+	got := testing.AllocsPerRun(5, func() {
+		if err := NewTree(DefaultLimits()).Merge(Spec{}, c); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if most := float64(dirs * files / 10); got > most {
+		t.Errorf("%.0f allocations for %d files, want at most %.0f", got, dirs*files, most)
+	}
+	if got := reflect.TypeFor[node]().Size(); got > 56 {
+		t.Errorf("a node has %d bytes, want at most 56", got)
 	}
 }
