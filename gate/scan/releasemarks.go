@@ -16,7 +16,7 @@ import (
 // ~22.04.1 of Ubuntu, which writes a version without its release more often.
 var (
 	releaseMark       = regexp.MustCompile(`(?:[+~](deb|bpo)|\.(?:module\+)?(el|fc|amzn|azl|cm|ph))(\d+)`)
-	releaseMarkUbuntu = regexp.MustCompile(`(?:ubuntu[0-9.]*\.|ubuntu|~)(\d\d\.(?:04|10))(?:[^0-9]|$)`)
+	releaseMarkUbuntu = regexp.MustCompile(`(?:ubuntu[0-9.]*\.|ubuntu|~)(\d\d\.(?:04|10))\b`)
 )
 
 // markedFamilies are the marks of the distributions, by Trivy's names for them.
@@ -30,14 +30,16 @@ var markedFamilies = map[string]string{
 // the version names none.
 type mark struct{ distribution, release string }
 
+// markOf reads the last mark: 20230311~deb12u1~deb11u1 is Debian 12's package, built
+// for Debian 11.
 func markOf(version string) mark {
 	if strings.Contains(version, "ubuntu") {
-		if m := releaseMarkUbuntu.FindStringSubmatch(version); m != nil {
+		if m := lastMatch(releaseMarkUbuntu, version); m != nil {
 			return mark{"ubuntu", m[1]}
 		}
 		return mark{"ubuntu", ""}
 	}
-	switch m := releaseMark.FindStringSubmatch(version); {
+	switch m := lastMatch(releaseMark, version); {
 	case m == nil:
 		return mark{}
 	case m[1] != "":
@@ -45,6 +47,14 @@ func markOf(version string) mark {
 	default:
 		return mark{m[2], m[3]}
 	}
+}
+
+func lastMatch(pattern *regexp.Regexp, text string) []string {
+	all := pattern.FindAllStringSubmatch(text, -1)
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
 }
 
 const (
