@@ -47,7 +47,7 @@ func BinarySize(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 // [ParseSize] reads: "20GiB", "1048577".
 func ExactSize(n int64) string {
 	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
-		if size := int64(1) << (40 - 10*i); n >= size && n%size == 0 {
+		if size := int64(1) << (40 - 10*i); n >= size && n%size == 0 && n/size < 1e9 { // ParseSize reads nine digits
 			return strconv.FormatInt(n/size, 10) + unit
 		}
 	}

@@ -90,7 +90,7 @@ func TestParseSize(t *testing.T) {
 }
 
 func FuzzParseSize(f *testing.F) {
-	for _, s := range []string{"1", "512MiB", "2 GB", "999999999TiB", "-1", "1e3", "9223372036854775808"} {
+	for _, s := range []string{"1", "512MiB", "2 GB", "999999999TiB", "-1", "1e3", "9223372036854775808", "10000000000000"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -114,6 +114,7 @@ func TestSizes(t *testing.T) {
 	}{
 		{0, "0 B", "0 B", "0"}, {-1, "0 B", "0 B", "-1"}, {999, "999 B", "999 B", "999"}, {1500, "1.5 kB", "1.5 KiB", "1500"},
 		{2e6, "2.0 MB", "1.9 MiB", "2000000"}, {20 << 30, "22 GB", "20 GiB", "20GiB"}, {3<<20 + 1, "3.1 MB", "3.0 MiB", strconv.Itoa(3<<20 + 1)},
+		{1e13, "10 TB", "9.1 TiB", "10000000000000"},
 	} {
 		if got := words.Size(c.n); got != c.decimal {
 			t.Errorf("Size(%d) = %q, want %q", c.n, got, c.decimal)
