@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,20 +29,25 @@ func TestFaultsEndInErrors(t *testing.T) {
 		for _, fault := range registrytest.Faults() {
 			t.Run(string(kind)+"/"+fault.Name, func(t *testing.T) {
 				t.Parallel()
+				// Only what waits for us is given a short time: on a loaded machine every
+				// request is slow.
+				waits := slices.Contains([]string{"stall-headers", "stall-body", "slow-drip", "endless", "announced-exabyte"}, fault.Name)
 				reg := registrytest.Registry(t, registrytest.WithAuth(registrytest.Auth{User: "u", Password: "pw-canary-1", Token: "tok-canary-2"}))
 				ref := reg.MustPush(t, imagetest.Index(imagetest.For("linux/amd64", pulltest.Image())), "team/app:1.0")
 				reg.Inject(kind, fault)
 				c := newClient(t, func(o *Options) {
 					o.Getenv = env(map[string]string{"DOCKER_AUTH_CONFIG": `{"auths":{"` + reg.Host + `":{"username":"u","password":"pw-canary-1"}}}`})
-					o.Limits.IdleTimeout = 300 * time.Millisecond
+					if waits {
+						o.Limits.IdleTimeout = time.Second
+					}
 				})
-				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-				defer cancel()
-				began := time.Now()
-				_, err := pulltest.Pull(ctx, newResolver(t, c), ref.Tagged)
-				if took := time.Since(began); took > time.Minute {
-					t.Errorf("it took %s", took)
+				within := time.Minute
+				if waits {
+					within = 5 * time.Second
 				}
+				ctx, cancel := context.WithTimeout(t.Context(), within)
+				defer cancel()
+				_, err := pulltest.Pull(ctx, newResolver(t, c), ref.Tagged)
 				if err == nil {
 					if fault.MustStop(kind) {
 						t.Error("no error")
