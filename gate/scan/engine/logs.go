@@ -159,6 +159,7 @@ func compareLogs(a, b record) int {
 // use (trivy pkg/log/deferred.go).
 type logHandler struct {
 	logs  *logs
+	outer *logHandler // nil for the first
 	attrs []slog.Attr
 }
 
@@ -196,9 +197,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	}
-	for _, a := range h.attrs {
-		write(a)
-	}
+	h.each(write)
 	r.Attrs(write)
 	l.Attrs = strings.TrimSpace(b.String())
 	l.File = cmp.Or(l.File, fileIn(l.Cause))
@@ -263,8 +262,20 @@ func withoutFile(cause, file string) string {
 	}
 }
 
+// WithAttrs implements [slog.Handler]. Trivy calls it for each rule about secrets and
+// each file, and logs nothing most times, so nothing is copied.
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &logHandler{logs: h.logs, attrs: append(slices.Clip(h.attrs), attrs...)}
+	return &logHandler{logs: h.logs, outer: h, attrs: attrs}
+}
+
+// each visits the attributes of all handlers, the outermost first.
+func (h *logHandler) each(visit func(slog.Attr) bool) {
+	if h.outer != nil {
+		h.outer.each(visit)
+	}
+	for _, a := range h.attrs {
+		visit(a)
+	}
 }
 
 func (h *logHandler) WithGroup(string) slog.Handler { return h }
