@@ -22,6 +22,7 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest/imagetest"
 	"github.com/imagegate/imagegate/gate/gatetest/provetest"
 	"github.com/imagegate/imagegate/gate/gatetest/registrytest"
+	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 	"github.com/imagegate/imagegate/gate/gatetest/sampletest"
 )
 
@@ -90,6 +91,7 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	pushReleases(t, reg)
+	pushShop(t, reg)
 	pushUsers(t, reg)
 	pushAccounts(t, reg)
 	pushArticle(t, reg)
@@ -123,6 +125,17 @@ func pushReleases(t *testing.T, reg *registrytest.Reg) {
 			s.Created = time.Unix(0, 0)
 		}
 		reg.MustPush(t, s.Image(), "release:"+version)
+	}
+}
+
+// pushShop pushes the three releases of docs/promote.md, of which the last has a
+// vulnerable package.
+func pushShop(t *testing.T, reg *registrytest.Reg) {
+	t.Helper()
+	bad := rootfs.NPM("lodash", "4.17.20")
+	for version, s := range map[string]imagetest.Spec{"1.4.1": onCleanBase(), "1.4.2": onCleanBase(), "1.4.3": unprivileged(rootfs.Base(), bad)} {
+		s.Labels = map[string]string{"org.opencontainers.image.version": version}
+		reg.MustPush(t, s.Image(), "test/shop:"+version)
 	}
 }
 
