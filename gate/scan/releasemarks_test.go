@@ -45,12 +45,25 @@ func TestOtherRelease(t *testing.T) {
 		{"Photon 4 called 5", "photon", "5.0", many(60, "5.1-9.ph4"), true},
 		{"Azure Linux", "azurelinux", "3.0", many(60, "5.1-9.azl3"), false},
 		{"Mariner", "cbl-mariner", "2.0", many(60, "5.1-9.cm2"), false},
+		{"Debian without base-files", "debian", "13", many(20, "1.2-3"), true},
+		{"Debian with base-files first", "debian", "13", "base-files=13.8 " + many(60, "1.2-3"), false},
+		{"more of the release before", "debian", "13", many(2, "1.2-3+deb13u1") + many(3, "1.2-3+deb12u1"), true},
+		{"as many of the release before", "debian", "13", many(3, "1.2-3+deb13u1") + many(3, "1.2-3+deb12u1"), false},
+		{"a release whose number is one of Amazon Linux 1", "debian", "2018", many(3, "1.2-3+deb12u1"), true},
+		{"packages of a language", "debian", "13", "base-files=13.8 " + strings.ReplaceAll(many(30, "1.0+deb12u1"), "lib=", "module="), false},
+		{"packages for Debian on Ubuntu", "ubuntu", "24.04", many(30, "1.2-3ubuntu1") + many(3, "1.0-1+deb12u1"), false},
+		{"Ubuntu 22.10 called 22.04", "ubuntu", "22.04", many(30, "1.2-3ubuntu1.4") + many(4, "1.0-0ubuntu0.22.10.1"), true},
+		{"RPM without marks", "rocky", "9.6", many(60, "1.2-3"), false},
 		{"Alpine has no marks", "alpine", "3.23.0", many(60, "5.1-r9"), false},
 	} {
 		r := &wire.Report{OS: &wire.OS{Family: test.family, Name: test.release}}
 		for _, p := range strings.Fields(test.packages) {
 			name, version, _ := strings.Cut(p, "=")
-			r.Packages = append(r.Packages, evidence.Package{Name: name, Version: version, Class: evidence.ClassOS})
+			class := evidence.ClassOS
+			if name == "module" {
+				class = evidence.ClassLanguage
+			}
+			r.Packages = append(r.Packages, evidence.Package{Name: name, Version: version, Class: class})
 		}
 		if got := otherRelease(r); (got != "") != test.wrong {
 			t.Errorf("%s: %q", test.name, got)
