@@ -222,6 +222,7 @@ var factCases = []struct {
 	{"lists of opkg beside", [][]item{plus(alpine(), file1("var/lib/opkg/info/x.control", "Package: x\n"))}, "os-mismatch package manager opkg"},
 	{"packages of pacman beside", [][]item{plus(debian(), file1("var/lib/pacman/local/x-1-1/desc", "%NAME%\nx\n"))}, "os-mismatch package manager pacman"},
 	{"packages of pacman behind a link", [][]item{plus(debian(), file1("p/local/x-1-1/desc", "%NAME%\nx\n"), symlink("var/lib/pacman", "../../p"))}, "os-mismatch package manager pacman"},
+	{"packages of pacman in a directory that is a link", [][]item{plus(debian(), file1("p/x-1-1/desc", "%NAME%\nx\n"), symlink("var/lib/pacman/local", "/p"))}, "os-mismatch package manager pacman"},
 	{"packages of portage beside", [][]item{plus(debian(), file1("var/db/pkg/dev-libs/x-1/PF", "x-1\n"))}, "os-mismatch package manager portage"},
 	{"packages of xbps beside", [][]item{plus(debian(), file1("var/db/xbps/pkgdb-0.38.plist", "<plist/>"))}, "os-mismatch package manager xbps"},
 	{"opkg deleted", [][]item{plus(alpine(), file1("usr/lib/opkg/status", "Package: x\n")), {file1("usr/lib/opkg/.wh.status", "")}}, ""},
