@@ -138,11 +138,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) manifest(w http.ResponseWriter, r *http.Request, name, reference string) {
 	digest := reference
-	if !strings.Contains(reference, ":") {
+	switch {
+	case strings.HasPrefix(reference, "sha256-"): // signatures and attestations: there are none
+		digest = ""
+	case !strings.Contains(reference, ":"):
 		digest = s.names[name].Digest.String()
 	}
 	if s.types[digest] == "" {
-		// Signatures and attestations are asked for by tag: there are none.
 		http.Error(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, http.StatusNotFound)
 		return
 	}
