@@ -229,8 +229,6 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		}
 		if s == l.main {
 			l.compareReadings(s.result)
-		}
-		if s == l.main {
 			l.pythonDirectories(sent, s.result)
 			l.unpackedJars(sent, s.result)
 		}

@@ -63,10 +63,14 @@ func (l *layer) egg(e *wire.Entry, c content) {
 
 // dropDescribed takes away what only the name of a directory says where the file that
 // describes the package is there. It returns a gap for each directory that names no
-// version.
+// version. Only Python's metadata describes it: a package.json in the directory would
+// hide the package.
 func dropDescribed(detail *ftypes.ArtifactDetail) (gaps []wire.Gap) {
 	described := map[string]bool{}
 	for i := range detail.Applications {
+		if detail.Applications[i].Type != ftypes.PythonPkg {
+			continue
+		}
 		for j := range detail.Applications[i].Packages {
 			if p := &detail.Applications[i].Packages[j]; p.AnalyzedBy != byDirectory {
 				described[p.FilePath], described[path.Dir(p.FilePath)] = true, true // of an egg that is an archive, and of a directory
