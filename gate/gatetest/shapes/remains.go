@@ -7,9 +7,9 @@ import (
 	"github.com/imagegate/imagegate/gate/gatetest/rootfs"
 )
 
-// remains are images in which part of what says what is in them is missing, or lies where
-// it usually does not: a Python package without METADATA, a jar that was unpacked,
-// packages of a second package manager, a system without the package that names it.
+// remains are images without a part of their metadata, or with it in an unusual place:
+// a Python package without METADATA, a jar that was unpacked, packages of a second
+// package manager, a system without the package that names it.
 func remains() []Shape {
 	on := func(files ...imagetest.File) imagetest.Layer { return with(debian(), files...) }
 	text := imagetest.Text
@@ -60,7 +60,7 @@ func remains() []Shape {
 		return packages
 	}
 	own := append(many("1.2-3"), rootfs.Pkg{Name: "base-files", Version: "13.8+deb13u1"})
-	const nobody = "nothing says that the release is the one in os-release"
+	const unconfirmed = "nothing says that the release is the one in os-release"
 	return append(shapes,
 		ordinary("language-python-egg-without-metadata", named, on(egg("3.1.3"))),
 		attack("language-attack-python-egg-without-metadata", hidden, Fail, on(egg("2.2.3"))).naming("2.2.3"),
@@ -77,9 +77,9 @@ func remains() []Shape {
 		ordinary("manager-empty-second", "an empty database holds nothing", on(imagetest.Dir("var/lib/pacman/local"), text("var/lib/pacman/local/ALPM_DB_VERSION", "9\n"), text("usr/lib/opkg/status", ""), imagetest.Dir("var/db/pkg"))),
 		ordinary("release-full", "the package that names the release is there", rootfs.Debian("13", own...)),
 		ordinary("release-chosen-packages", "a version of a package says it", rootfs.Debian("13", append(many("1.2-3"), rootfs.Pkg{Name: "libc6", Version: "2.41-12+deb13u1"})...)),
-		attack("release-attack-without-base-files", nobody, NoVerdict, rootfs.Debian("13", many("1.2-3")...)).naming("base-files"),
+		attack("release-attack-without-base-files", unconfirmed, NoVerdict, rootfs.Debian("13", many("1.2-3")...)).naming("base-files"),
 		attack("release-attack-versions", "most packages are of another release", NoVerdict, rootfs.Debian("13", many("1.2-3+deb12u2")[:5]...)).naming("deb12"),
-		attack("release-attack-ubuntu-without-base-files", nobody, NoVerdict, rootfs.Ubuntu("24.04", many("1.2-3")...)).naming("base-files"),
+		attack("release-attack-ubuntu-without-base-files", unconfirmed, NoVerdict, rootfs.Ubuntu("24.04", many("1.2-3")...)).naming("base-files"),
 		attack("release-attack-versions-rpm", "most packages are of another release", NoVerdict, rootfs.RPMSystem(rockyOS, "Rocky Enterprise Software Foundation", many("1.2-3.el8")[:5]...)).naming("el8"),
 		ordinary("scratch-empty-directories", "a tree was copied, and there is nothing of a package manager in it", imagetest.Files(imagetest.Dir("var"), imagetest.Dir("var/lib"), imagetest.Dir("var/lib/dpkg"), imagetest.Dir("etc/apt"), goProgram("app/run"))),
 		attack("scratch-attack-files-of-dpkg", "dpkg was there, and libraries may be", NoVerdict, imagetest.Files(imagetest.Dir("var/lib/dpkg"), text("var/lib/dpkg/lock", ""), goProgram("app/run"))),

@@ -155,7 +155,7 @@ func mayHeal(err error) bool {
 	return errors.As(err, &protocol) || isBroken(err)
 }
 
-// outlasts reports whether the job is worth to be tried again although the other side
+// outlasts reports whether the job is worth trying again although the other side
 // took or sent nothing for a time: a blob is much work, and a registry may need longer
 // to store one than we wait for an answer.
 func (j *job) outlasts(err error) bool {

@@ -22,8 +22,7 @@ func PythonDirectory(file string) (dir string, ok bool) {
 var pythonVersion = regexp.MustCompile(`^([^-]+)-(v?[0-9][^-]*)(?:-py[0-9].*)?$`)
 
 // NamedByDirectory returns the package that the name of a [PythonDirectory], or of an egg
-// that is an archive, names. It
-// stands for the package when the file that describes it is missing.
+// that is an archive, names. It is for packages without the file that describes them.
 func NamedByDirectory(dir string) (Package, bool) {
 	base := path.Base(dir)
 	if strings.EqualFold(base, "egg-info") {
