@@ -22,7 +22,7 @@ import (
 
 // analysisVersion is raised when the analysis of a layer, or its encoding, changes.
 // Analyses of other versions are not used.
-const analysisVersion = 16
+const analysisVersion = 17
 
 // analysis is the result for one layer. It does not depend on the image. The parent
 // keeps it as JSON, the form in which Trivy's own caches keep a BlobInfo. Every

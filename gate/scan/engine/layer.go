@@ -69,6 +69,8 @@ type layer struct {
 	readings      map[string]reading // by path
 	gaps          []wire.Gap
 	// unpackedPoms and unpackedClaims are what the metadata of unpacked jars says, by path.
+	// unpackedNamed has the pom.properties with all coordinates.
+	unpackedNamed  map[string]bool
 	unpackedPoms   map[string]manifest.Coordinates
 	unpackedClaims map[string]string
 	skipped        []string // files that have the name of a package's metadata and need not describe one
@@ -230,7 +232,7 @@ func (l *layer) finish(ctx context.Context, g *groups, java bool) (*analysis, er
 		if s == l.main {
 			l.compareReadings(s.result)
 			l.pythonDirectories(sent, s.result)
-			l.unpackedJars(sent, s.result)
+			l.unpackedJars(s.result)
 		}
 		if java && s == l.main {
 			l.identifyJars(s.result)

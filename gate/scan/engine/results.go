@@ -125,6 +125,7 @@ func (l *layer) forget(name string) {
 	l.gaps, l.unversioned = slices.DeleteFunc(l.gaps, ofFile), slices.DeleteFunc(l.unversioned, ofFile)
 	l.skipped = slices.DeleteFunc(l.skipped, func(s string) bool { return s == name })
 	delete(l.readings, name)
+	delete(l.unpackedNamed, name)
 	delete(l.unpackedPoms, name)
 	delete(l.unpackedClaims, name)
 	delete(l.own.Databases, name)

@@ -68,7 +68,10 @@ func (l *layer) unpackedJar(e *wire.Entry, c content) {
 			l.jarError(e.Name, e.Name, err)
 			return
 		}
-		l.main.byName[e.Name].own = jarResult(e.Name, found)
+		if r := jarResult(e.Name, found); r != nil {
+			l.main.byName[e.Name].own = r
+			put(&l.unpackedNamed, e.Name, true)
+		}
 	case "pom.xml":
 		if found, err := manifest.ReadPom(bytes.NewReader(c.bytes)); err == nil {
 			put(&l.unpackedPoms, e.Name, found)
@@ -88,18 +91,18 @@ func jarResult(file string, c manifest.Coordinates) *analyzer.AnalysisResult {
 }
 
 // unpackedJars adds what needs all files of the layer: a pom.xml counts where no
-// pom.properties is beside it, and a manifest that calls the archive by a name where
-// Maven left nothing.
-func (l *layer) unpackedJars(sent map[string]bool, r *analyzer.AnalysisResult) {
+// pom.properties beside it has all coordinates, and a manifest that calls the archive by
+// a name where Maven left nothing.
+func (l *layer) unpackedJars(r *analyzer.AnalysisResult) {
 	described := map[string]bool{}
-	for file := range sent {
-		if root, ok := manifest.UnpackedJar(file); ok && path.Base(file) == "pom.properties" {
-			described[root] = true
-		}
+	for file := range l.unpackedNamed {
+		root, _ := manifest.UnpackedJar(file)
+		described[root] = true
 	}
 	for _, file := range slices.Sorted(maps.Keys(l.unpackedPoms)) {
-		if !sent[path.Join(path.Dir(file), "pom.properties")] {
-			r.Merge(jarResult(file, l.unpackedPoms[file]))
+		found := jarResult(file, l.unpackedPoms[file])
+		if found != nil && !l.unpackedNamed[path.Join(path.Dir(file), "pom.properties")] {
+			r.Merge(found)
 			root, _ := manifest.UnpackedJar(file)
 			described[root] = true
 		}
